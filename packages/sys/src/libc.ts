@@ -1,0 +1,39 @@
+// The C library, and nothing else, behind one helper: `syscall-like` functions that return -1 and set errno become functions
+// that throw SysError. Every other file of this package declares its functions through bind(); no other package imports koffi.
+import { constants } from 'node:os';
+import { SysError } from '@berth/errdefs/engine-error';
+import koffi from 'koffi';
+
+/** The running binary itself: libc, libuv and V8 are all resolved through it. */
+const self = koffi.load(null);
+
+// biome-ignore lint/suspicious/noExplicitAny: a C function's arguments are as its prototype says
+export type CFunction<R = number> = (...args: any[]) => R;
+
+/** Declares a C function by its prototype, e.g. `int mount(const char*, const char*, const char*, unsigned long, const char*)`. */
+export function bind<R = number>(prototype: string): CFunction<R> {
+  return self.func(prototype) as CFunction<R>;
+}
+
+/** The pair (errno's name, its text) by its number. */
+const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+const strerror = bind<string>('const char* strerror(int)');
+
+export function errno(): number {
+  return koffi.errno();
+}
+
+export function errnoName(number: number): string {
+  return NAMES.get(number) ?? `E${number}`;
+}
+
+/** The SysError of a call that has just failed; reads errno, so call it at once. */
+export function sysError(call: string, args: readonly unknown[] = [], number: number = koffi.errno()): SysError {
+  return new SysError(call, number, errnoName(number), strerror(number).toLowerCase(), args);
+}
+
+/** Passes a result through, or throws the SysError of `call` when it is negative. */
+export function check(result: number, call: string, ...args: unknown[]): number {
+  if (result < 0) throw sysError(call, args);
+  return result;
+}

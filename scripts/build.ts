@@ -1,0 +1,45 @@
+// Bundles each program into dist/: one JavaScript file for what Node runs, one executable (Bun) for the client.
+// Native packages (koffi, better-sqlite3) stay outside the bundles and are resolved from the workspace's node_modules.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** dist/<name>.js by its entry point. */
+const NODE_PROGRAMS: Record<string, string> = {
+  berthd: 'packages/daemon/src/main.ts',
+  'berth-lifecycle': 'packages/lifecycle/src/main.ts',
+  'unpack-worker': 'packages/lifecycle/src/diff/unpack-worker.ts',
+  'berth-zygote': 'packages/shim/src/zygote/main.ts',
+  'containerd-shim-berth-v1': 'packages/shim/src/main.ts',
+  'berth-runtime': 'packages/runtime/src/main.ts',
+};
+const CLIENT = 'packages/cli/src/main.ts';
+
+mkdirSync(join(ROOT, 'dist'), { recursive: true });
+await build({
+  absWorkingDir: ROOT,
+  entryPoints: Object.fromEntries(Object.entries(NODE_PROGRAMS).filter(([, entry]) => existsSync(join(ROOT, entry)))),
+  outdir: 'dist',
+  bundle: true,
+  platform: 'node',
+  target: 'node24',
+  format: 'esm',
+  splitting: false,
+  sourcemap: 'linked',
+  external: ['koffi', 'better-sqlite3'],
+  // Bundled CommonJS packages call require() for Node's own modules.
+  banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+  logLevel: 'warning',
+});
+
+if (existsSync(join(ROOT, CLIENT)) && !process.argv.includes('--no-client')) {
+  const arch = process.arch === 'arm64' ? 'aarch64' : 'x64';
+  const bun = join(ROOT, 'node_modules', '@oven', `bun-linux-${arch}`, 'bin', 'bun');
+  execFileSync(bun, ['build', '--compile', '--minify', '--sourcemap=none', '--outfile', join(ROOT, 'dist', 'berth'), join(ROOT, CLIENT)], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+}
