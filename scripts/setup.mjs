@@ -1,0 +1,143 @@
+// `npm run setup`: everything that `npm start` and `npm test` need, on a machine with root, git, Node >= 20 and npm.
+// Plain JavaScript, because the system's Node runs it before anything is installed. Each step leaves a stamp with the hash of what it
+// depended on, so that a second run does nothing.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const CACHE = join(ROOT, '.cache');
+const QUIET = process.env.npm_lifecycle_event !== 'setup';
+
+/** Debian packages whose programs the demo and the tests run. They are unpacked into .cache/debian, not installed. */
+const DEBIAN = ['busybox-static', 'docker-registry', 'containerd', 'docker.io', 'runc', 'skopeo'];
+
+checkMachine();
+await step('dependencies', ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml', ...manifests()], installDependencies, 'node_modules');
+linkNode();
+await step('build', sources(), build, 'dist/berthd.js');
+await step('debian', ['scripts/setup.mjs'], unpackDebian, '.cache/debian/usr/bin/busybox');
+
+function checkMachine() {
+  if (process.platform !== 'linux') stop(`Berth runs on Linux; this is ${process.platform}.`);
+  if (!['x64', 'arm64'].includes(process.arch)) stop(`Berth runs on x86-64 and arm64; this is ${process.arch}.`);
+  if (Number(process.versions.node.split('.')[0]) < 20)
+    stop(`Node ${process.versions.node} is too old to set Berth up: install Node 20 or newer.`);
+  if (process.getuid() !== 0) stop('Containers need root here: run this command as root (sudo npm start).');
+}
+
+function installDependencies() {
+  const { config } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  run(
+    'npm',
+    ['exec', '--yes', '--', `pnpm@${config.pnpm}`, 'install', '--frozen-lockfile'],
+    'npm could not fetch the dependencies: check the network and the npm registry it is set to',
+  );
+}
+
+/** dist/node: the pinned Node that every program of Berth runs on, whatever Node the system has. */
+function linkNode() {
+  const pinned = join(ROOT, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node');
+  if (!existsSync(pinned)) stop(`The pinned Node is missing (${relative(ROOT, pinned)}): delete node_modules and run npm run setup again.`);
+  mkdirSync(join(ROOT, 'dist'), { recursive: true });
+  const link = join(ROOT, 'dist', 'node');
+  if (existsSync(link)) return;
+  rmSync(link, { force: true });
+  symlinkSync(relative(dirname(link), pinned), link);
+}
+
+function build() {
+  run(join(ROOT, 'dist', 'node'), ['scripts/build.ts'], 'the build failed');
+}
+
+function unpackDebian() {
+  const target = join(CACHE, 'debian');
+  const missing = DEBIAN.filter((name) => !existsSync(join(target, 'usr/share/doc', name)));
+  if (missing.length === 0) return;
+  if (spawnSync('apt-get', ['--version']).error) {
+    stop(`These Debian packages are needed and apt-get is not here: ${missing.join(', ')}. Unpack them into ${target} (dpkg -x).`);
+  }
+  const debs = join(CACHE, 'debs');
+  mkdirSync(debs, { recursive: true });
+  mkdirSync(target, { recursive: true });
+  const download = () =>
+    spawnSync('apt-get', ['download', '-qq', '-o', 'APT::Sandbox::User=root', ...missing], {
+      cwd: debs,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+  let got = download();
+  if (got.status !== 0) {
+    run('apt-get', ['update', '-qq'], 'apt-get update failed: check the network and /etc/apt/sources.list');
+    got = download();
+  }
+  if (got.status !== 0) stop(`apt-get could not download ${missing.join(', ')}: ${got.stderr.toString().trim()}`);
+  for (const deb of readdirSync(debs)) run('dpkg', ['-x', join(debs, deb), target], `${deb} could not be unpacked`);
+  rmSync(debs, { recursive: true });
+  // Debian 12 has busybox in /bin, Debian 13 in /usr/bin.
+  if (existsSync(join(target, 'bin/busybox'))) {
+    mkdirSync(join(target, 'usr/bin'), { recursive: true });
+    rmSync(join(target, 'usr/bin/busybox'), { force: true });
+    symlinkSync('../../bin/busybox', join(target, 'usr/bin/busybox'));
+  }
+}
+
+function manifests() {
+  return readdirSync(join(ROOT, 'packages'))
+    .map((name) => `packages/${name}/package.json`)
+    .concat('test/package.json');
+}
+
+function sources() {
+  const files = [];
+  const walk = (directory) => {
+    for (const entry of readdirSync(join(ROOT, directory), { withFileTypes: true })) {
+      const path = `${directory}/${entry.name}`;
+      if (entry.isDirectory()) {
+        if (entry.name !== 'node_modules' && entry.name !== 'gen') walk(path);
+      } else if (/\.(ts|proto|json)$/.test(entry.name) && !entry.name.endsWith('.test.ts')) {
+        files.push(path);
+      }
+    }
+  };
+  walk('packages');
+  walk('proto');
+  return [...files, 'scripts/build.ts', 'pnpm-lock.yaml'];
+}
+
+/** Runs `action` unless its stamp says that it ran with these inputs and `product` is still there. */
+async function step(name, inputs, action, product) {
+  const hash = createHash('sha256');
+  for (const input of [...inputs].sort())
+    hash
+      .update(input)
+      .update('\0')
+      .update(readFileSync(join(ROOT, input)))
+      .update('\0');
+  const digest = hash.digest('hex');
+  const stamp = join(CACHE, 'stamps', name);
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest && existsSync(join(ROOT, product))) {
+    if (!QUIET) console.log(`${name}: nothing to do`);
+    return;
+  }
+  const started = Date.now();
+  action();
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, digest);
+  console.log(`${name}: done in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+}
+
+function run(command, args, whenItFails) {
+  const result = spawnSync(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' });
+  if (result.error) stop(`${whenItFails} (${command}: ${result.error.message})`);
+  if (result.status !== 0) {
+    const output = `${result.stdout}${result.stderr}`.trim().split('\n').slice(-15).join('\n');
+    stop(`${whenItFails}:\n${output}`);
+  }
+}
+
+function stop(message) {
+  console.error(`setup: ${message}`);
+  process.exit(1);
+}

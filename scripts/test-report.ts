@@ -1,0 +1,62 @@
+// Prints a run of Node's test runner as one line a file, with the whole story of what failed, and adds up the totals.
+import { relative } from 'node:path';
+import type { TestsStream } from 'node:test/reporters';
+
+interface Totals {
+  passed: number;
+  failed: number;
+  /** One line a skipped test: its name and its reason. */
+  skipped: string[];
+}
+
+interface TestEvent {
+  name: string;
+  nesting: number;
+  file?: string;
+  skip?: string | boolean;
+  todo?: string | boolean;
+  details: { duration_ms: number; type?: string; error?: { cause?: unknown; failureType?: string } };
+}
+
+export async function report(stream: TestsStream, totals: Totals, root: string): Promise<void> {
+  const files = new Map<string, { passed: number; failed: number; ms: number }>();
+  const fileOf = (event: TestEvent) => (event.file ? relative(root, event.file) : '(no file)');
+  const count = (event: TestEvent, outcome: 'passed' | 'failed') => {
+    const name = fileOf(event);
+    const row = files.get(name) ?? { passed: 0, failed: 0, ms: 0 };
+    row[outcome]++;
+    if (event.nesting === 0) row.ms += event.details.duration_ms;
+    files.set(name, row);
+    totals[outcome]++;
+  };
+  for await (const { type, data } of stream as AsyncIterable<{ type: string; data: TestEvent }>) {
+    if (type === 'test:pass') {
+      if (data.details.type === 'suite') continue;
+      if (data.skip !== undefined && data.skip !== false)
+        totals.skipped.push(`${fileOf(data)}: ${data.name}: ${data.skip === true ? 'no reason given' : data.skip}`);
+      else count(data, 'passed');
+    } else if (type === 'test:fail') {
+      if (data.details.type === 'suite' && data.details.error?.failureType === 'subtestsFailed') continue;
+      count(data, 'failed');
+      console.log(`FAILED ${fileOf(data)}: ${data.name}`);
+      console.log(indent(errorText(data.details.error)));
+    }
+  }
+  for (const [name, row] of files) {
+    console.log(
+      `${row.failed ? 'FAILED' : 'ok    '} ${name}: ${row.passed} passed, ${row.failed} failed (${(row.ms / 1000).toFixed(1)} s)`,
+    );
+  }
+}
+
+function errorText(error: { cause?: unknown } | undefined): string {
+  const cause = error?.cause ?? error;
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+}
+
+function indent(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => `    ${line}`)
+    .join('\n');
+}
