@@ -1,0 +1,221 @@
+// The zygote as berth-lifecycle sees it: starts it, asks it for shims, replaces it when it dies, and starts shims as programs
+// of their own where forking does not work. Runs in an ordinary Node process.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { EngineError } from '@berth/errdefs/engine-error';
+import { SealedFile } from '@berth/sys/memfd';
+import { SHIM_NODE_FLAGS, shimProgram, zygoteProgram } from './programs.ts';
+import type { ShimBootstrap, ShimParameters, ZygoteHello, ZygoteReply, ZygoteRequest } from './protocol.ts';
+
+export interface ZygoteOptions {
+  /** The shims' sockets are made in `<stateDir>/s`; keep it short (a socket's path has at most 107 bytes). */
+  stateDir: string;
+  /** Trace files of the shims; none records no spans. */
+  traceDir?: string;
+  /** More flags for Node, after the ones that forking needs. */
+  nodeFlags?: readonly string[];
+  /** Starts every shim as a program of its own; for tests and for platforms known not to fork. */
+  plain?: boolean;
+  /** Takes one line for people: a zygote that died, a fallback that was taken. */
+  log?: (message: string) => void;
+}
+
+export type StartShim = Omit<ShimParameters, 'socketDir' | 'traceDir'>;
+
+/** Milliseconds that a zygote may take to start, and to answer one request. */
+const START_TIMEOUT = 20_000;
+const REQUEST_TIMEOUT = 20_000;
+
+export class Zygote implements AsyncDisposable {
+  readonly #options: ZygoteOptions;
+  #running: Promise<RunningZygote> | undefined;
+  #plainReason: string | undefined;
+  #closed = false;
+
+  private constructor(options: ZygoteOptions) {
+    this.#options = options;
+    if (options.plain) this.#plainReason = 'as configured';
+  }
+
+  /** Starts the zygote and waits for its self-test. Never fails because of it: see `forking`. */
+  static async spawn(options: ZygoteOptions): Promise<Zygote> {
+    const zygote = new Zygote(options);
+    if (!options.plain) await zygote.#ready();
+    return zygote;
+  }
+
+  /** Whether shims are forked; otherwise each is started as a program, which takes some 50 ms more. */
+  get forking(): boolean {
+    return this.#plainReason === undefined;
+  }
+
+  /** The zygote's process id, undefined while none runs. */
+  async pid(): Promise<number | undefined> {
+    return (await this.#running)?.pid;
+  }
+
+  /** Starts a shim and returns once it answers on its socket. The shim outlives the zygote and this process. */
+  async startShim(shim: StartShim): Promise<ShimBootstrap> {
+    if (this.#closed) throw new EngineError('Unavailable', 'the zygote is closed', { layer: 'lifecycle' });
+    const parameters: ShimParameters = { ...shim, socketDir: `${this.#options.stateDir}/s`, traceDir: this.#options.traceDir };
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const running = await this.#ready();
+      if (!running) break;
+      try {
+        return await running.start(parameters);
+      } catch (error) {
+        if (!(error instanceof ZygoteGone)) throw error;
+        this.#log(`${error.message}; starting another`);
+        this.#running = undefined;
+      }
+    }
+    return startPlainShim(parameters);
+  }
+
+  /** Ends the zygote; shims live on. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const running = await this.#running;
+    this.#running = undefined;
+    await running?.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #ready(): Promise<RunningZygote | undefined> {
+    if (this.#plainReason !== undefined) return undefined;
+    this.#running ??= RunningZygote.start(this.#options);
+    try {
+      return await this.#running;
+    } catch (error) {
+      this.#running = undefined;
+      this.#plainReason = error instanceof Error ? error.message : String(error);
+      this.#log(`shims are started as programs of their own, for forking does not work here: ${this.#plainReason}`);
+      return undefined;
+    }
+  }
+
+  #log(message: string): void {
+    this.#options.log?.(message);
+  }
+}
+
+/** The zygote died with the request unanswered: another one may serve it. */
+class ZygoteGone extends Error {}
+
+/** One zygote process. Replies come in the order of the requests. */
+class RunningZygote {
+  readonly #child: ChildProcess;
+  readonly #socket: Socket;
+  readonly #lines: AsyncIterator<string>;
+  #last: Promise<unknown> = Promise.resolve();
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    this.#socket = child.stdio[3] as Socket;
+    this.#socket.on('error', () => {});
+    this.#lines = createInterface({ input: this.#socket })[Symbol.asyncIterator]();
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  static async start(options: ZygoteOptions): Promise<RunningZygote> {
+    using node = await SealedFile.copyOf(process.execPath, 'berth-zygote');
+    const child = spawn(node.path, [...SHIM_NODE_FLAGS, ...(options.nodeFlags ?? []), zygoteProgram()], {
+      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+      argv0: 'berth-zygote',
+      cwd: '/',
+      env: shimEnvironment(),
+    });
+    const failed = once(child, 'error').then(([error]) => Promise.reject(error));
+    await Promise.race([once(child, 'spawn'), failed]);
+    failed.catch(() => {});
+    const running = new RunningZygote(child);
+    try {
+      const hello = JSON.parse(await running.#line(START_TIMEOUT)) as ZygoteHello;
+      if (!hello.ready) throw new Error(hello.reason ?? 'the self-test failed');
+    } catch (error) {
+      await running.close();
+      throw error;
+    }
+    child.unref();
+    (running.#socket as Socket).unref();
+    return running;
+  }
+
+  async start(shim: ShimParameters): Promise<ShimBootstrap> {
+    const reply = await this.#ask({ op: 'start', shim });
+    if (!reply.ok) throw new EngineError('Internal', `starting a shim for ${shim.id}: ${reply.error}`, { layer: 'shim' });
+    if (!reply.bootstrap) throw new EngineError('Internal', 'the zygote named no shim', { layer: 'shim' });
+    return reply.bootstrap;
+  }
+
+  async close(): Promise<void> {
+    const gone = this.#child.exitCode !== null || this.#child.signalCode !== null ? Promise.resolve() : once(this.#child, 'exit');
+    this.#socket.destroy();
+    this.#child.ref();
+    const kill = setTimeout(() => this.#child.kill('SIGKILL'), 1000);
+    await gone;
+    clearTimeout(kill);
+  }
+
+  #ask(request: ZygoteRequest): Promise<ZygoteReply> {
+    const answer = this.#last.then(async () => {
+      this.#socket.ref();
+      this.#socket.write(`${JSON.stringify(request)}\n`);
+      const line = await this.#line(REQUEST_TIMEOUT);
+      this.#socket.unref();
+      return JSON.parse(line) as ZygoteReply;
+    });
+    this.#last = answer.catch(() => {});
+    return answer;
+  }
+
+  async #line(timeout: number): Promise<string> {
+    const late = AbortSignal.timeout(timeout);
+    const next = await Promise.race([
+      this.#lines.next(),
+      once(late, 'abort').then(() => {
+        this.#child.kill('SIGKILL');
+        throw new ZygoteGone(`the zygote did not answer within ${timeout} ms`);
+      }),
+    ]);
+    if (next.done) throw new ZygoteGone('the zygote ended without an answer');
+    return next.value;
+  }
+}
+
+/** Starts the shim as containerd would: `containerd-shim-berth-v1 … start`, which prints its bootstrap as JSON. */
+async function startPlainShim(shim: ShimParameters): Promise<ShimBootstrap> {
+  const flags = ['-namespace', shim.namespace, '-id', shim.id, '-socket-dir', shim.socketDir, '-runtime-root', shim.runtimeRoot];
+  if (shim.traceDir) flags.push('-trace-dir', shim.traceDir);
+  if (shim.debug) flags.push('-debug');
+  const child = spawn(process.execPath, [...SHIM_NODE_FLAGS, shimProgram(), ...flags, 'start'], {
+    cwd: shim.bundle,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...shimEnvironment(), TTRPC_ADDRESS: shim.ttrpcAddress, MAX_SHIM_VERSION: '3' },
+  });
+  let output = '';
+  let errors = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors += text;
+  });
+  const [code] = await once(child, 'close');
+  if (code !== 0) throw new EngineError('Internal', `starting a shim for ${shim.id}: ${errors.trim() || `exit code ${code}`}`, { layer: 'shim' });
+  const printed = JSON.parse(output) as { address: string; pid: number };
+  return { pid: printed.pid, address: printed.address.replace(/^unix:\/\//, ''), protocol: 'ttrpc', version: 3 };
+}
+
+/** Nothing of this process' environment is a shim's business; NODE_OPTIONS could even break the fork. */
+function shimEnvironment(): Record<string, string> {
+  return { PATH: process.env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' };
+}

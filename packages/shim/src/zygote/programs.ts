@@ -1,0 +1,21 @@
+// Where the two programs of this package are, bundled (one .js file each, side by side in dist/) or as sources, and the flags
+// of Node that they run with.
+import { fileURLToPath } from 'node:url';
+
+/** Without these V8's worker threads would be missing in a forked child: it would hang in its first collection. */
+export const FORK_FLAGS = ['--v8-pool-size=0', '--single-threaded'];
+
+/** FORK_FLAGS, and what keeps a shim small: a small young generation is collected before it grows the process. */
+export const SHIM_NODE_FLAGS = [...FORK_FLAGS, '--max-semi-space-size=1', '--disable-warning=ExperimentalWarning'];
+
+export function zygoteProgram(): string {
+  return program('./main.ts', './berth-zygote.js');
+}
+
+export function shimProgram(): string {
+  return program('../main.ts', './containerd-shim-berth-v1.js');
+}
+
+function program(source: string, bundle: string): string {
+  return fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? source : bundle, import.meta.url));
+}
