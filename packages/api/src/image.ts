@@ -1,0 +1,77 @@
+// Images on the Engine API (moby's api/swagger.yaml, 1.51).
+import type { ContainerConfig } from './host-config.ts';
+
+export interface ImageSummary {
+  Id: string;
+  ParentId: string;
+  RepoTags: string[] | null;
+  RepoDigests: string[] | null;
+  /** Unix seconds. */
+  Created: number;
+  Size: number;
+  SharedSize: number;
+  VirtualSize?: number;
+  Labels: Record<string, string> | null;
+  /** -1 when it was not counted. */
+  Containers: number;
+}
+
+export interface ImageInspect {
+  Id: string;
+  RepoTags: string[];
+  RepoDigests: string[];
+  Parent: string;
+  Comment: string;
+  Created?: string;
+  Container?: string;
+  DockerVersion: string;
+  Author: string;
+  Config: ContainerConfig | null;
+  Architecture: string;
+  Variant?: string;
+  Os: string;
+  OsVersion?: string;
+  Size: number;
+  VirtualSize?: number;
+  GraphDriver: { Name: string; Data: Record<string, string> | null };
+  RootFS: { Type: string; Layers?: string[] };
+  Metadata: { LastTagTime: string };
+}
+
+export interface ImageHistoryItem {
+  Id: string;
+  Created: number;
+  CreatedBy: string;
+  Tags: string[] | null;
+  Size: number;
+  Comment: string;
+}
+
+export type ImageDeleteItem = { Untagged: string } | { Deleted: string };
+
+export interface ImagesPruneResponse {
+  ImagesDeleted: ImageDeleteItem[] | null;
+  SpaceReclaimed: number;
+}
+
+/** One message of a progress stream (pull, push, load, import, build); `error` and `progress` repeat for older clients. */
+export interface ProgressMessage {
+  stream?: string;
+  status?: string;
+  progressDetail?: { current?: number; total?: number; start?: number; hidecounts?: boolean; units?: string };
+  progress?: string;
+  id?: string;
+  errorDetail?: { code?: number; message: string };
+  error?: string;
+  aux?: unknown;
+}
+
+export interface AuthConfig {
+  username?: string;
+  password?: string;
+  auth?: string;
+  email?: string;
+  serveraddress?: string;
+  identitytoken?: string;
+  registrytoken?: string;
+}
