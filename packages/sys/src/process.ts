@@ -1,0 +1,209 @@
+// What a process is before it executes a program: identity, capabilities, limits, signals, name. Called in forked children, so
+// nothing here goes through the C library's thread-wide wrappers (set*id there signals threads that a forked child does not have).
+import { bind, check, errno, errnoName, sysError } from './libc.ts';
+import { SYSCALL } from './syscall-numbers.ts';
+
+const cSyscall3 = bind('long syscall(long, unsigned long, unsigned long, unsigned long)');
+const cSetgroups = bind('long syscall(long, unsigned long, void*)');
+const cCapset = bind('long syscall(long, void*, void*)');
+const cPrctl = bind('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)');
+const cPrctlName = bind('int prctl(int, const char*, unsigned long, unsigned long, unsigned long)');
+const cPrctlOut = bind('int prctl(int, void*, unsigned long, unsigned long, unsigned long)');
+const cSetrlimit = bind('int setrlimit(int, void*)');
+const cGetrlimit = bind('int getrlimit(int, void*)');
+const cSethostname = bind('int sethostname(const char*, size_t)');
+const cSetdomainname = bind('int setdomainname(const char*, size_t)');
+const cUmask = bind('unsigned int umask(unsigned int)');
+const cSetsid = bind('int setsid()');
+const cExecve = bind('int execve(const char*, const char**, const char**)');
+const cCloseRange = bind('long syscall(long, unsigned int, unsigned int, unsigned int)');
+const cKeyctlJoin = bind('long syscall(long, int, const char*)');
+const cSigprocmask = bind('int sigprocmask(int, void*, void*)');
+const cSigaction = bind('int sigaction(int, void*, void*)');
+const cPersonality = bind('int personality(unsigned long)');
+const cSchedSetattr = bind('long syscall(long, int, void*, unsigned int)');
+const cSchedSetaffinity = bind('int sched_setaffinity(int, size_t, void*)');
+
+const PR = {
+  SET_PDEATHSIG: 1,
+  SET_DUMPABLE: 4,
+  SET_KEEPCAPS: 8,
+  SET_NAME: 15,
+  CAPBSET_DROP: 24,
+  SET_CHILD_SUBREAPER: 36,
+  GET_CHILD_SUBREAPER: 37,
+  SET_NO_NEW_PRIVS: 38,
+  CAP_AMBIENT: 47,
+} as const;
+const CAP_AMBIENT_RAISE = 2;
+const CAP_AMBIENT_CLEAR_ALL = 4;
+const CAPABILITY_VERSION_3 = 0x20080522;
+const KEYCTL_JOIN_SESSION_KEYRING = 1;
+const CLOSE_RANGE_CLOEXEC = 4;
+const SIG_BLOCK = 0;
+const SIG_SETMASK = 2;
+/** struct sigaction of glibc: handler, mask, flags, restorer. All zero is SIG_DFL. */
+const SIGACTION_SIZE = 152;
+
+export function setNoNewPrivileges(): void {
+  check(cPrctl(PR.SET_NO_NEW_PRIVS, 1, 0, 0, 0), 'prctl', 'PR_SET_NO_NEW_PRIVS');
+}
+
+/** Without it /proc/<pid> belongs to root and no process of a namespace that is joined may look into this one. */
+export function setDumpable(on: boolean): void {
+  check(cPrctl(PR.SET_DUMPABLE, on ? 1 : 0, 0, 0, 0), 'prctl', 'PR_SET_DUMPABLE');
+}
+
+/** Capabilities survive the change from user 0 to another. */
+export function setKeepCapabilities(on: boolean): void {
+  check(cPrctl(PR.SET_KEEPCAPS, on ? 1 : 0, 0, 0, 0), 'prctl', 'PR_SET_KEEPCAPS');
+}
+
+/** Orphaned descendants become children of this process. */
+export function setChildSubreaper(on: boolean): void {
+  check(cPrctl(PR.SET_CHILD_SUBREAPER, on ? 1 : 0, 0, 0, 0), 'prctl', 'PR_SET_CHILD_SUBREAPER');
+}
+
+export function isChildSubreaper(): boolean {
+  const out = new Int32Array(1);
+  check(cPrctlOut(PR.GET_CHILD_SUBREAPER, out, 0, 0, 0), 'prctl', 'PR_GET_CHILD_SUBREAPER');
+  return out[0] === 1;
+}
+
+/** The thread's name in ps; 15 bytes are kept. */
+export function setProcessName(name: string): void {
+  check(cPrctlName(PR.SET_NAME, name, 0, 0, 0), 'prctl', 'PR_SET_NAME');
+}
+
+export function setParentDeathSignal(signal: number): void {
+  check(cPrctl(PR.SET_PDEATHSIG, signal, 0, 0, 0), 'prctl', 'PR_SET_PDEATHSIG');
+}
+
+export function setUid(uid: number): void {
+  check(cSyscall3(SYSCALL.setresuid, uid, uid, uid), 'setresuid', uid);
+}
+
+export function setGid(gid: number): void {
+  check(cSyscall3(SYSCALL.setresgid, gid, gid, gid), 'setresgid', gid);
+}
+
+export function setGroups(gids: readonly number[]): void {
+  check(cSetgroups(SYSCALL.setgroups, gids.length, Uint32Array.from(gids)), 'setgroups', gids.join(','));
+}
+
+/** Capability sets as bit masks. */
+export interface CapabilityMasks {
+  effective: bigint;
+  permitted: bigint;
+  inheritable: bigint;
+}
+
+export function setCapabilities(masks: CapabilityMasks): void {
+  const header = new Uint32Array([CAPABILITY_VERSION_3, 0]);
+  const data = new Uint32Array(6);
+  const sets = [masks.effective, masks.permitted, masks.inheritable];
+  for (const [index, mask] of sets.entries()) {
+    data[index] = Number(mask & 0xffffffffn);
+    data[index + 3] = Number(mask >> 32n);
+  }
+  check(cCapset(SYSCALL.capset, header, data), 'capset');
+}
+
+/** Drops one capability from the bounding set; false when the kernel does not know it. */
+export function dropBoundingCapability(capability: number): boolean {
+  if (cPrctl(PR.CAPBSET_DROP, capability, 0, 0, 0) === 0) return true;
+  if (errnoName(errno()) === 'EINVAL') return false;
+  throw sysError('prctl', ['PR_CAPBSET_DROP', capability]);
+}
+
+export function clearAmbientCapabilities(): void {
+  check(cPrctl(PR.CAP_AMBIENT, CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), 'prctl', 'PR_CAP_AMBIENT');
+}
+
+export function raiseAmbientCapability(capability: number): void {
+  check(cPrctl(PR.CAP_AMBIENT, CAP_AMBIENT_RAISE, capability, 0, 0), 'prctl', 'PR_CAP_AMBIENT', capability);
+}
+
+export const RLIM_INFINITY = 0xffffffffffffffffn;
+
+export function setRlimit(resource: number, soft: bigint, hard: bigint): void {
+  check(cSetrlimit(resource, new BigUint64Array([soft, hard])), 'setrlimit', resource, soft, hard);
+}
+
+export function getRlimit(resource: number): { soft: bigint; hard: bigint } {
+  const raw = new BigUint64Array(2);
+  check(cGetrlimit(resource, raw), 'getrlimit', resource);
+  return { soft: raw[0] ?? 0n, hard: raw[1] ?? 0n };
+}
+
+export function setHostname(name: string): void {
+  check(cSethostname(name, Buffer.byteLength(name)), 'sethostname', name);
+}
+
+export function setDomainname(name: string): void {
+  check(cSetdomainname(name, Buffer.byteLength(name)), 'setdomainname', name);
+}
+
+export function umask(mask: number): number {
+  return cUmask(mask);
+}
+
+export function setsid(): void {
+  check(cSetsid(), 'setsid');
+}
+
+/** Replaces the program; returns only by throwing. */
+export function execve(path: string, args: readonly string[], env: readonly string[]): never {
+  cExecve(path, [...args, null], [...env, null]);
+  throw sysError('execve', [path]);
+}
+
+/** Every descriptor from `first` on is closed by the next execve. */
+export function closeOnExecFrom(first: number): void {
+  check(cCloseRange(SYSCALL.closeRange, first, 0xffffffff, CLOSE_RANGE_CLOEXEC), 'close_range', first);
+}
+
+/** A session keyring of its own; false where the kernel has no keys or the user none to give. */
+export function joinSessionKeyring(name: string): boolean {
+  return cKeyctlJoin(SYSCALL.keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) >= 0;
+}
+
+const ALL_SIGNALS = new BigUint64Array(16).fill(0xffffffffffffffffn);
+const NO_SIGNALS = new BigUint64Array(16);
+
+/** Blocks all signals; the returned function sets the former mask again. */
+export function blockSignals(): () => void {
+  const before = new BigUint64Array(16);
+  check(cSigprocmask(SIG_BLOCK, ALL_SIGNALS, before), 'sigprocmask');
+  return () => void check(cSigprocmask(SIG_SETMASK, before, null), 'sigprocmask');
+}
+
+export function unblockAllSignals(): void {
+  check(cSigprocmask(SIG_SETMASK, NO_SIGNALS, null), 'sigprocmask');
+}
+
+/** SIG_DFL for these signals. execve does it for caught ones, ignored ones would stay ignored. */
+export function defaultSignals(signals: readonly number[]): void {
+  const action = Buffer.alloc(SIGACTION_SIZE);
+  for (const signal of signals) cSigaction(signal, action, null);
+}
+
+export function setPersonality(persona: number): void {
+  check(cPersonality(persona), 'personality', persona);
+}
+
+export function setIoPriority(value: number): void {
+  const IOPRIO_WHO_PROCESS = 1;
+  check(cSyscall3(SYSCALL.ioprioSet, IOPRIO_WHO_PROCESS, 0, value), 'ioprio_set', value);
+}
+
+/** `attributes` is struct sched_attr (sched_setattr(2)). */
+export function setScheduler(attributes: Uint8Array): void {
+  check(cSchedSetattr(SYSCALL.schedSetattr, 0, attributes, 0), 'sched_setattr');
+}
+
+export function setCpuAffinity(cpus: readonly number[]): void {
+  const mask = Buffer.alloc(128);
+  for (const cpu of cpus) mask[cpu >> 3] = (mask[cpu >> 3] ?? 0) | (1 << (cpu & 7));
+  check(cSchedSetaffinity(0, mask.length, mask), 'sched_setaffinity', cpus.join(','));
+}
