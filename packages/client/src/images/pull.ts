@@ -1,0 +1,18 @@
+// POST /images/create?fromImage=
+
+import type { AuthConfig, ProgressMessage } from '@berth/api/image';
+import type { Engine } from '../engine.ts';
+import { jsonValues } from '../json-stream.ts';
+import { registryAuthHeader } from '../registry-auth.ts';
+
+export async function* pullImage(
+  engine: Engine,
+  request: { name: string; tag?: string; platform?: string; auth?: AuthConfig; signal?: AbortSignal },
+): AsyncGenerator<ProgressMessage> {
+  const response = await engine.request('POST', '/images/create', {
+    query: { fromImage: request.name, tag: request.tag, platform: request.platform },
+    headers: registryAuthHeader(request.auth),
+    ...(request.signal ? { signal: request.signal } : {}),
+  });
+  yield* jsonValues<ProgressMessage>(response);
+}

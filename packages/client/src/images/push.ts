@@ -1,0 +1,17 @@
+// POST /images/{name}/push
+
+import type { AuthConfig, ProgressMessage } from '@berth/api/image';
+import { type Engine, imagePath } from '../engine.ts';
+import { jsonValues } from '../json-stream.ts';
+import { registryAuthHeader } from '../registry-auth.ts';
+
+export async function* pushImage(
+  engine: Engine,
+  request: { name: string; tag?: string; platform?: string; auth?: AuthConfig },
+): AsyncGenerator<ProgressMessage> {
+  const response = await engine.request('POST', `/images/${imagePath(request.name)}/push`, {
+    query: { tag: request.tag, platform: request.platform },
+    headers: registryAuthHeader(request.auth),
+  });
+  yield* jsonValues<ProgressMessage>(response);
+}
