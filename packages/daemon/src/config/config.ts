@@ -1,0 +1,162 @@
+// The daemon's configuration after flags, file and defaults have been put together, with names of our own and parsed values.
+import { join } from 'node:path';
+import type { Ulimit } from '@berth/api/host-config';
+import { parseCommandLine } from './command-line.ts';
+import { mergeConfigFile } from './config-file.ts';
+import type { OptionName, OptionValues } from './options.ts';
+import { parseSize } from './size.ts';
+
+export interface TlsFiles {
+  readonly ca: string | undefined;
+  readonly cert: string;
+  readonly key: string;
+  readonly verify: boolean;
+}
+
+export interface Config {
+  readonly hosts: readonly string[];
+  readonly socketGroup: string | undefined;
+  readonly tls: TlsFiles | undefined;
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  readonly pidfile: string;
+  /** The socket of a lifecycle service that somebody else runs; undefined: berthd runs its own. */
+  readonly containerd: string | undefined;
+  readonly namespace: string;
+  readonly traceDir: string;
+  readonly logLevel: string;
+  readonly logFormat: 'text' | 'json';
+  readonly debug: boolean;
+  readonly runtimes: Readonly<Record<string, string>>;
+  readonly defaultRuntime: string;
+  readonly snapshotter: string;
+  readonly cgroupParent: string;
+  readonly cgroupnsMode: 'private' | 'host';
+  readonly shmSize: number;
+  readonly ulimits: readonly Ulimit[];
+  readonly init: boolean;
+  readonly seccompProfile: string;
+  readonly logDriver: string;
+  readonly logOptions: Readonly<Record<string, string>>;
+  readonly dns: { readonly servers: readonly string[]; readonly search: readonly string[]; readonly options: readonly string[] };
+  readonly network: {
+    /** undefined: Berth's own bridge; 'none': no default bridge. */
+    readonly bridge: string | undefined;
+    readonly bip: string | undefined;
+    readonly fixedCidr: string | undefined;
+    readonly mtu: number | undefined;
+    readonly iptables: boolean;
+    readonly ipForward: boolean;
+    readonly ipMasquerade: boolean;
+    readonly userlandProxy: boolean;
+    readonly addressPools: readonly { readonly base: string; readonly size: number }[];
+  };
+  readonly registry: {
+    readonly insecure: readonly string[];
+    readonly mirrors: readonly string[];
+    readonly maxDownloads: number;
+    readonly maxUploads: number;
+  };
+  readonly labels: readonly string[];
+  readonly shutdownTimeout: number;
+}
+
+export const DEFAULTS = {
+  host: 'unix:///run/berth/berth.sock',
+  dataRoot: '/var/lib/berth',
+  execRoot: '/run/berth',
+  configFile: '/etc/berth/daemon.json',
+  runtime: 'berth',
+  snapshotter: 'overlayfs',
+} as const;
+
+/** Reads flags and file; `help`, `version` and `validate` are the caller's to act on. */
+export function loadOptions(argv: readonly string[]): OptionValues {
+  const flags = parseCommandLine(argv);
+  const named = flags['config-file'] as string | undefined;
+  return mergeConfigFile(flags, named ?? DEFAULTS.configFile, named !== undefined);
+}
+
+export function configOf(options: OptionValues): Config {
+  const text = (name: OptionName) => options[name] as string | undefined;
+  const flag = (name: OptionName, fallback: boolean) => (options[name] as boolean | undefined) ?? fallback;
+  const list = (name: OptionName) => (options[name] as string[] | undefined) ?? [];
+  const number = (name: OptionName) => options[name] as number | undefined;
+  const pairs = (name: OptionName) => (options[name] as Record<string, string> | undefined) ?? {};
+
+  const execRoot = text('exec-root') ?? DEFAULTS.execRoot;
+  const hosts = list('host').map((host) => host.trim());
+  const debug = flag('debug', false);
+  return {
+    hosts: hosts.length > 0 ? hosts : [DEFAULTS.host],
+    socketGroup: text('group'),
+    tls: tlsOf(flag('tls', false), flag('tlsverify', false), text),
+    dataRoot: text('data-root') ?? DEFAULTS.dataRoot,
+    execRoot,
+    pidfile: text('pidfile') ?? join(execRoot, 'berthd.pid'),
+    containerd: text('containerd'),
+    namespace: text('containerd-namespace') ?? 'moby',
+    traceDir: text('trace-dir') ?? join(execRoot, 'traces'),
+    logLevel: debug ? 'debug' : (text('log-level') ?? 'info'),
+    logFormat: text('log-format') === 'json' ? 'json' : 'text',
+    debug,
+    runtimes: pairs('add-runtime'),
+    defaultRuntime: text('default-runtime') ?? DEFAULTS.runtime,
+    snapshotter: snapshotterOf(text('storage-driver')),
+    cgroupParent: text('cgroup-parent') ?? '/docker',
+    cgroupnsMode: text('default-cgroupns-mode') === 'private' ? 'private' : 'host',
+    shmSize: parseSize(text('default-shm-size') ?? '64m'),
+    ulimits: Object.entries(pairs('default-ulimit')).map(([name, value]) => ulimitOf(name, value)),
+    init: flag('init', false),
+    seccompProfile: text('seccomp-profile') ?? 'builtin',
+    logDriver: text('log-driver') ?? 'json-file',
+    logOptions: pairs('log-opt'),
+    dns: { servers: list('dns'), search: list('dns-search'), options: list('dns-opt') },
+    network: {
+      bridge: text('bridge'),
+      bip: text('bip'),
+      fixedCidr: text('fixed-cidr'),
+      mtu: number('mtu'),
+      iptables: flag('iptables', true),
+      ipForward: flag('ip-forward', true),
+      ipMasquerade: flag('ip-masq', true),
+      userlandProxy: flag('userland-proxy', true),
+      addressPools: list('default-address-pool').map(poolOf),
+    },
+    registry: {
+      insecure: list('insecure-registry'),
+      mirrors: list('registry-mirror'),
+      maxDownloads: number('max-concurrent-downloads') ?? 3,
+      maxUploads: number('max-concurrent-uploads') ?? 5,
+    },
+    labels: list('label'),
+    shutdownTimeout: number('shutdown-timeout') ?? 15,
+  };
+}
+
+function tlsOf(tls: boolean, verify: boolean, text: (name: OptionName) => string | undefined): TlsFiles | undefined {
+  if (!tls && !verify) return undefined;
+  const home = process.env['DOCKER_CERT_PATH'] ?? '/root/.docker';
+  return {
+    ca: text('tlscacert') ?? (verify ? join(home, 'ca.pem') : undefined),
+    cert: text('tlscert') ?? join(home, 'cert.pem'),
+    key: text('tlskey') ?? join(home, 'key.pem'),
+    verify,
+  };
+}
+
+/** dockerd's graph driver names mean the snapshotter that does the same. */
+function snapshotterOf(driver: string | undefined): string {
+  if (driver === 'vfs') return 'native';
+  return driver === undefined || driver === 'overlay2' ? DEFAULTS.snapshotter : driver;
+}
+
+function ulimitOf(name: string, value: string): Ulimit {
+  const [soft, hard] = value.split(':');
+  return { Name: name, Soft: Number(soft), Hard: Number(hard ?? soft) };
+}
+
+function poolOf(text: string): { base: string; size: number } {
+  const fields = new Map(text.split(',').map((part) => part.split('=', 2) as [string, string]));
+  return { base: fields.get('base') ?? '', size: Number(fields.get('size')) };
+}
