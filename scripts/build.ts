@@ -19,6 +19,9 @@ const NODE_PROGRAMS: Record<string, string> = {
 };
 const CLIENT = 'packages/cli/src/main.ts';
 
+// Does nothing while the generated code is newer than proto/.
+execFileSync(process.execPath, [join(ROOT, 'packages/rpc/generate.ts')], { stdio: ['ignore', 'ignore', 'inherit'] });
+
 mkdirSync(join(ROOT, 'dist'), { recursive: true });
 await build({
   absWorkingDir: ROOT,
