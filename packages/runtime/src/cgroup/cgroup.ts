@@ -4,6 +4,9 @@
 // here uses the event loop. Facts: runtime-spec config-linux.md "Control groups", the kernel's cgroup-v1/ and cgroup-v2.rst.
 import type { LinuxResources } from '@berth/oci/runtime-spec';
 
+/** A new container's device access is closed but for the rules and the devices that every container has; an update leaves it. */
+export type ApplyPurpose = 'create' | 'update';
+
 /** What a runtime keeps in its state file to find the cgroup again: the place is not computed a second time. */
 export interface CgroupLocation {
   version: 1 | 2;
@@ -14,7 +17,7 @@ export interface CgroupLocation {
 }
 
 /**
- * One container's cgroup. Life: `create` → `apply` → `join` → … → `remove`; `create` undoes itself when it fails.
+ * One container's cgroup. Life: `create` → `apply` → `join` → … → `remove` (limits first: a real-time budget or cpuset must be there before a process is); `create` undoes itself when it fails.
  * Every method works on the live kernel object, nothing is cached. Errors are EngineErrors of the layer 'runtime' that name
  * the file that refused.
  */
@@ -24,8 +27,8 @@ export interface Cgroup {
   create(): void;
   /** Moves a process (all threads) into every hierarchy; 0 is the caller. */
   join(pid: number): void;
-  /** Sets the limits that `resources` names and leaves the others. Used by create and by update. */
-  apply(resources: LinuxResources): void;
+  /** Sets the limits that `resources` names and leaves the others. Devices are restricted at create, and only then. */
+  apply(resources: LinuxResources, purpose: ApplyPurpose): void;
   /** Stops every process; returns once the kernel says they all are. */
   freeze(): void;
   thaw(): void;
