@@ -35,7 +35,7 @@ export function parseReference(text: string): Reference {
     throw invalid(`invalid repository name (${text}), cannot specify 64-byte hexadecimal strings`, text);
   }
   const { domain, remainder } = splitDomain(text);
-  const remoteName = remainder.replace(/:[^/]*$/, '').split('@')[0] ?? '';
+  const remoteName = remainder.split(':', 1)[0] ?? '';
   if (remoteName.toLowerCase() !== remoteName) {
     throw invalid(`invalid reference format: repository name (${remoteName}) must be lowercase`, text);
   }

@@ -1,0 +1,101 @@
+// Where a reference's domain is served: the registry itself, mirrors before it, and how each is spoken to.
+// Docker Hub's images are served by registry-1.docker.io; loopback registries may speak plain HTTP, as every engine allows.
+import { DEFAULT_DOMAIN } from '../reference.ts';
+
+export interface TlsOptions {
+  /** PEM texts. */
+  ca?: string[];
+  cert?: string;
+  key?: string;
+  /** Accepts any certificate. */
+  skipVerify?: boolean;
+}
+
+export interface RegistryHost {
+  /** Host and port, as dialled: registry-1.docker.io, localhost:5000. */
+  readonly host: string;
+  readonly scheme: 'https' | 'http';
+  /** Path of the API, without slash at its end: `/v2`. */
+  readonly path: string;
+  /** When HTTPS is not answered, plain HTTP may be tried. */
+  readonly plainFallback: boolean;
+  readonly tls: TlsOptions;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly may: { readonly pull: boolean; readonly resolve: boolean; readonly push: boolean };
+}
+
+/** Finds the hosts of a domain, best first; the registry itself is the last. */
+export interface HostSource {
+  hostsFor(domain: string): Promise<readonly RegistryHost[]>;
+}
+
+export function defaultHost(domain: string, changes: Partial<RegistryHost> = {}): RegistryHost {
+  const host = domain === DEFAULT_DOMAIN ? 'registry-1.docker.io' : domain;
+  return {
+    host,
+    scheme: 'https',
+    path: '/v2',
+    plainFallback: isLoopback(host),
+    tls: isLoopback(host) ? { skipVerify: true } : {},
+    headers: {},
+    may: { pull: true, resolve: true, push: true },
+    ...changes,
+  };
+}
+
+/** Hosts by dockerd's two options: mirrors serve Docker Hub only, insecure registries need no valid certificate and no TLS. */
+export class ConfiguredHosts implements HostSource {
+  readonly #insecure: readonly string[];
+  readonly #mirrors: readonly string[];
+
+  /** `insecure`: hosts or CIDR ranges; `mirrors`: URLs. */
+  constructor(options: { insecure?: readonly string[]; mirrors?: readonly string[] } = {}) {
+    this.#insecure = options.insecure ?? [];
+    this.#mirrors = options.mirrors ?? [];
+  }
+
+  async hostsFor(domain: string): Promise<readonly RegistryHost[]> {
+    const own = this.#isInsecure(domain) ? defaultHost(domain, { plainFallback: true, tls: { skipVerify: true } }) : defaultHost(domain);
+    if (domain !== DEFAULT_DOMAIN) return [own];
+    return [...this.#mirrors.map(mirrorHost), own];
+  }
+
+  #isInsecure(domain: string): boolean {
+    return this.#insecure.some((entry) => entry === domain || (entry.includes('/') && isWithin(withoutPort(domain), entry)));
+  }
+}
+
+export function isLoopback(host: string): boolean {
+  const name = withoutPort(host);
+  return name === 'localhost' || name === '::1' || /^127(\.\d{1,3}){3}$/.test(name);
+}
+
+function mirrorHost(url: string): RegistryHost {
+  const parsed = new URL(url);
+  return {
+    ...defaultHost(parsed.host),
+    scheme: parsed.protocol === 'http:' ? 'http' : 'https',
+    path: `${parsed.pathname.replace(/\/$/, '')}/v2`,
+    may: { pull: true, resolve: true, push: false },
+  };
+}
+
+function withoutPort(host: string): string {
+  const bracketed = /^\[([^\]]*)\]/.exec(host)?.[1];
+  return bracketed ?? host.replace(/:\d+$/, '');
+}
+
+function isWithin(address: string, cidr: string): boolean {
+  const [base = '', bits = ''] = cidr.split('/');
+  const a = ipv4(address);
+  const b = ipv4(base);
+  const length = Number(bits);
+  if (a === undefined || b === undefined || !Number.isInteger(length) || length < 0 || length > 32) return false;
+  const size = 2 ** (32 - length);
+  return Math.floor(a / size) === Math.floor(b / size);
+}
+
+function ipv4(text: string): number | undefined {
+  const parts = text.split('.').map((part) => (/^\d{1,3}$/.test(part) ? Number(part) : Number.NaN));
+  return parts.length === 4 && parts.every((part) => part <= 255) ? parts.reduce((sum, part) => sum * 256 + part, 0) : undefined;
+}

@@ -1,0 +1,212 @@
+// A repository of a registry, as the distribution-spec serves it ("Pull" and "Content Discovery"): manifests by tag or digest and
+// blobs by digest, over every host that serves the repository, mirrors first. What is read is checked against digest and size.
+import { EngineError, isKind } from '@berth/errdefs/engine-error';
+import { type Digest, digestOf, encodedOf, isDigest, parseDigest, Verifier } from '../digest.ts';
+import { type Descriptor, MANIFEST_TYPES } from '../image-spec.ts';
+import { canonicalName, type Reference } from '../reference.ts';
+import { Connection } from './connection.ts';
+import type { CredentialSource } from './credentials.ts';
+import type { HostSource, RegistryHost } from './host.ts';
+import { retrying } from './retry.ts';
+import { type HttpResponse, isConnectionFailure } from './transport.ts';
+
+/** A manifest larger than this is refused before it is read (the limit that the distribution-spec advises registries to allow). */
+const MANIFEST_LIMIT = 4 * 1024 * 1024;
+const STALLED_RESUMES = 5;
+
+export interface ManifestContent {
+  descriptor: Descriptor;
+  bytes: Buffer;
+}
+
+export interface RepositoryOptions {
+  reference: Reference;
+  hosts: HostSource;
+  credentials: CredentialSource;
+}
+
+export class Repository implements Disposable {
+  readonly name: string;
+  readonly path: string;
+  readonly #connections: readonly Connection[];
+
+  constructor(reference: Reference, hosts: readonly RegistryHost[], credentials: CredentialSource) {
+    this.name = canonicalName(reference);
+    this.path = reference.path;
+    this.#connections = hosts.map((host) => new Connection(host, reference.path, credentials));
+  }
+
+  static async open(options: RepositoryOptions): Promise<Repository> {
+    return new Repository(options.reference, await options.hosts.hostsFor(options.reference.domain), options.credentials);
+  }
+
+  /** The manifest or index behind a tag or digest, read whole in one request. */
+  async manifest(tagOrDigest: string, options: { signal?: AbortSignal; accept?: readonly string[] } = {}): Promise<ManifestContent> {
+    const { signal, accept = MANIFEST_TYPES } = options;
+    return this.#firstHost('resolve', (connection) =>
+      retrying(async () => {
+        const response = await connection.request({
+          method: 'GET',
+          path: `/manifests/${tagOrDigest}`,
+          headers: { accept: [...accept, '*/*'].join(', ') },
+          expect: [200],
+          signal,
+        });
+        return checkedManifest(tagOrDigest, response, await readLimited(response, MANIFEST_LIMIT, tagOrDigest));
+      }, signal),
+    );
+  }
+
+  /** The descriptor of a tag or digest without its content, as far as the registry tells it; undefined when there is none. */
+  async head(tagOrDigest: string, signal?: AbortSignal): Promise<Descriptor | undefined> {
+    return this.#firstHost('resolve', async (connection) => {
+      const headers = { accept: [...MANIFEST_TYPES, '*/*'].join(', ') };
+      const response = await connection.request({ method: 'HEAD', path: `/manifests/${tagOrDigest}`, headers, expect: [200, 404], signal });
+      response.resume();
+      const digest = response.headers['docker-content-digest'];
+      if (response.statusCode === 404 || typeof digest !== 'string' || !isDigest(digest)) return undefined;
+      return { mediaType: mediaTypeOf(response), digest, size: Number(response.headers['content-length'] ?? 0) };
+    });
+  }
+
+  async hasBlob(digest: Digest, signal?: AbortSignal): Promise<boolean> {
+    const response = await this.upstream.request({ method: 'HEAD', path: `/blobs/${digest}`, expect: [200, 404], signal });
+    response.resume();
+    return response.statusCode === 200;
+  }
+
+  /**
+   * A blob's bytes from `offset` on, exactly to the end that its descriptor names. A connection that breaks is taken up again where
+   * it broke. The digest is not checked here: the content store does that while it writes; others use `verified`.
+   */
+  async *blob(descriptor: Descriptor, options: { offset?: number; signal?: AbortSignal } = {}): AsyncGenerator<Buffer, void, undefined> {
+    const { signal } = options;
+    let offset = options.offset ?? 0;
+    let stalled = 0;
+    while (offset < descriptor.size) {
+      const response = await this.#blobFrom(descriptor, offset, signal);
+      const before = offset;
+      try {
+        // A registry that cannot send a range sends all: what is known already is left out.
+        let skip = response.statusCode === 206 ? 0 : offset;
+        for await (const chunk of response as AsyncIterable<Buffer>) {
+          const rest = skip === 0 ? chunk : chunk.subarray(Math.min(skip, chunk.length));
+          skip -= chunk.length - rest.length;
+          if (rest.length === 0) continue;
+          offset += rest.length;
+          if (offset > descriptor.size) throw wrongSize(descriptor, offset);
+          yield rest;
+        }
+        if (offset < descriptor.size) throw Object.assign(new Error('unexpected EOF'), { code: 'ECONNRESET' });
+      } catch (error) {
+        signal?.throwIfAborted();
+        stalled = offset > before ? 0 : stalled + 1;
+        if (stalled >= STALLED_RESUMES || !isConnectionFailure(error)) throw shortened(error, descriptor, offset);
+      } finally {
+        response.destroy();
+      }
+    }
+  }
+
+  /** The registry itself, which pushes go to. */
+  get upstream(): Connection {
+    const connection = this.#connections.findLast((candidate) => candidate.host.may.push) ?? this.#connections.at(-1);
+    if (!connection) throw new EngineError('NotFound', `no registry host is configured for ${this.name}`, { layer: 'registry' });
+    return connection;
+  }
+
+  [Symbol.dispose](): void {
+    for (const connection of this.#connections) connection[Symbol.dispose]();
+  }
+
+  #blobFrom(descriptor: Descriptor, offset: number, signal: AbortSignal | undefined): Promise<HttpResponse> {
+    const headers: Record<string, string> = offset === 0 ? {} : { range: `bytes=${offset}-` };
+    const request = { method: 'GET', path: `/blobs/${descriptor.digest}`, headers, expect: [200, 206], signal } as const;
+    return this.#firstHost('pull', (connection) => retrying(() => connection.request(request), signal));
+  }
+
+  /** The answer of the first host that has one; the error of the last, which is the registry itself. */
+  async #firstHost<T>(need: 'pull' | 'resolve', ask: (connection: Connection) => Promise<T>): Promise<T> {
+    const able = this.#connections.filter((connection) => connection.host.may[need]);
+    for (const connection of able.slice(0, -1)) {
+      try {
+        return await ask(connection);
+      } catch (error) {
+        if (isKind(error, 'Cancelled') || (error as Error).name === 'AbortError') throw error;
+      }
+    }
+    const last = able.at(-1);
+    if (!last) throw new EngineError('NotFound', `no registry host of ${this.name} may ${need}`, { layer: 'registry' });
+    return ask(last);
+  }
+}
+
+/** Passes chunks on and throws DataLoss at the end when their digest is not the descriptor's. */
+export async function* verified(descriptor: Descriptor, chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+  const verifier = new Verifier(descriptor.digest);
+  for await (const chunk of chunks) {
+    verifier.update(chunk);
+    yield chunk;
+  }
+  if (verifier.size !== descriptor.size) throw wrongSize(descriptor, verifier.size);
+  if (verifier.digest() !== descriptor.digest) throw verificationFailed(descriptor);
+}
+
+/** Docker's wording for a layer whose bytes are not what its manifest promised. */
+export function verificationFailed(descriptor: Descriptor): EngineError {
+  return new EngineError('DataLoss', `filesystem layer verification failed for digest ${descriptor.digest}`, {
+    layer: 'registry',
+    details: { digest: descriptor.digest, size: descriptor.size },
+  });
+}
+
+function checkedManifest(asked: string, response: HttpResponse, bytes: Buffer): ManifestContent {
+  const told = response.headers['docker-content-digest'];
+  const expected = isDigest(asked) ? asked : typeof told === 'string' && isDigest(told) ? parseDigest(told) : digestOf(bytes);
+  const verifier = new Verifier(expected);
+  verifier.update(bytes);
+  if (verifier.digest() !== expected) {
+    throw new EngineError('DataLoss', `manifest verification failed for digest ${expected}`, { layer: 'registry', details: { digest: expected } });
+  }
+  return { descriptor: { mediaType: mediaTypeOf(response, bytes), digest: expected, size: bytes.length }, bytes };
+}
+
+/** The type in the header; registries that answer a general one are asked through the document itself. */
+function mediaTypeOf(response: HttpResponse, bytes?: Buffer): string {
+  const header = (response.headers['content-type'] ?? '').split(';', 1)[0]?.trim() ?? '';
+  if (header !== '' && !['application/json', 'text/plain', 'application/octet-stream'].includes(header)) return header;
+  if (bytes === undefined) return header;
+  try {
+    return (JSON.parse(bytes.toString('utf8')) as { mediaType?: string }).mediaType ?? header;
+  } catch {
+    return header;
+  }
+}
+
+async function readLimited(response: HttpResponse, limit: number, what: string): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > limit) throw new EngineError('InvalidArgument', `manifest ${what} is larger than ${limit} bytes: refused`, { layer: 'registry' });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size);
+}
+
+function wrongSize(descriptor: Descriptor, size: number): EngineError {
+  const name = encodedOf(descriptor.digest).slice(0, 12);
+  return new EngineError('DataLoss', `blob ${name} is larger than the ${descriptor.size} bytes of its descriptor (${size} so far): refused`, {
+    layer: 'registry',
+    details: { digest: descriptor.digest },
+  });
+}
+
+function shortened(error: unknown, descriptor: Descriptor, offset: number): unknown {
+  if (error instanceof EngineError) return error;
+  return new EngineError('Unavailable', `download of ${descriptor.digest} broke off after ${offset} of ${descriptor.size} bytes: ${(error as Error).message}`, {
+    layer: 'registry',
+    details: { digest: descriptor.digest, offset },
+    cause: error,
+  });
+}
