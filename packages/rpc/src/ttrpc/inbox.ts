@@ -1,0 +1,39 @@
+// Messages that arrive by callback and are read by `for await`: the receiving side of a streaming call.
+
+export class Inbox<T> implements AsyncIterable<T> {
+  readonly #waiting: T[] = [];
+  #end: { error?: unknown } | undefined;
+  #wake: (() => void) | undefined;
+
+  push(message: T): void {
+    if (this.#end) return;
+    this.#waiting.push(message);
+    this.#wake?.();
+  }
+
+  /** No more messages: readers end after those that wait. */
+  close(): void {
+    this.#end ??= {};
+    this.#wake?.();
+  }
+
+  /** Readers throw `error` after the messages that wait. */
+  fail(error: unknown): void {
+    this.#end ??= { error };
+    this.#wake?.();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<T> {
+    for (;;) {
+      while (this.#waiting.length > 0) yield this.#waiting.shift() as T;
+      if (this.#end) {
+        if (this.#end.error !== undefined) throw this.#end.error;
+        return;
+      }
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#wake = undefined;
+    }
+  }
+}
