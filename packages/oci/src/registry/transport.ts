@@ -113,7 +113,7 @@ export class Transport implements Disposable {
   }
 
   #mayFallBack(error: unknown, request: HttpRequest): boolean {
-    if (!this.#host.plainFallback || this.#scheme === 'http' || request.url.host !== this.#host.host) return false;
+    if (!this.#host.plainFallback || request.url.protocol === 'http:' || request.url.host !== this.#host.host) return false;
     if (request.signal?.aborted) return false;
     const code = codeOf(error);
     return ['EPROTO', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE'].includes(code) || code.startsWith('ERR_SSL');
