@@ -80,6 +80,8 @@ export interface Endpoint {
   attach(namespace: NetworkNamespace): void;
   /** Gives back addresses, ports and rules. The interface goes with its namespace. Idempotent. */
   release(): void;
+  /** Unplugs a container that goes on running (`network disconnect`): removes its interface, then releases. */
+  detach(): void;
 }
 
 /** The drivers of this package; the name is the Engine API's `Driver`. */

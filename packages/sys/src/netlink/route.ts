@@ -2,12 +2,13 @@
 // Addresses are bytes in network order: 4 of them IPv4, 16 IPv6.
 import { attribute, concat, decodeAttributes, readU32, u32 } from './codec.ts';
 import { macBytes } from './link.ts';
-import { NLM_F_CREATE, NLM_F_REPLACE, type NetlinkSocket, type Request } from './socket.ts';
+import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, type NetlinkSocket, type Request } from './socket.ts';
 
 const AF_INET = 2;
 const AF_INET6 = 10;
 const AF_BRIDGE = 7;
 const RTM_NEWADDR = 20;
+const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
 const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
@@ -23,7 +24,6 @@ const RTA_TABLE = 15;
 const RT_TABLE_MAIN = 254;
 const RTPROT_BOOT = 3;
 const RT_SCOPE_UNIVERSE = 0;
-const RT_SCOPE_LINK = 253;
 const RTN_UNICAST = 1;
 const NDA_LLADDR = 2;
 const NUD_NOARP = 0x40;
@@ -40,6 +40,16 @@ function family(address: Uint8Array): number {
 
 /** Adds an address; one that is there already is left alone. IPv6 skips duplicate detection: the allocator owns the subnet. */
 export function addAddress(index: number, address: InterfaceAddress): Request {
+  const what = `add address ${address.address.join('.')}/${address.prefixLength}`;
+  return { type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_REPLACE, payload: addressBody(index, address), what };
+}
+
+export function removeAddress(index: number, address: InterfaceAddress): Request {
+  const what = `remove address ${address.address.join('.')}/${address.prefixLength}`;
+  return { type: RTM_DELADDR, flags: 0, payload: addressBody(index, address), what };
+}
+
+function addressBody(index: number, address: InterfaceAddress): Uint8Array {
   const ip = address.address;
   const header = new Uint8Array(8);
   header[0] = family(ip);
@@ -48,27 +58,23 @@ export function addAddress(index: number, address: InterfaceAddress): Request {
   new DataView(header.buffer).setUint32(4, index, true);
   const parts = [header, attribute(IFA_LOCAL, ip), attribute(IFA_ADDRESS, ip)];
   if (ip.length === 4) parts.push(attribute(IFA_BROADCAST, broadcast(ip, address.prefixLength)));
-  return {
-    type: RTM_NEWADDR,
-    flags: NLM_F_CREATE | NLM_F_REPLACE,
-    payload: concat(parts),
-    what: `add address ${ip.join('.')}/${address.prefixLength}`,
-  };
+  return concat(parts);
 }
 
 function broadcast(ip: Uint8Array, prefixLength: number): Uint8Array {
   return ip.map((byte, i) => byte | (0xff >> Math.min(8, Math.max(0, prefixLength - i * 8))));
 }
 
-/** The default route through a gateway that is on the interface's own subnet. */
+/** The default route through a gateway that is on the interface's own subnet; one that exists already stays. */
 export function addDefaultRoute(index: number, gateway: Uint8Array): Request {
   const header = new Uint8Array(12);
   header.set([family(gateway), 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, RT_SCOPE_UNIVERSE, RTN_UNICAST]);
   return {
     type: RTM_NEWROUTE,
-    flags: NLM_F_CREATE | NLM_F_REPLACE,
+    flags: NLM_F_CREATE | NLM_F_EXCL,
     payload: concat([header, attribute(RTA_GATEWAY, gateway), u32(RTA_OIF, index)]),
     what: `add default route via ${gateway.join('.')}`,
+    tolerate: ['EEXIST'],
   };
 }
 
@@ -128,16 +134,4 @@ export function listRoutes(socket: NetlinkSocket, version: 4 | 6): Route[] {
     });
   }
   return found;
-}
-
-/** A route to a subnet that is reached directly, for interfaces whose address does not imply it. */
-export function addLinkRoute(index: number, destination: InterfaceAddress): Request {
-  const header = new Uint8Array(12);
-  header.set([family(destination.address), destination.prefixLength, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, RT_SCOPE_LINK, RTN_UNICAST]);
-  return {
-    type: RTM_NEWROUTE,
-    flags: NLM_F_CREATE | NLM_F_REPLACE,
-    payload: concat([header, attribute(RTA_DST, destination.address), u32(RTA_OIF, index)]),
-    what: `add route ${destination.address.join('.')}/${destination.prefixLength}`,
-  };
 }
