@@ -1,0 +1,103 @@
+// The gRPC face of transfers, containerd.services.transfer.v1.Transfer: the types of source and destination choose what is done.
+//   registry → image store: pull      image store → registry: push      image store → image store: tag
+import { EngineError } from '@berth/errdefs/engine-error';
+import { type Platform, hostPlatform } from '@berth/oci/platform';
+import { holds, pack, unpack } from '@berth/rpc/any';
+import type { Transfer, TransferRequest } from '@berth/rpc/gen/containerd/services/transfer/v1/transfer';
+import type { Platform as PlatformMessage } from '@berth/rpc/gen/containerd/types/platform';
+import { ImageStore } from '@berth/rpc/gen/containerd/types/transfer/imagestore';
+import { Progress } from '@berth/rpc/gen/containerd/types/transfer/progress';
+import { OCIRegistry } from '@berth/rpc/gen/containerd/types/transfer/registry';
+import { LEASE, NAMESPACE } from '@berth/rpc/grpc/metadata';
+import type { Call, Implementation } from '@berth/rpc/ttrpc/server';
+import type { Scope } from '../metadata/scope.ts';
+import type { Downloads } from '../transfer/download.ts';
+import type { ProgressSink } from '../transfer/progress.ts';
+import { pull } from '../transfer/pull.ts';
+import { push } from '../transfer/push.ts';
+import { openRegistryEnd } from '../transfer/registry-end.ts';
+import type { TransferStorage } from '../transfer/storage.ts';
+import type { MessageStream, Streams } from '../transfer/streams.ts';
+
+export interface TransferServiceOptions {
+  streams: Streams;
+  downloads: Downloads;
+  /** Runs `body` under the scope's lease, or under one of its own that ends with it. */
+  underLease<T>(scope: Scope, body: (scope: Required<Scope>) => Promise<T>): Promise<T>;
+  storageOf(scope: Scope): TransferStorage;
+}
+
+export function transferService(options: TransferServiceOptions): Implementation<typeof Transfer> {
+  return {
+    async transfer(request, call) {
+      const scope = scopeOf(call);
+      const progressStream = request.options?.progressStream;
+      const stream = progressStream ? options.streams.get(scope.namespace, progressStream) : undefined;
+      try {
+        await options.underLease(scope, (leased) => transfer(options, options.storageOf(leased), request, sinkOf(stream), call.signal));
+      } finally {
+        stream?.close();
+      }
+      return {};
+    },
+  };
+}
+
+async function transfer(options: TransferServiceOptions, storage: TransferStorage, request: TransferRequest, progress: ProgressSink, signal: AbortSignal): Promise<void> {
+  const { source, destination } = request;
+  const streamOf = (id: string) => options.streams.get(storage.namespace, id);
+  if (holds(source, OCIRegistry) && holds(destination, ImageStore)) {
+    const store = unpack(ImageStore, destination);
+    const { reference, repository } = await openRegistryEnd(unpack(OCIRegistry, source), streamOf);
+    using opened = repository;
+    const unpackings = store.unpacks.map(({ platform, snapshotter }) => ({ platform: platformOf(platform) ?? hostPlatform(), snapshotter }));
+    await pull({
+      storage,
+      downloads: options.downloads,
+      repository: opened,
+      reference,
+      name: store.name,
+      labels: store.labels,
+      platforms: store.platforms.flatMap((platform) => platformOf(platform) ?? []),
+      unpack: unpackings,
+      progress,
+      signal,
+    });
+  } else if (holds(source, ImageStore) && holds(destination, OCIRegistry)) {
+    const store = unpack(ImageStore, source);
+    const { target } = storage.images.get(store.name);
+    const { reference, repository } = await openRegistryEnd(unpack(OCIRegistry, destination), streamOf);
+    using opened = repository;
+    const platforms = store.platforms.flatMap((platform) => platformOf(platform) ?? []);
+    await push({ storage, repository: opened, reference, target, platforms, progress, signal });
+  } else if (holds(source, ImageStore) && holds(destination, ImageStore)) {
+    const { target, labels } = storage.images.get(unpack(ImageStore, source).name);
+    const { name } = unpack(ImageStore, destination);
+    storage.images.put({ name, target, labels });
+    progress({ event: 'saved', name, descriptor: target });
+  } else {
+    throw new EngineError('NotImplemented', `no transfer from ${source?.typeUrl || 'nothing'} to ${destination?.typeUrl || 'nothing'}: not implemented`, {
+      layer: 'lifecycle',
+    });
+  }
+}
+
+function sinkOf(stream: MessageStream | undefined): ProgressSink {
+  if (!stream) return () => {};
+  return ({ event, name = '', parents = [], progress = 0, total = 0, descriptor }) => {
+    stream.send(pack(Progress, { event, name, parents, progress, total, ...(descriptor ? { desc: { ...descriptor, annotations: descriptor.annotations ?? {} } } : {}) }));
+  };
+}
+
+function platformOf(message: PlatformMessage | undefined): Platform | undefined {
+  if (!message || message.os === '') return undefined;
+  const { os, architecture, variant } = message;
+  return { os, architecture, ...(variant === '' ? {} : { variant }) };
+}
+
+function scopeOf(call: Call): Scope {
+  const namespace = call.metadata.get(NAMESPACE);
+  if (!namespace) throw new EngineError('FailedPrecondition', 'namespace is required: failed precondition', { layer: 'lifecycle' });
+  const lease = call.metadata.get(LEASE);
+  return lease ? { namespace, lease } : { namespace };
+}

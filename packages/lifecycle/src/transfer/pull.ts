@@ -1,0 +1,212 @@
+// Pulling: from a registry into the content store, the snapshots and, last of all, the image store. The name appears only when
+// everything that it stands for is there; until then a lease of the caller's keeps what came so far.
+// Layers are downloaded side by side and unpacked as they come.
+import { EngineError } from '@berth/errdefs/engine-error';
+import type { Digest } from '@berth/oci/digest';
+import { type Descriptor, type ImageConfig, type Index, isConfigType, isIndexType, isLayerType, type Manifest, parseImageConfig, parseManifestDocument } from '@berth/oci/image-spec';
+import { bestMatch, formatPlatform, type Platform, rank } from '@berth/oci/platform';
+import { canonical, type Reference } from '@berth/oci/reference';
+import type { Repository } from '@berth/oci/registry/repository';
+import type { LayerToUnpack } from '../diff/unpacker.ts';
+import type { Labels } from '../metadata/labels.ts';
+import type { Downloads } from './download.ts';
+import { Limit } from './limit.ts';
+import { ObjectProgress, type ProgressSink } from './progress.ts';
+import { configLabels, indexLabels, manifestLabels, sourceKey, sourceLabel } from './references.ts';
+import type { TransferStorage } from './storage.ts';
+
+export interface Unpacking {
+  platform: Platform;
+  /** '' for the default. */
+  snapshotter: string;
+}
+
+export interface PullOptions {
+  storage: TransferStorage;
+  downloads: Downloads;
+  repository: Repository;
+  reference: Reference;
+  /** The image's name in the store. */
+  name: string;
+  labels?: Labels;
+  /** Of an index, the manifests of these; all when empty. */
+  platforms: readonly Platform[];
+  unpack: readonly Unpacking[];
+  progress: ProgressSink;
+  /** Layers downloaded at a time. */
+  parallel?: number;
+  signal: AbortSignal;
+}
+
+const PARALLEL_DOWNLOADS = 5;
+
+/** The descriptor that the name now stands for. */
+export async function pull(options: PullOptions): Promise<Descriptor> {
+  // The first failure stops the other downloads and unpackings before the error leaves.
+  const controller = new AbortController();
+  const signal = AbortSignal.any([options.signal, controller.signal]);
+  const work = new Pull({ ...options, signal });
+  try {
+    return await work.run();
+  } catch (error) {
+    controller.abort(error);
+    await work.settled();
+    throw error;
+  }
+}
+
+class Pull {
+  readonly #options: PullOptions;
+  readonly #limit: Limit;
+  readonly #pending: Promise<unknown>[] = [];
+
+  constructor(options: PullOptions) {
+    this.#options = options;
+    this.#limit = new Limit(options.parallel ?? PARALLEL_DOWNLOADS);
+  }
+
+  async run(): Promise<Descriptor> {
+    const { storage, repository, reference, progress, signal } = this.#options;
+    progress({ event: `Resolving from ${canonical(reference)}` });
+    const root = await repository.manifest(reference.digest ?? reference.tag ?? 'latest', { signal });
+    progress({ event: 'fetching image content' });
+    await this.#document(root.descriptor, root.bytes, []);
+    storage.images.put({ name: this.#options.name, target: root.descriptor, labels: this.#options.labels ?? {} });
+    progress({ event: 'saved', name: this.#options.name, descriptor: root.descriptor });
+    progress({ event: `Completed pull from ${canonical(reference)}` });
+    return root.descriptor;
+  }
+
+  /** Resolves when nothing that this pull started goes on any more. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#pending);
+  }
+
+  async #document(descriptor: Descriptor, bytes: Buffer, parents: readonly Descriptor[]): Promise<void> {
+    const reports = new ObjectProgress(this.#options.progress, descriptor, parents);
+    const document = parseManifestDocument(bytes, descriptor.mediaType);
+    // Stored before what it refers to, so that the ingest of a large index is not lost when a layer fails; labelled after.
+    await this.#put(bytes);
+    reports.step('complete', bytes.length);
+    if (document.kind === 'index') await this.#index(descriptor, document.index, parents);
+    else await this.#manifest(descriptor, document.manifest, parents);
+  }
+
+  async #index(descriptor: Descriptor, index: Index, parents: readonly Descriptor[]): Promise<void> {
+    const wanted = this.#chosen(index);
+    for (const child of wanted) {
+      await this.#document(child, await this.#child(child), [...parents, descriptor]);
+    }
+    this.#label(descriptor.digest, indexLabels(index, wanted));
+  }
+
+  async #child({ digest, size }: Descriptor): Promise<Buffer> {
+    const { storage, repository, signal } = this.#options;
+    if (storage.content.has(digest)) return storage.content.read(digest);
+    const { bytes } = await repository.manifest(digest, { signal });
+    if (bytes.length === size) return bytes;
+    throw new EngineError('DataLoss', `manifest verification failed for digest ${digest}: ${bytes.length} bytes instead of ${size}`, { layer: 'registry' });
+  }
+
+  /** One manifest for each platform asked for, or every one. Attestations and other artifacts have no platform that runs. */
+  #chosen(index: Index): Descriptor[] {
+    const { platforms, reference } = this.#options;
+    const candidates = index.manifests.filter((entry) => isIndexType(entry.mediaType) || entry.platform?.os !== 'unknown');
+    if (platforms.length === 0) return candidates;
+    return [...new Set(platforms.map((platform) => {
+      const match = bestMatch(platform, candidates) ?? candidates.find((entry) => entry.platform === undefined);
+      if (match) return match;
+      throw new EngineError('NotFound', `no matching manifest for ${formatPlatform(platform)} in the manifest list entries`, {
+        layer: 'lifecycle',
+        details: { image: canonical(reference), offered: candidates.map((entry) => entry.platform && formatPlatform(entry.platform)) },
+      });
+    }))];
+  }
+
+  async #manifest(descriptor: Descriptor, manifest: Manifest, parents: readonly Descriptor[]): Promise<void> {
+    const path = [...parents, descriptor];
+    const layers = manifest.layers.map((layer) => ({ layer, reports: new ObjectProgress(this.#options.progress, layer, path) }));
+    for (const { layer, reports } of layers) reports.step(this.#options.storage.content.has(layer.digest) ? 'already exists' : 'waiting');
+    const configReports = new ObjectProgress(this.#options.progress, manifest.config, path);
+    const config = await this.#config(manifest, configReports);
+    const downloads = layers.map(({ layer, reports }) => this.#start(this.#limit.run(() => this.#blob(layer, reports))));
+    const unpackings = config === undefined ? [] : this.#unpackings(config);
+    const unpacked = unpackings.map((unpacking) => this.#start(this.#unpack(unpacking, config as ImageConfig, layers, downloads)));
+    await Promise.all([...downloads, ...unpacked]);
+    this.#label(descriptor.digest, manifestLabels(manifest));
+    if (config !== undefined) {
+      for (const { snapshotter } of unpackings) {
+        this.#label(manifest.config.digest, configLabels(config, this.#options.storage.snapshotter(snapshotter).name));
+      }
+    }
+  }
+
+  /** Undefined for an artifact, whose configuration is not an image's. */
+  async #config(manifest: Manifest, reports: ObjectProgress): Promise<ImageConfig | undefined> {
+    await this.#blob(manifest.config, reports);
+    if (!isConfigType(manifest.config.mediaType)) return undefined;
+    const config = parseImageConfig(await this.#options.storage.content.read(manifest.config.digest));
+    const layers = manifest.layers.filter((layer) => isLayerType(layer.mediaType));
+    if (layers.length !== config.rootfs.diff_ids.length) {
+      throw new EngineError('InvalidArgument', `manifest has ${layers.length} layers, but its configuration names ${config.rootfs.diff_ids.length}`, { layer: 'lifecycle' });
+    }
+    return config;
+  }
+
+  #unpackings(config: ImageConfig): Unpacking[] {
+    const own = { os: config.os, architecture: config.architecture, ...(config.variant ? { variant: config.variant } : {}) };
+    return this.#options.unpack.filter(({ platform }) => rank(platform, own) !== undefined);
+  }
+
+  async #unpack(
+    unpacking: Unpacking,
+    config: ImageConfig,
+    layers: readonly { layer: Descriptor; reports: ObjectProgress }[],
+    downloads: readonly Promise<unknown>[],
+  ): Promise<void> {
+    const { storage, signal } = this.#options;
+    const work = config.rootfs.diff_ids.map((diffId, position): LayerToUnpack => {
+      const { layer, reports } = layers[position] as (typeof layers)[number];
+      return {
+        descriptor: layer,
+        diffId,
+        ready: downloads[position] as Promise<unknown>,
+        onProgress: (consumed) => reports.bytes('extracting', consumed),
+        onDone: (existed) => reports.step(existed ? 'already exists' : 'extracted', layer.size),
+      };
+    });
+    await storage.unpack(storage.snapshotter(unpacking.snapshotter), work, { signal });
+  }
+
+  async #blob(descriptor: Descriptor, reports: ObjectProgress): Promise<void> {
+    const { storage, repository, downloads, signal } = this.#options;
+    const { namespace, content } = storage;
+    const onProgress = (received: number) => reports.bytes('downloading', received);
+    const outcome = await downloads.fetch({ namespace, content, repository, descriptor, onProgress, signal });
+    this.#label(descriptor.digest, this.#source(descriptor.digest));
+    reports.step(outcome === 'existed' ? 'already exists' : 'complete', descriptor.size);
+  }
+
+  async #put(bytes: Buffer): Promise<void> {
+    const digest = await this.#options.storage.content.put(bytes);
+    this.#label(digest, this.#source(digest));
+  }
+
+  #source(digest: Digest): Labels {
+    const { reference, storage } = this.#options;
+    return sourceLabel(reference, storage.content.info(digest).labels[sourceKey(reference)]);
+  }
+
+  #label(digest: Digest, labels: Labels): void {
+    const names = Object.keys(labels);
+    if (names.length === 0) return;
+    this.#options.storage.content.update(digest, labels, names.map((name) => `labels.${name}`));
+  }
+
+  /** Remembers a promise, so that a failure elsewhere waits for it, and marks it as handled. */
+  #start<T>(promise: Promise<T>): Promise<T> {
+    promise.catch(() => {});
+    this.#pending.push(promise);
+    return promise;
+  }
+}

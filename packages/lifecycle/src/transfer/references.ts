@@ -1,0 +1,40 @@
+// The labels by which the garbage collector finds what a stored object needs (containerd's docs/garbage-collection.md): an index
+// names its manifests, a manifest its configuration and layers, a configuration the snapshot that its layers were unpacked to.
+import { chainIds } from '@berth/oci/digest';
+import type { Descriptor, ImageConfig, Index, Manifest } from '@berth/oci/image-spec';
+import type { Reference } from '@berth/oci/reference';
+import type { Labels } from '../metadata/labels.ts';
+
+const CONTENT = 'containerd.io/gc.ref.content';
+const SNAPSHOT = 'containerd.io/gc.ref.snapshot';
+const SOURCE = 'containerd.io/distribution.source';
+
+export function indexLabels(index: Index, kept: readonly Descriptor[]): Labels {
+  const digests = new Set(kept.map((descriptor) => descriptor.digest));
+  const entries = index.manifests.map((descriptor, position) => [`${CONTENT}.m.${position}`, descriptor.digest] as const);
+  return Object.fromEntries(entries.filter(([, digest]) => digests.has(digest)));
+}
+
+export function manifestLabels(manifest: Manifest): Labels {
+  const layers = manifest.layers.map((layer, position) => [`${CONTENT}.l.${position}`, layer.digest] as const);
+  return { [`${CONTENT}.config`]: manifest.config.digest, ...Object.fromEntries(layers) };
+}
+
+export function configLabels(config: ImageConfig, snapshotter: string): Labels {
+  const top = chainIds(config.rootfs.diff_ids).at(-1);
+  return top === undefined ? {} : { [`${SNAPSHOT}.${snapshotter}`]: top };
+}
+
+/** From which repository of which registry a blob came: where a later push may mount it from. */
+export function sourceLabel(reference: Reference, existing: string | undefined): Labels {
+  const paths = new Set((existing ?? '').split(',').filter(Boolean)).add(reference.path);
+  return { [sourceKey(reference)]: [...paths].sort().join(',') };
+}
+
+export function sourcesOf(labels: Labels, reference: Reference): string[] {
+  return (labels[sourceKey(reference)] ?? '').split(',').filter((path) => path !== '' && path !== reference.path);
+}
+
+export function sourceKey(reference: Reference): string {
+  return `${SOURCE}.${reference.domain}`;
+}
