@@ -3,9 +3,22 @@
 //
 // Lifecycle (runtime-spec, runtime.md): creating → created → running ⇄ paused → stopped. The caller is the parent of init and
 // of every exec'd process and reaps them with waitpid.
-import type { LinuxResources, Process, Spec, State } from '@berth/oci/runtime-spec';
+import { closeSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { EngineError } from '@berth/errdefs/engine-error';
+import type { ContainerStatus, LinuxResources, Process, Spec, State } from '@berth/oci/runtime-spec';
+import { kill, pidfdOpen, pidfdSendSignal, POLLIN, poll } from '@berth/sys/namespace';
 import type { Span } from '@berth/trace/tracer';
 import type { Cgroup, CgroupStats } from './cgroup/cgroup.ts';
+import { loadCgroup } from './cgroup/open.ts';
+import { create } from './create.ts';
+import { exec } from './exec.ts';
+import { openGate } from './gate.ts';
+import { runHooks } from './hooks.ts';
+import { isAlive } from './process-status.ts';
+import { fifoPath, readState, type SavedState, savedIds, stateDirectory, validateId, writeState } from './state-file.ts';
+
+const SIGKILL = 9;
+const KILL_TIMEOUT_MS = 10_000;
 
 /** A mount as containerd describes it (api/types/mount.proto). */
 export interface MountPoint {
@@ -73,7 +86,7 @@ export interface ContainerState extends State {
  * One container. The object holds no kernel object open: it may be thrown away and loaded again, also by another process.
  * Errors are EngineErrors of the layer 'runtime' with runc's wordings ("container not running", "container … does not exist").
  */
-export declare class Container {
+export class Container {
   readonly id: string;
   /** Init's pid in the caller's pid namespace; it stays after init's death. */
   readonly pid: number;
@@ -81,30 +94,208 @@ export declare class Container {
   readonly consoleMaster: number | undefined;
   readonly bundle: string;
   readonly spec: Spec;
+  readonly #directory: string;
+  readonly #saved: SavedState;
+
+  constructor(root: string, saved: SavedState, consoleMaster?: number) {
+    this.id = saved.id;
+    this.pid = saved.pid;
+    this.bundle = saved.bundle;
+    this.spec = saved.spec;
+    this.consoleMaster = consoleMaster;
+    this.#directory = stateDirectory(root, saved.id);
+    this.#saved = saved;
+  }
+
   /** Lets init execute the user's program; returns when it has. */
-  start(): void;
+  start(options: { span?: Span } = {}): void {
+    using _span = options.span?.child('runtime.start');
+    const status = this.status();
+    if (status === 'stopped') throw new EngineError('FailedPrecondition', 'cannot start a container that has stopped', { layer: 'runtime' });
+    if (status !== 'created') throw new EngineError('FailedPrecondition', 'cannot start an already running container', { layer: 'runtime' });
+    openGate(fifoPath(this.#directory));
+    runHooks('poststart', this.spec.hooks?.poststart, this.#hookState('running'));
+  }
+
   /** `all`: every process of the container, by its cgroup. */
-  kill(signal: number, options?: { all?: boolean }): void;
+  kill(signal: number, options: { all?: boolean } = {}): void {
+    if (options.all) return this.#killAll(signal);
+    if (!this.#initIsAlive() || !kill(this.pid, signal)) throw new EngineError('NotFound', 'container not running', { layer: 'runtime', details: { id: this.id } });
+    // Frozen processes do not die.
+    if (signal === SIGKILL && this.cgroup().frozen()) this.cgroup().thaw();
+  }
+
   /** Returns when the program has been executed; the new process is the caller's child. */
-  exec(process: Process, options: ExecOptions): ExecResult;
-  pause(): void;
-  resume(): void;
-  update(resources: LinuxResources): void;
-  pids(): number[];
-  stats(): CgroupStats;
+  exec(process: Process, options: ExecOptions): ExecResult {
+    const status = this.status();
+    if (status === 'stopped') throw new EngineError('FailedPrecondition', 'cannot exec in a stopped container', { layer: 'runtime' });
+    if (status === 'paused' && !options.ignorePaused)
+      throw new EngineError('FailedPrecondition', 'cannot exec in a paused container (use --ignore-paused to override)', { layer: 'runtime' });
+    return exec(this.#saved, this.cgroup(), process, options);
+  }
+
+  pause(): void {
+    const status = this.status();
+    if (status !== 'running' && status !== 'created') throw new EngineError('FailedPrecondition', 'container not running', { layer: 'runtime' });
+    this.cgroup().freeze();
+  }
+
+  resume(): void {
+    if (this.status() !== 'paused') throw new EngineError('FailedPrecondition', 'container not paused', { layer: 'runtime' });
+    this.cgroup().thaw();
+  }
+
+  update(resources: LinuxResources): void {
+    if (this.status() === 'stopped') throw new EngineError('FailedPrecondition', 'container not running', { layer: 'runtime' });
+    this.cgroup().apply(resources, 'update');
+    const linux = this.#saved.spec.linux ?? {};
+    this.#saved.spec.linux = { ...linux, resources: mergeResources(linux.resources ?? {}, resources) };
+    writeState(this.#directory, this.#saved);
+  }
+
+  pids(): number[] {
+    return this.cgroup().pids();
+  }
+
+  stats(): CgroupStats {
+    return this.cgroup().stats();
+  }
+
   /** Where its cgroup is (for OOM events and the like). */
-  cgroup(): Cgroup;
-  state(): ContainerState;
+  cgroup(): Cgroup {
+    return loadCgroup(this.#saved.cgroup);
+  }
+
+  status(): ContainerStatus {
+    if (!this.#initIsAlive()) return 'stopped';
+    if (existsSync(fifoPath(this.#directory))) return 'created';
+    return this.cgroup().frozen() ? 'paused' : 'running';
+  }
+
+  state(): ContainerState {
+    const status = this.status();
+    const { rootfs, created, owner } = this.#saved;
+    const state: ContainerState = {
+      ociVersion: this.spec.ociVersion,
+      id: this.id,
+      pid: status === 'stopped' ? 0 : this.pid,
+      status,
+      bundle: this.bundle,
+      rootfs,
+      created,
+      owner: userName(owner),
+    };
+    if (this.spec.annotations) state.annotations = this.spec.annotations;
+    return state;
+  }
+
   /** Cgroup, state directory, poststop hooks. The caller has reaped init, or another process did. */
-  delete(options?: DeleteOptions): void;
+  delete(options: DeleteOptions = {}): void {
+    const status = this.status();
+    if (status !== 'stopped') {
+      if (!options.force && status !== 'created')
+        throw new EngineError('FailedPrecondition', `cannot delete container ${this.id} that is not stopped: ${status}`, { layer: 'runtime' });
+      this.#end();
+    }
+    const cgroup = this.cgroup();
+    // Without a pid namespace of its own a container's other processes outlive its init.
+    if (!this.spec.linux?.namespaces?.some((namespace) => namespace.type === 'pid' && !namespace.path)) cgroup.kill();
+    cgroup.remove();
+    rmSync(this.#directory, { recursive: true, force: true });
+    try {
+      runHooks('poststop', this.spec.hooks?.poststop, this.#hookState('stopped'));
+    } catch (error) {
+      // The container is gone already: the specification wants a warning and nothing else.
+      process.emitWarning((error as Error).message);
+    }
+  }
+
+  /** SIGKILL, and waits until init is dead: a zombie is, its parent may be anybody. */
+  #end(): void {
+    let pidfd: number;
+    try {
+      pidfd = pidfdOpen(this.pid);
+    } catch {
+      return;
+    }
+    try {
+      if (!this.#initIsAlive()) return;
+      pidfdSendSignal(pidfd, SIGKILL);
+      const cgroup = this.cgroup();
+      if (cgroup.frozen()) cgroup.thaw();
+      if (!poll(pidfd, POLLIN, KILL_TIMEOUT_MS)) throw new EngineError('DeadlineExceeded', `container ${this.id} is still running 10 s after SIGKILL`, { layer: 'runtime' });
+    } finally {
+      closeSync(pidfd);
+    }
+  }
+
+  #killAll(signal: number): void {
+    const cgroup = this.cgroup();
+    if (signal === SIGKILL) cgroup.kill();
+    else for (const pid of cgroup.pids()) kill(pid, signal);
+  }
+
+  #initIsAlive(): boolean {
+    return isAlive(this.pid, this.#saved.startTime);
+  }
+
+  #hookState(status: ContainerStatus): State {
+    const state: State = { ociVersion: this.spec.ociVersion, id: this.id, status, pid: status === 'stopped' ? 0 : this.pid, bundle: this.bundle };
+    if (this.spec.annotations) state.annotations = this.spec.annotations;
+    return state;
+  }
+}
+
+/** Top-level controllers are merged field by field: an update names only what changes. */
+function mergeResources(old: LinuxResources, update: LinuxResources): LinuxResources {
+  return {
+    ...old,
+    ...update,
+    memory: { ...old.memory, ...update.memory },
+    cpu: { ...old.cpu, ...update.cpu },
+    pids: { ...old.pids, ...update.pids },
+    blockIO: { ...old.blockIO, ...update.blockIO },
+    unified: { ...old.unified, ...update.unified },
+  };
+}
+
+function userName(uid: number): string {
+  try {
+    for (const line of readFileSync('/etc/passwd', 'utf8').split('\n')) {
+      const [name, , id] = line.split(':');
+      if (name && id === String(uid)) return name;
+    }
+  } catch {}
+  return '';
 }
 
 /**
  * Makes a container: returns once its init is set up and waits for start. Everything is undone when a step fails.
  * The caller must be init's reaper: init is a direct child of the calling process.
  */
-export declare function createContainer(options: CreateOptions): Container;
+export function createContainer(options: CreateOptions): Container {
+  const { state, master } = create(options);
+  return new Container(options.root, state, master);
+}
+
 /** An existing container by its state directory; NotFound when there is none. */
-export declare function loadContainer(root: string, id: string): Container;
+export function loadContainer(root: string, id: string): Container {
+  return new Container(root, readState(root, id));
+}
+
 /** Every container below `root`, in order of their ids; broken state directories are left out. */
-export declare function listContainers(root: string): Container[];
+export function listContainers(root: string): Container[] {
+  return savedIds(root).flatMap((id) => {
+    try {
+      return [loadContainer(root, id)];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Removes what is left of a container whose state file was never written, or lost: only `delete --force` does that. */
+export function removeRemains(root: string, id: string): void {
+  validateId(id);
+  rmSync(stateDirectory(root, id), { recursive: true, force: true });
+}

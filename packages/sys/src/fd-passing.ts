@@ -15,6 +15,7 @@ koffi.struct('berth_msghdr', {
 const cSendmsg = bind('int64_t sendmsg(int, berth_msghdr*, int)');
 const cRecvmsg = bind('int64_t recvmsg(int, _Inout_ berth_msghdr*, int)');
 const cSocketpair = bind('int socketpair(int, int, int, _Out_ int*)');
+const cShutdown = bind('int shutdown(int, int)');
 const cSocket = bind('int socket(int, int, int)');
 const cConnect = bind('int connect(int, void*, unsigned int)');
 
@@ -95,4 +96,10 @@ export function receiveWithFds(socket: number, size: number): { data: Buffer; fd
     }
     return { data: data.subarray(0, length), fds };
   }
+}
+
+/** The other end reads the end of the stream. */
+export function shutdownWrite(socket: number): void {
+  const SHUT_WR = 1;
+  check(cShutdown(socket, SHUT_WR), 'shutdown');
 }

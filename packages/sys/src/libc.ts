@@ -27,6 +27,11 @@ export function errnoName(number: number): string {
   return NAMES.get(number) ?? `E${number}`;
 }
 
+/** The text of an errno's name, as Go's syscall package words it: `no such file or directory`. */
+export function errnoText(name: string): string {
+  return strerror((constants.errno as Record<string, number>)[name] ?? 0).toLowerCase();
+}
+
 /** The SysError of a call that has just failed; reads errno, so call it at once. */
 export function sysError(call: string, args: readonly unknown[] = [], number: number = koffi.errno()): SysError {
   return new SysError(call, number, errnoName(number), strerror(number).toLowerCase(), args);

@@ -70,6 +70,7 @@ export function kill(pid: number, signal: number): boolean {
 }
 
 export const POLLIN = 1;
+export const POLLOUT = 4;
 export const POLLERR = 8;
 export const POLLHUP = 16;
 

@@ -11,6 +11,7 @@ const cPrctlName = bind('int prctl(int, const char*, unsigned long, unsigned lon
 const cPrctlOut = bind('int prctl(int, void*, unsigned long, unsigned long, unsigned long)');
 const cSetrlimit = bind('int setrlimit(int, void*)');
 const cGetrlimit = bind('int getrlimit(int, void*)');
+const cPrlimit = bind('int prlimit(int, int, void*, void*)');
 const cSethostname = bind('int sethostname(const char*, size_t)');
 const cSetdomainname = bind('int setdomainname(const char*, size_t)');
 const cUmask = bind('unsigned int umask(unsigned int)');
@@ -206,4 +207,9 @@ export function setCpuAffinity(cpus: readonly number[]): void {
   const mask = Buffer.alloc(128);
   for (const cpu of cpus) mask[cpu >> 3] = (mask[cpu >> 3] ?? 0) | (1 << (cpu & 7));
   check(cSchedSetaffinity(0, mask.length, mask), 'sched_setaffinity', cpus.join(','));
+}
+
+/** Sets a limit of another process. Raising a hard limit needs CAP_SYS_RESOURCE. */
+export function setRlimitOf(pid: number, resource: number, soft: bigint, hard: bigint): void {
+  check(cPrlimit(pid, resource, new BigUint64Array([soft, hard]), null), 'prlimit', pid, resource, soft, hard);
 }

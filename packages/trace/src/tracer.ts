@@ -98,6 +98,12 @@ export class Span implements Disposable {
     return result;
   }
 
+  /** A child span that another process timed; nanoseconds of CLOCK_MONOTONIC. */
+  record(name: string, startNs: number, endNs: number): void {
+    const { traceId, spanId } = this.context;
+    this.#tracer.sink.write({ traceId, spanId: newSpanId(), parentSpanId: spanId, layer: this.#tracer.layer, name, startNs, endNs });
+  }
+
   end(): void {
     if (this.#ended) return;
     this.#ended = true;

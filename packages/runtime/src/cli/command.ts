@@ -1,0 +1,33 @@
+// What a verb of berth-runtime is, and what all verbs get from the global flags.
+import { writeSync } from 'node:fs';
+import type { Arguments, FlagSpec } from './arguments.ts';
+
+export interface Settings {
+  /** The directory of the state directories. */
+  root: string;
+  systemdCgroup: boolean;
+  debug: boolean;
+}
+
+export interface Command {
+  /** What follows the name in the usage line. */
+  usage: string;
+  help: string;
+  flags: Readonly<Record<string, FlagSpec>>;
+  /** Flags may also follow the arguments. */
+  permute?: boolean;
+  /** The exit code. */
+  run(parsed: Arguments, settings: Settings): number | Promise<number>;
+}
+
+/** Whole, though standard output may be a pipe that takes less at once. */
+export function print(text: string): void {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(1, bytes, at);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+    }
+  }
+}

@@ -1,0 +1,79 @@
+// What `create` and `run` share: their flags, console socket and pid file.
+import { closeSync, renameSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { connectUnix, sendWithFds } from '@berth/sys/fd-passing';
+import { readBundle } from '../bundle.ts';
+import { type Container, createContainer } from '../container.ts';
+import { type Arguments, type FlagSpec, numberOf, usage, valueOf } from './arguments.ts';
+import type { Settings } from './command.ts';
+
+export const CREATE_FLAGS = {
+  bundle: { kind: 'value', short: 'b', help: 'path to the bundle, by default the current directory' },
+  'console-socket': { kind: 'value', help: 'unix socket that gets the master end of the terminal' },
+  'pid-file': { kind: 'value', help: 'file to write the process id to' },
+  'no-pivot': { kind: 'flag', help: 'do not use pivot_root (for a root on a ramdisk)' },
+  'no-new-keyring': { kind: 'flag', help: 'keep the session keyring of the caller' },
+  'preserve-fds': { kind: 'value', help: 'pass N more descriptors on (stdio + $LISTEN_FDS + N in total)' },
+} as const satisfies Record<string, FlagSpec>;
+
+/** `terminal`: the caller itself serves a terminal, so that none needs a socket. */
+export function createFromFlags(id: string, parsed: Arguments, settings: Settings, caller: { terminal: boolean }): Container {
+  const bundle = resolve(valueOf(parsed, 'bundle') ?? '.');
+  const spec = readBundle(bundle);
+  const socket = valueOf(parsed, 'console-socket');
+  const wantsTerminal = spec.process?.terminal === true;
+  if (wantsTerminal && socket === undefined && !caller.terminal) throw usage('cannot allocate tty if runc will detach without setting console socket');
+  if (!wantsTerminal && socket !== undefined) throw usage('cannot use console socket if runc will not detach or allocate tty');
+  const preserved = (numberOf(parsed, 'preserve-fds') ?? 0) + listenFds();
+  if (preserved && spec.process) spec.process.env = [...(spec.process.env ?? []), ...listenEnvironment()];
+  const container = createContainer({
+    id,
+    bundle,
+    root: settings.root,
+    spec,
+    stdio: wantsTerminal ? { terminal: true } : { stdin: 0, stdout: 1, stderr: 2 },
+    noPivot: parsed.flags.has('no-pivot'),
+    noNewKeyring: parsed.flags.has('no-new-keyring'),
+    preserveFds: preserved,
+    cgroupManager: settings.systemdCgroup ? 'systemd' : 'cgroupfs',
+  });
+  try {
+    if (socket !== undefined && container.consoleMaster !== undefined) sendConsole(socket, container.consoleMaster);
+    const pidFile = valueOf(parsed, 'pid-file');
+    if (pidFile !== undefined) writePidFile(pidFile, container.pid);
+  } catch (error) {
+    container.delete({ force: true });
+    throw error;
+  }
+  return container;
+}
+
+/** One message with the descriptor; its data is the terminal's name. */
+export function sendConsole(path: string, master: number): void {
+  const socket = connectUnix(path);
+  try {
+    sendWithFds(socket, Buffer.from('/dev/ptmx'), [master]);
+  } finally {
+    closeSync(socket);
+    closeSync(master);
+  }
+}
+
+/** Whoever waits for the file never reads half a number. */
+export function writePidFile(path: string, pid: number): void {
+  const temporary = join(dirname(path), `.${basename(path)}`);
+  writeFileSync(temporary, String(pid));
+  renameSync(temporary, path);
+}
+
+/** Socket activation (sd_listen_fds(3)). */
+export function listenFds(): number {
+  const count = Number(process.env.LISTEN_FDS ?? 0);
+  return Number.isInteger(count) && count > 0 ? count : 0;
+}
+
+function listenEnvironment(): string[] {
+  if (!listenFds()) return [];
+  const names = process.env.LISTEN_FDNAMES;
+  return [`LISTEN_FDS=${process.env.LISTEN_FDS}`, 'LISTEN_PID=1', ...(names === undefined ? [] : [`LISTEN_FDNAMES=${names}`])];
+}

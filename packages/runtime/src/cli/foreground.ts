@@ -1,0 +1,78 @@
+// A process of a container in the foreground: signals go on to it, a terminal is served, its exit code becomes ours. The one part of
+// berth-runtime that uses the event loop; nothing is forked after it began.
+import { writeSync } from 'node:fs';
+import { constants } from 'node:os';
+import { ReadStream } from 'node:tty';
+import { kill, POLLOUT, poll } from '@berth/sys/namespace';
+import { setWindowSize } from '@berth/sys/pty';
+import { waitpid } from '@berth/sys/wait';
+
+/** Signals that are not the child's business: ours to die of, to stop by, or about our own children and terminal. */
+const OWN = ['SIGKILL', 'SIGSTOP', 'SIGCHLD', 'SIGPIPE', 'SIGURG', 'SIGWINCH', 'SIGPROF', 'SIGVTALRM', 'SIGSEGV', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGIOT', 'SIGPOLL', 'SIGUNUSED', 'SIGSTKFLT'];
+
+/** Resolves with the exit code, 128 + n for a signal. */
+export async function waitInForeground(pid: number, master: number | undefined): Promise<number> {
+  const terminal = master === undefined ? undefined : serveTerminal(master);
+  for (const signal of Object.keys(constants.signals) as NodeJS.Signals[]) {
+    if (!OWN.includes(signal)) process.on(signal, () => kill(pid, constants.signals[signal]));
+  }
+  const status = await exitOf(pid);
+  terminal?.end();
+  return status;
+}
+
+function exitOf(pid: number): Promise<number> {
+  const { promise, resolve } = Promise.withResolvers<number>();
+  // Keeps the loop alive, and is a second look should a signal be lost between two handlers.
+  const timer = setInterval(reap, 200);
+  process.on('SIGCHLD', reap);
+  reap();
+  return promise;
+
+  /** As a subreaper we get orphans of the container too. */
+  function reap(): void {
+    for (let exit = waitpid(-1, { noHang: true }); exit; exit = waitpid(-1, { noHang: true })) {
+      if (exit.pid !== pid) continue;
+      clearInterval(timer);
+      resolve(exit.status);
+      return;
+    }
+  }
+}
+
+/** Our own terminal in raw mode (or whatever our streams are), both ways, with its size. */
+function serveTerminal(master: number): { end(): void } {
+  const pty = new ReadStream(master);
+  const { stdin, stdout } = process;
+  const resize = () => setWindowSize(master, { rows: stdout.rows, columns: stdout.columns });
+  if (stdin.isTTY) stdin.setRawMode(true);
+  if (stdout.isTTY) {
+    resize();
+    process.on('SIGWINCH', resize);
+  }
+  pty.on('data', (data) => stdout.write(data));
+  // EIO is how a pseudo-terminal says that its other side is closed.
+  pty.on('error', () => {});
+  stdin.on('data', (data: Buffer) => writeAll(master, data));
+  return {
+    end() {
+      if (stdin.isTTY) stdin.setRawMode(false);
+      stdin.destroy();
+      for (let chunk = pty.read(); chunk !== null; chunk = pty.read()) stdout.write(chunk);
+    },
+  };
+}
+
+/** What people type: the terminal takes it at once, or in a moment. */
+function writeAll(fd: number, data: Buffer): void {
+  for (let at = 0; at < data.length; ) {
+    try {
+      at += writeSync(fd, data, at);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EIO' || code === 'EBADF') return;
+      if (code !== 'EAGAIN') throw error;
+      poll(fd, POLLOUT, 100);
+    }
+  }
+}

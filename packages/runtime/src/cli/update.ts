@@ -1,0 +1,62 @@
+// berth-runtime update: new limits for a container, from flags or as LinuxResources JSON from a file or standard input.
+import { readFileSync } from 'node:fs';
+import type { LinuxResources } from '@berth/oci/runtime-spec';
+import { loadContainer } from '../container.ts';
+import { type Arguments, numberOf, onlyId, valueOf } from './arguments.ts';
+import type { Command } from './command.ts';
+
+export const update: Command = {
+  usage: '[options] ID',
+  help: 'change the limits of a container',
+  flags: {
+    resources: { kind: 'value', short: 'r', help: 'JSON file of resources, - for standard input' },
+    'blkio-weight': { kind: 'value', help: 'share of block I/O, 10 to 1000' },
+    'cpu-period': { kind: 'value', help: 'period of the CPU limit in microseconds' },
+    'cpu-quota': { kind: 'value', help: 'CPU time in a period, in microseconds' },
+    'cpu-burst': { kind: 'value', help: 'CPU time that may be saved up, in microseconds' },
+    'cpu-share': { kind: 'value', help: 'share of CPU time' },
+    'cpu-rt-period': { kind: 'value', help: 'period of the real-time limit in microseconds' },
+    'cpu-rt-runtime': { kind: 'value', help: 'real-time CPU time in a period, in microseconds' },
+    'cpu-idle': { kind: 'value', help: '1: only when nobody else wants the CPU' },
+    'cpuset-cpus': { kind: 'value', help: 'CPUs to use' },
+    'cpuset-mems': { kind: 'value', help: 'memory nodes to use' },
+    'kernel-memory': { kind: 'value', help: 'taken for compatibility' },
+    'kernel-memory-tcp': { kind: 'value', help: 'taken for compatibility' },
+    memory: { kind: 'value', help: 'memory limit in bytes' },
+    'memory-reservation': { kind: 'value', help: 'soft memory limit in bytes' },
+    'memory-swap': { kind: 'value', help: 'memory and swap in bytes, -1 for no limit' },
+    'pids-limit': { kind: 'value', help: 'number of processes' },
+  },
+  permute: true,
+  run(parsed, { root }) {
+    const container = loadContainer(root, onlyId(parsed, 'update'));
+    const file = valueOf(parsed, 'resources');
+    container.update(file === undefined ? fromFlags(parsed) : (JSON.parse(readFileSync(file === '-' ? 0 : file, 'utf8')) as LinuxResources));
+    return 0;
+  },
+};
+
+function fromFlags(parsed: Arguments): LinuxResources {
+  const number = (name: string) => numberOf(parsed, name);
+  const defined = <T extends object>(object: T) => Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
+  const memory = defined({ limit: number('memory'), reservation: number('memory-reservation'), swap: number('memory-swap') });
+  const cpu = defined({
+    shares: number('cpu-share'),
+    quota: number('cpu-quota'),
+    period: number('cpu-period'),
+    burst: number('cpu-burst'),
+    idle: number('cpu-idle'),
+    realtimeRuntime: number('cpu-rt-runtime'),
+    realtimePeriod: number('cpu-rt-period'),
+    cpus: valueOf(parsed, 'cpuset-cpus'),
+    mems: valueOf(parsed, 'cpuset-mems'),
+  });
+  const resources: LinuxResources = {};
+  if (Object.keys(memory).length) resources.memory = memory;
+  if (Object.keys(cpu).length) resources.cpu = cpu;
+  const pids = number('pids-limit');
+  if (pids !== undefined) resources.pids = { limit: pids };
+  const weight = number('blkio-weight');
+  if (weight !== undefined) resources.blockIO = { weight };
+  return resources;
+}

@@ -1,0 +1,187 @@
+// Creating a container: the parent's side. Each step that acquires something says how it is given back; when a later one fails
+// nothing is left. Spawning is retried when the forked engine crashed before it could report.
+import { closeSync, openSync, rmSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
+import { EngineError } from '@berth/errdefs/engine-error';
+import { type DeviceRule, type LinuxResources, OCI_VERSION, type Mount, type Spec, type State } from '@berth/oci/runtime-spec';
+import { mkfifo, O } from '@berth/sys/path';
+import { setns } from '@berth/sys/namespace';
+import { readBundle, rootfsPath, validateSpec } from './bundle.ts';
+import type { CgroupLocation } from './cgroup/cgroup.ts';
+import { hierarchies } from './cgroup/hierarchy.ts';
+import { cgroupMountPlan } from './cgroup/mount-plan.ts';
+import { openCgroup } from './cgroup/open.ts';
+import type { CreateOptions, MountPoint } from './container.ts';
+import { runHooks } from './hooks.ts';
+import { writeIdMaps } from './id-maps.ts';
+import { runInit } from './init/init.ts';
+import { parseMountOptions } from './mount-options.ts';
+import { planNamespaces } from './namespaces.ts';
+import type { InitPlan, MountPlan } from './plan.ts';
+import { planProcess } from './process-plan.ts';
+import { processStatus } from './process-status.ts';
+import { awaitReady, discardChild, ForkCrash, recordTimings, type Ready, setOomScore, setRlimits, spawn } from './spawn.ts';
+import { fifoPath, makeStateDirectory, type SavedState, writeState } from './state-file.ts';
+import { UndoStack } from './undo.ts';
+
+const FORK_ATTEMPTS = 3;
+
+export interface Created {
+  state: SavedState;
+  master: number | undefined;
+}
+
+export function create(options: CreateOptions): Created {
+  using undo = new UndoStack();
+  using span = options.span?.child('runtime.create');
+  const spec = options.spec ?? readBundle(options.bundle);
+  validateSpec(spec);
+  const process = spec.process;
+  if (!process) throw new EngineError('InvalidArgument', 'config.json: process is missing', { layer: 'runtime' });
+  const directory = makeStateDirectory(options.root, options.id);
+  undo.defer(() => rmSync(directory, { recursive: true, force: true }));
+  const fifo = fifoPath(directory);
+  mkfifo(fifo, 0o622);
+  const gate = openSync(fifo, O.RDONLY | O.NONBLOCK | O.CLOEXEC);
+  using _gate = closing(gate);
+
+  const cgroup = openCgroup({ id: options.id, cgroupsPath: spec.linux?.cgroupsPath, driver: options.cgroupManager, rootless: globalThis.process.geteuid?.() !== 0 });
+  undo.defer(() => cgroup.remove());
+  cgroup.create();
+  cgroup.apply(withDefaultDevices(spec.linux?.resources ?? {}), 'create');
+
+  using descriptors = new UndoStack();
+  const namespaces = planNamespaces(spec.linux, descriptors);
+  const has = (type: string) => spec.linux?.namespaces?.some((namespace) => namespace.type === type) ?? false;
+  const newUser = (namespaces.cloneFlags & 0x10000000) !== 0;
+  const rootfs = rootfsPath(options.bundle, spec);
+  const plan: InitPlan = {
+    ...planProcess(process, {
+      stdio: options.stdio,
+      seccomp: spec.linux?.seccomp,
+      preserveFds: options.preserveFds ?? 0,
+      setgroupsDenied: newUser && globalThis.process.geteuid?.() !== 0,
+    }),
+    id: options.id,
+    spec,
+    bundle: options.bundle,
+    rootfs,
+    rootfsMounts: (options.rootfsMounts ?? []).map((mount) => planRootfsMount(mount)),
+    mounts: (spec.mounts ?? []).map((mount) => planMount(mount, options.bundle)),
+    cgroupMounts: planCgroupMounts(spec, cgroup.location, has('cgroup')),
+    cloneFlags: namespaces.cloneFlags,
+    lateFlags: namespaces.lateFlags,
+    joins: namespaces.needsIntermediate ? [] : namespaces.joins,
+    has: { user: has('user'), mount: has('mount'), network: has('network'), pid: has('pid'), uts: has('uts') },
+    gate,
+    noPivot: options.noPivot ?? false,
+    noNewKeyring: options.noNewKeyring ?? false,
+    hookState: hookState(options, spec),
+    hooks: {
+      createContainer: spec.hooks?.createContainer ?? [],
+      startContainer: spec.hooks?.startContainer ?? [],
+      runtime: Boolean(spec.hooks?.prestart?.length || spec.hooks?.createRuntime?.length),
+    },
+  };
+  const join = () => {
+    for (const { fd, flag } of namespaces.joins) setns(fd, flag);
+  };
+
+  const bear = (): { pid: number; ready: Ready } => {
+    using failed = new UndoStack();
+    const newborn = spawn({
+      cloneFlags: plan.cloneFlags,
+      pidNamespace: namespaces.joinPid,
+      intermediate: namespaces.needsIntermediate ? join : undefined,
+      live: (channel) => runInit(plan, channel),
+    });
+    const { pid, channel } = newborn;
+    using _channel = { [Symbol.dispose]: () => channel.close() };
+    failed.defer(() => discardChild(pid));
+    if (newUser) writeIdMaps(pid, spec.linux?.uidMappings ?? [], spec.linux?.gidMappings ?? []);
+    setOomScore(pid, process.oomScoreAdj);
+    cgroup.join(pid);
+    const ready = awaitReady(newborn, () => {
+      const state: State = { ...plan.hookState, status: 'creating', pid };
+      runHooks('prestart', spec.hooks?.prestart, state);
+      runHooks('createRuntime', spec.hooks?.createRuntime, state);
+    });
+    setRlimits(pid, plan.rlimits);
+    failed.commit();
+    return { pid, ready };
+  };
+  const { pid, ready } = retrying(bear);
+  undo.defer(() => discardChild(pid));
+  if (ready.master !== undefined) undo.defer(() => closeSync(ready.master as number));
+
+  recordTimings(span, ready.timings);
+  const state: SavedState = {
+    id: options.id,
+    pid,
+    startTime: processStatus(pid)?.startTime ?? 0,
+    bundle: options.bundle,
+    rootfs,
+    created: new Date().toISOString(),
+    owner: globalThis.process.getuid?.() ?? 0,
+    cgroup: cgroup.location,
+    spec,
+  };
+  writeState(directory, state);
+  undo.commit();
+  return { state, master: ready.master };
+}
+
+function retrying<T>(attempt: () => T): T {
+  for (let tries = 1; ; tries++) {
+    try {
+      return attempt();
+    } catch (error) {
+      if (!(error instanceof ForkCrash) || tries === FORK_ATTEMPTS) throw error;
+    }
+  }
+}
+
+function closing(fd: number): Disposable {
+  return { [Symbol.dispose]: () => closeSync(fd) };
+}
+
+function hookState(options: CreateOptions, spec: Spec): State {
+  const state: State = { ociVersion: spec.ociVersion ?? OCI_VERSION, id: options.id, status: 'creating', pid: 0, bundle: options.bundle };
+  if (spec.annotations) state.annotations = spec.annotations;
+  return state;
+}
+
+function planMount(mount: Mount, bundle: string): MountPlan {
+  const options = parseMountOptions(mount.options ?? [], mount.type);
+  const source = mount.source ?? '';
+  const plan: MountPlan = {
+    destination: mount.destination.startsWith('/') ? mount.destination : `/${mount.destination}`,
+    type: mount.type ?? (options.bind ? 'bind' : ''),
+    source: options.bind && !isAbsolute(source) ? join(bundle, source) : source,
+    options,
+  };
+  if (mount.uidMappings) plan.uidMappings = mount.uidMappings;
+  if (mount.gidMappings) plan.gidMappings = mount.gidMappings;
+  return plan;
+}
+
+function planRootfsMount(mount: MountPoint): MountPlan {
+  return { destination: mount.target || '/', type: mount.type, source: mount.source, options: parseMountOptions(mount.options, mount.type) };
+}
+
+function planCgroupMounts(spec: Spec, location: CgroupLocation, cgroupNamespace: boolean) {
+  return spec.mounts?.some((mount) => mount.type === 'cgroup') ? cgroupMountPlan(location, hierarchies(), { cgroupNamespace }) : [];
+}
+
+/** Every container may make nodes of any device and use these; appended, so that they win over a general deny. */
+const DEFAULT_DEVICE_RULES: readonly DeviceRule[] = [
+  { allow: true, type: 'c', access: 'm' },
+  { allow: true, type: 'b', access: 'm' },
+  ...([[1, 3], [1, 8], [1, 7], [5, 0], [1, 5], [1, 9], [5, 2], [136, -1]] as const).map(
+    ([major, minor]): DeviceRule => (minor < 0 ? { allow: true, type: 'c', major, access: 'rwm' } : { allow: true, type: 'c', major, minor, access: 'rwm' }),
+  ),
+];
+
+function withDefaultDevices(resources: LinuxResources): LinuxResources {
+  return { ...resources, devices: [...(resources.devices ?? []), ...DEFAULT_DEVICE_RULES] };
+}

@@ -1,0 +1,93 @@
+// A further process in a running container: the parent's side, and the child that joins init's namespaces, which are all named at once
+// by init's pidfd (setns(2), Linux 5.8).
+import { closeSync, openSync } from 'node:fs';
+import type { Process } from '@berth/oci/runtime-spec';
+import { exitNow } from '@berth/sys/fork';
+import { CLONE, pidfdOpen, setns } from '@berth/sys/namespace';
+import { O } from '@berth/sys/path';
+import * as sys from '@berth/sys/process';
+import { validateProcess } from './bundle.ts';
+import type { Cgroup } from './cgroup/cgroup.ts';
+import type { Channel, ChildMessage } from './channel.ts';
+import type { ExecOptions, ExecResult } from './container.ts';
+import { executeProgram, prepareProgram, useDescriptors } from './init/become-program.ts';
+import { openTerminal, useTerminal } from './init/console.ts';
+import { NAMESPACE_FLAGS, type ProcessPlan } from './plan.ts';
+import { planProcess } from './process-plan.ts';
+import { awaitReady, discardChild, setOomScore, setRlimits, spawn, startError } from './spawn.ts';
+import type { SavedState } from './state-file.ts';
+import { UndoStack } from './undo.ts';
+
+export function exec(container: SavedState, cgroup: Cgroup, process: Process, options: ExecOptions): ExecResult {
+  using undo = new UndoStack();
+  using descriptors = new UndoStack();
+  validateProcess(process, 'process');
+  const linux = container.spec.linux ?? {};
+  const types = (linux.namespaces ?? []).map(({ type }) => type);
+  // The clock's namespace of a running process is joined only for its children; the cgroup's gives nothing but a view.
+  const flags = types.reduce((all, type) => all | NAMESPACE_FLAGS[type], 0) & ~CLONE.NEWPID;
+  const init = pidfdOpen(container.pid);
+  descriptors.defer(() => closeSync(init));
+  const plan = planProcess(process, {
+    stdio: options.stdio,
+    seccomp: linux.seccomp,
+    preserveFds: options.preserveFds ?? 0,
+    setgroupsDenied: types.includes('user') && globalThis.process.geteuid?.() !== 0,
+  });
+  const joinsUser = types.includes('user');
+  const { pid, channel } = spawn({
+    cloneFlags: 0,
+    pidNamespace: types.includes('pid') ? init : undefined,
+    intermediate: joinsUser ? () => setns(init, CLONE.NEWUSER) : undefined,
+    live: (channel) => live(plan, channel, init, joinsUser ? flags & ~CLONE.NEWUSER : flags, joinsUser),
+  });
+  undo.defer(() => discardChild(pid));
+  using _channel = { [Symbol.dispose]: () => channel.close() };
+  cgroup.join(pid);
+  setOomScore(pid, process.oomScoreAdj ?? container.spec.process?.oomScoreAdj);
+  const { master } = awaitReady({ pid, channel });
+  if (master !== undefined) undo.defer(() => closeSync(master));
+  setRlimits(pid, plan.rlimits);
+  channel.send({ type: 'go' });
+  // The end of the stream is the execve; an error is what came in its place.
+  const failure = channel.receive<ChildMessage>();
+  if (failure?.message.type === 'error') throw startError(failure.message);
+  undo.commit();
+  return master === undefined ? { pid } : { pid, consoleMaster: master };
+}
+
+function live(plan: ProcessPlan, channel: Channel, init: number, flags: number, inUserNamespace: boolean): never {
+  try {
+    channel.awaitGo();
+    // From the moment it is visible in the container, nobody there may look into this process (CVE-2019-5736, CVE-2016-9962).
+    sys.setDumpable(false);
+    if (flags) setns(init, flags);
+    if (inUserNamespace) {
+      sys.setGid(0);
+      sys.setUid(0);
+    }
+    closeSync(init);
+    sys.setsid();
+    let master: number[] = [];
+    if ('stdin' in plan.stdio) useDescriptors(plan.stdio);
+    else {
+      const root = openSync('/', O.PATH | O.DIRECTORY | O.CLOEXEC);
+      const terminal = openTerminal(root, plan.stdio.terminal);
+      closeSync(root);
+      useTerminal(terminal);
+      master = [terminal.master];
+    }
+    const program = prepareProgram(plan);
+    channel.send({ type: 'ready', timings: [] }, master);
+    for (const fd of master) closeSync(fd);
+    channel.awaitGo();
+    executeProgram(plan, program);
+  } catch (error) {
+    try {
+      channel.sendError(error);
+    } catch {
+      // The parent is gone.
+    }
+  }
+  exitNow(1);
+}

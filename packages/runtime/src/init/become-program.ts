@@ -1,0 +1,149 @@
+// The last steps of any process of a container, init's and exec's alike: standard streams, identity, capabilities, seccomp, execve.
+// The order matters: what needs privileges comes before they are dropped, and nothing of the host may still be open at the end.
+import { closeSync, fchownSync, fstatSync, readFileSync, statSync } from 'node:fs';
+import { EngineError, SysError } from '@berth/errdefs/engine-error';
+import { errnoText } from '@berth/sys/libc';
+import { accessErrno, chdir, currentDirectory, dup2, dupAbove, setCloseOnExec } from '@berth/sys/path';
+import * as sys from '@berth/sys/process';
+import type { ProcessPlan } from '../plan.ts';
+import { loadFilter } from '../seccomp/filter.ts';
+import { ignoredSignals } from '../signals.ts';
+
+/** makedev(1, 3) as stat reports it. */
+const NULL_DEVICE = (1 << 8) | 3;
+const EXECUTE = 1;
+
+/** 0, 1 and 2 become what the plan says. Sources below 3 are moved out of the way first, so the order does not matter. */
+export function useDescriptors(stdio: { stdin: number; stdout: number; stderr: number }): void {
+  const sources = [stdio.stdin, stdio.stdout, stdio.stderr];
+  const safe = sources.map((fd, index) => (fd === index || fd > 2 ? fd : dupAbove(fd, 3)));
+  for (const [index, fd] of safe.entries()) dup2(fd, index);
+}
+
+export function isNullDevice(fd: number): boolean {
+  const status = fstatSync(fd);
+  return status.isCharacterDevice() && status.rdev === NULL_DEVICE;
+}
+
+/** User, groups, capabilities, umask, working directory. Throws runc's wordings. Returns the program's path. */
+export function prepareProgram(plan: ProcessPlan): string {
+  const { process: spec } = plan;
+  const user = spec.user ?? { uid: 0, gid: 0 };
+  sys.closeOnExecFrom(3 + plan.preserveFds);
+  for (let fd = 3; fd < 3 + plan.preserveFds; fd++) setCloseOnExec(fd, false);
+  if (plan.ioPriority !== undefined) sys.setIoPriority(plan.ioPriority);
+  // Without no_new_privs a filter may be set only by a privileged process: so before the capabilities go.
+  if (!spec.noNewPrivileges) loadSeccomp(plan);
+  if (plan.capabilities) dropBounding(plan);
+  // A program may start in a directory that only root can enter, and in one that only its user can.
+  const early = tryChdir(spec.cwd);
+  giveStreamsTo(user.uid);
+  sys.setKeepCapabilities(true);
+  if (!plan.setgroupsDenied) sys.setGroups(user.additionalGids ?? []);
+  sys.setGid(user.gid);
+  sys.setUid(user.uid);
+  if (early) {
+    const late = tryChdir(spec.cwd);
+    if (late) throw new EngineError(late.kind, `chdir to cwd (${JSON.stringify(spec.cwd)}) set in config.json failed: ${errnoText(late.code)}`, { layer: 'runtime', cause: late });
+  }
+  // A descriptor that was left open must not have led out of the root (CVE-2024-21626).
+  if (!currentDirectory().startsWith('/')) throw new EngineError('PermissionDenied', 'current working directory is outside of container mount namespace root -- possible container breakout detected', { layer: 'runtime' });
+  sys.setKeepCapabilities(false);
+  if (plan.capabilities) {
+    const { effective, permitted, inheritable, ambient } = plan.capabilities;
+    sys.setCapabilities({ effective, permitted, inheritable });
+    sys.clearAmbientCapabilities();
+    for (const capability of ambient) sys.raiseAmbientCapability(capability);
+  }
+  sys.umask(user.umask ?? 0o022);
+  if (!plan.env.some((entry) => entry.startsWith('HOME='))) plan.env.push(`HOME=${homeOf(user.uid)}`);
+  return lookUp(plan.args[0] ?? '', plan.env);
+}
+
+/** Does not return, unless by throwing. */
+export function executeProgram(plan: ProcessPlan, path: string): never {
+  if (plan.process.noNewPrivileges) {
+    sys.setNoNewPrivileges();
+    loadSeccomp(plan);
+  }
+  sys.defaultSignals(ignoredSignals());
+  sys.unblockAllSignals();
+  try {
+    sys.execve(path, plan.args, plan.env);
+  } catch (cause) {
+    throw cause instanceof SysError ? new EngineError(cause.kind, `exec ${path}: ${errnoText(cause.code)}`, { layer: 'runtime', cause }) : cause;
+  }
+}
+
+function loadSeccomp(plan: ProcessPlan): void {
+  if (!plan.filter) return;
+  const listener = loadFilter(plan.filter);
+  if (listener !== undefined) closeSync(listener);
+}
+
+function dropBounding(plan: ProcessPlan): void {
+  const keep = plan.capabilities?.bounding ?? 0n;
+  for (let capability = 0; capability <= plan.lastCapability; capability++) {
+    if (!((keep >> BigInt(capability)) & 1n)) sys.dropBoundingCapability(capability);
+  }
+}
+
+function tryChdir(path: string): SysError | undefined {
+  try {
+    chdir(path);
+    return undefined;
+  } catch (error) {
+    if (error instanceof SysError) return error;
+    throw error;
+  }
+}
+
+/** The program's user owns its standard streams, so that it can open /dev/stdout; the null device is everybody's. */
+function giveStreamsTo(uid: number): void {
+  for (const fd of [0, 1, 2]) {
+    try {
+      if (fstatSync(fd).uid !== uid && !isNullDevice(fd)) fchownSync(fd, uid, fstatSync(fd).gid);
+    } catch {
+      // Read-only file systems, sockets and ids without a mapping cannot be given away; the program runs all the same.
+    }
+  }
+}
+
+function homeOf(uid: number): string {
+  try {
+    for (const line of readFileSync('/etc/passwd', 'utf8').split('\n')) {
+      const fields = line.split(':');
+      if (fields[2] === String(uid) && fields[5]) return fields[5];
+    }
+  } catch {
+    // No such file: the same as no such user.
+  }
+  return '/';
+}
+
+/** The file that `name` means, as execvp looks for it but with runc's errors, which Docker turns into exit codes 126 and 127. */
+export function lookUp(name: string, env: readonly string[]): string {
+  const fail = (what: string, kind: 'NotFound' | 'PermissionDenied' = 'NotFound') => new EngineError(kind, `exec: ${JSON.stringify(name)}: ${what}`, { layer: 'runtime' });
+  if (name.includes('/')) {
+    const problem = problemWith(name);
+    if (problem === 'ENOENT' || problem === 'ENOTDIR' || problem === 'ELOOP') throw fail(`stat ${name}: ${errnoText(problem)}`);
+    if (problem === 'EISDIR') throw fail('is a directory', 'PermissionDenied');
+    if (problem) throw fail('permission denied', 'PermissionDenied');
+    return name;
+  }
+  const path = env.findLast((entry) => entry.startsWith('PATH='))?.slice(5) ?? '';
+  for (const directory of path.split(':')) {
+    const candidate = `${directory || '.'}/${name}`;
+    if (!problemWith(candidate)) return candidate;
+  }
+  throw fail('executable file not found in $PATH');
+}
+
+function problemWith(path: string): string | undefined {
+  try {
+    if (statSync(path).isDirectory()) return 'EISDIR';
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? 'EIO';
+  }
+  return accessErrno(path, EXECUTE) === 0 ? undefined : 'EACCES';
+}

@@ -1,0 +1,132 @@
+// The life of a container's init until it executes the user's program: one function, in the order in which things happen. It runs in a
+// child that clone() put into the new namespaces, with all signals blocked, and makes system calls only.
+import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { EngineError } from '@berth/errdefs/engine-error';
+import { exitNow } from '@berth/sys/fork';
+import { POLLIN, poll, setns, unshare } from '@berth/sys/namespace';
+import { bringUpLoopback } from '@berth/sys/loopback';
+import { dup2, O, openInRoot } from '@berth/sys/path';
+import * as sys from '@berth/sys/process';
+import type { Channel, Timing } from '../channel.ts';
+import { runHooks } from '../hooks.ts';
+import type { InitPlan } from '../plan.ts';
+import { executeProgram, isNullDevice, prepareProgram, useDescriptors } from './become-program.ts';
+import { bindConsole, openTerminal, type Terminal, useTerminal } from './console.ts';
+import { makeDevices, needsDevices, reopenNull } from './devices.ts';
+import { makeReadOnly, mask, writeSysctls } from './restrict-paths.ts';
+import { changeRoot, finishRoot, makeMounts, prepareRoot } from './rootfs.ts';
+
+/** Never returns. What goes wrong before "ready" is told to the parent; after it, on the container's own standard error. */
+export function runInit(plan: InitPlan, channel: Channel): never {
+  try {
+    const program = setUp(plan, channel);
+    try {
+      channel.close();
+      poll(plan.gate, POLLIN, -1);
+      runHooks('startContainer', plan.hooks.startContainer, { ...plan.hookState, status: 'created', pid: 1 });
+      executeProgram(plan, program);
+    } catch (error) {
+      writeSync(2, `${(error as Error).message}\n`);
+    }
+  } catch (error) {
+    try {
+      channel.sendError(error);
+    } catch {
+      // The parent is gone, and with it whoever wanted to know.
+    }
+  }
+  exitNow(1);
+}
+
+function setUp(plan: InitPlan, channel: Channel): string {
+  const timings: Timing[] = [];
+  let since = now();
+  const lap = (name: string) => {
+    const end = now();
+    timings.push([name, since, end]);
+    since = end;
+  };
+  channel.awaitGo();
+  enterNamespaces(plan);
+  sys.setsid();
+  sys.umask(0);
+  if (!plan.noNewKeyring) sys.joinSessionKeyring(`_ses.${plan.id}`);
+  if (plan.cloneFlags & 0x40000000) bringUpLoopback();
+  lap('init.namespaces');
+  const root = prepareRoot(plan);
+  makeMounts(plan, root);
+  if (needsDevices(plan)) makeDevices(plan, root);
+  const terminal = 'terminal' in plan.stdio ? openTerminal(root, plan.stdio.terminal) : undefined;
+  if (terminal && plan.has.mount) bindConsole(root, terminal);
+  lap('init.mounts');
+  if (plan.hooks.runtime) {
+    channel.send({ type: 'hooks' });
+    channel.awaitGo();
+  }
+  runHooks('createContainer', plan.hooks.createContainer, { ...plan.hookState, status: 'creating', pid: process.pid });
+  changeRoot(plan, root);
+  useStreams(plan, terminal);
+  finishRoot(plan);
+  restrict(plan);
+  lap('init.root');
+  const program = prepareProgram(plan);
+  lap('init.identity');
+  channel.send({ type: 'ready', timings }, terminal ? [terminal.master] : []);
+  if (terminal) closeSync(terminal.master);
+  return program;
+}
+
+function enterNamespaces(plan: InitPlan): void {
+  for (const { fd, flag } of plan.joins) {
+    setns(fd, flag);
+    closeSync(fd);
+  }
+  if (plan.has.user) {
+    // User 0 of the new namespace; the parent has written its maps.
+    if (!plan.setgroupsDenied) sys.setGroups([]);
+    sys.setGid(0);
+    sys.setUid(0);
+  }
+  if (plan.lateFlags) unshare(plan.lateFlags);
+  const offsets = Object.entries(plan.spec.linux?.timeOffsets ?? {});
+  if (offsets.length) writeFileSync('/proc/self/timens_offsets', offsets.map(([clock, { secs = 0, nanosecs = 0 }]) => `${clock} ${secs} ${nanosecs}`).join('\n'));
+}
+
+function useStreams(plan: InitPlan, terminal: Terminal | undefined): void {
+  if (terminal) useTerminal(terminal);
+  else if ('stdin' in plan.stdio) {
+    useDescriptors(plan.stdio);
+    if (plan.has.mount) reopenNull(isNullDevice, dup2);
+  }
+}
+
+function restrict(plan: InitPlan): void {
+  const { spec } = plan;
+  if (plan.has.uts && spec.hostname) sys.setHostname(spec.hostname);
+  if (plan.has.uts && spec.domainname) sys.setDomainname(spec.domainname);
+  const root = openSync('/', O.PATH | O.DIRECTORY | O.CLOEXEC);
+  writeSysctls(root, spec.linux?.sysctl ?? {});
+  makeReadOnly(root, spec.linux?.readonlyPaths ?? []);
+  mask(root, spec.linux?.maskedPaths ?? []);
+  closeSync(root);
+  const { apparmorProfile, selinuxLabel } = plan.process;
+  if (apparmorProfile) setLabel(`apparmor/exec`, `exec ${apparmorProfile}`);
+  if (selinuxLabel) setLabel('exec', selinuxLabel);
+}
+
+/** Takes effect at execve. */
+function setLabel(file: string, value: string): void {
+  try {
+    const root = openSync('/', O.PATH | O.DIRECTORY | O.CLOEXEC);
+    const fd = openInRoot(root, `/proc/thread-self/attr/${file}`, O.WRONLY);
+    writeSync(fd, value);
+    closeSync(fd);
+    closeSync(root);
+  } catch (cause) {
+    throw new EngineError('FailedPrecondition', `unable to apply the security label ${value}: ${(cause as Error).message}`, { layer: 'runtime', cause });
+  }
+}
+
+function now(): number {
+  return Number(process.hrtime.bigint());
+}

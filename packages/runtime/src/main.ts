@@ -1,0 +1,106 @@
+// berth-runtime: the OCI runtime's command line, with runc's global flags, verbs and error outputs (docs/runtime.md).
+import { appendFileSync, writeSync } from 'node:fs';
+import { OCI_VERSION } from '@berth/oci/runtime-spec';
+import { type Arguments, type FlagSpec, parseArguments, usage, valueOf } from './cli/arguments.ts';
+import { type Command, print, type Settings } from './cli/command.ts';
+import { create } from './cli/create.ts';
+import { deleteContainer } from './cli/delete.ts';
+import { events } from './cli/events.ts';
+import { exec } from './cli/exec.ts';
+import { features } from './cli/features.ts';
+import { kill } from './cli/kill.ts';
+import { list } from './cli/list.ts';
+import { pause, resume } from './cli/pause.ts';
+import { ps } from './cli/ps.ts';
+import { run } from './cli/run.ts';
+import { spec } from './cli/spec.ts';
+import { start } from './cli/start.ts';
+import { state } from './cli/state.ts';
+import { update } from './cli/update.ts';
+
+const COMMANDS: Readonly<Record<string, Command>> = { create, delete: deleteContainer, events, exec, features, kill, list, pause, ps, resume, run, spec, start, state, update };
+
+const GLOBAL_FLAGS = {
+  debug: { kind: 'flag', help: 'log what is done' },
+  log: { kind: 'value', help: 'file for log messages (default: standard error)' },
+  'log-format': { kind: 'value', help: 'text (default) or json' },
+  root: { kind: 'value', help: 'directory for the state of containers (default: /run/berth/runtime)' },
+  criu: { kind: 'value', help: 'taken for compatibility' },
+  'systemd-cgroup': { kind: 'flag', help: 'let systemd make the cgroups; cgroupsPath is slice:prefix:name' },
+  rootless: { kind: 'value', help: 'true, false or auto' },
+  help: { kind: 'flag', short: 'h', help: 'show this' },
+  version: { kind: 'flag', short: 'v', help: 'print the version' },
+} as const satisfies Record<string, FlagSpec>;
+
+const VERSION = '0.1.0';
+
+async function main(words: readonly string[]): Promise<number> {
+  let global: Arguments | undefined;
+  let name = '';
+  try {
+    global = parseArguments(words, GLOBAL_FLAGS);
+    if (global.flags.has('version')) {
+      print(`berth-runtime version ${VERSION}\nspec: ${OCI_VERSION}\n`);
+      return 0;
+    }
+    const [verb, ...rest] = global.rest;
+    if (verb === undefined || verb === 'help' || global.flags.has('help')) {
+      print(overview());
+      return 0;
+    }
+    const command = COMMANDS[verb];
+    if (!command) throw usage(`No help topic for '${verb}'`);
+    name = verb;
+    const parsed = parseArguments(rest, { ...command.flags, help: { kind: 'flag', short: 'h', help: 'show this' } }, { permute: command.permute ?? false });
+    if (parsed.flags.has('help')) {
+      print(commandHelp(verb, command));
+      return 0;
+    }
+    return await command.run(parsed, settingsOf(global));
+  } catch (error) {
+    report(error, name, global);
+    return 1;
+  }
+}
+
+function settingsOf(global: Arguments): Settings {
+  const format = valueOf(global, 'log-format') ?? 'text';
+  if (format !== 'text' && format !== 'json') throw usage(`invalid log-format: "${format}"`);
+  return { root: valueOf(global, 'root') ?? '/run/berth/runtime', systemdCgroup: global.flags.has('systemd-cgroup'), debug: global.flags.has('debug') };
+}
+
+/** What callers read: containerd the last error of the log file, people standard error. */
+function report(error: unknown, verb: string, global: Arguments | undefined): void {
+  const reason = error instanceof Error ? error.message : String(error);
+  const message = verb === 'create' || verb === 'run' || verb === 'start' ? `berth-runtime ${verb} failed: ${reason}` : verb === 'exec' ? `exec failed: ${reason}` : reason;
+  const log = global && valueOf(global, 'log');
+  const json = global && valueOf(global, 'log-format') === 'json';
+  const time = new Date().toISOString();
+  const line = json ? `${JSON.stringify({ level: 'error', msg: message, time })}\n` : `time="${time}" level=error msg=${JSON.stringify(message)}\n`;
+  try {
+    if (log) {
+      appendFileSync(log, line);
+      writeSync(2, `${message}\n`);
+    } else writeSync(2, line);
+  } catch {
+    // No place to complain is left.
+  }
+  if (global?.flags.has('debug') && error instanceof Error) writeSync(2, `${error.stack}\n`);
+}
+
+function overview(): string {
+  const verbs = Object.entries(COMMANDS).map(([name, { help }]) => `   ${name.padEnd(12)}${help}\n`);
+  return `berth-runtime: an OCI runtime\n\nUSAGE:\n   berth-runtime [global options] COMMAND [options] [arguments...]\n\nCOMMANDS:\n${verbs.join('')}\nGLOBAL OPTIONS:\n${flagLines(GLOBAL_FLAGS)}`;
+}
+
+function commandHelp(name: string, command: Command): string {
+  return `berth-runtime ${name}: ${command.help}\n\nUSAGE:\n   berth-runtime ${name} ${command.usage}\n\nOPTIONS:\n${flagLines(command.flags)}`;
+}
+
+function flagLines(flags: Readonly<Record<string, FlagSpec>>): string {
+  return Object.entries(flags)
+    .map(([name, { kind, short, help }]) => `   ${`--${name}${short ? `, -${short}` : ''}${kind === 'flag' ? '' : ' value'}`.padEnd(30)}${help}\n`)
+    .join('');
+}
+
+process.exit(await main(process.argv.slice(2)));

@@ -1,0 +1,62 @@
+// From a process of config.json to what is set right before execve (plan.ts). Runs in the parent.
+import { readFileSync } from 'node:fs';
+import { EngineError } from '@berth/errdefs/engine-error';
+import type { LinuxSeccomp, Process } from '@berth/oci/runtime-spec';
+import { getRlimit } from '@berth/sys/process';
+import { capabilitySets } from './capabilities.ts';
+import type { Stdio } from './container.ts';
+import type { ProcessPlan, StdioPlan } from './plan.ts';
+import { resolveRlimits, RLIMITS } from './rlimits.ts';
+import { compileFilter } from './seccomp/filter.ts';
+
+const IOPRIO_CLASSES = { IOPRIO_CLASS_RT: 1, IOPRIO_CLASS_BE: 2, IOPRIO_CLASS_IDLE: 3 } as const;
+
+export interface ProcessPlanOptions {
+  stdio: Stdio;
+  seccomp: LinuxSeccomp | undefined;
+  preserveFds: number;
+  /** Of the container: gid 0 of a user namespace may be without the right to set groups. */
+  setgroupsDenied: boolean;
+}
+
+export function planProcess(process: Process, options: ProcessPlanOptions): ProcessPlan {
+  return {
+    process,
+    args: process.args ?? [],
+    env: uniqueEnvironment(process.env ?? []),
+    // No capabilities in the configuration means none for the process, as runc has it.
+    capabilities: capabilitySets(process.capabilities ?? {}, ownCapabilities()),
+    lastCapability: lastCapability(),
+    filter: options.seccomp ? compileFilter(options.seccomp) : undefined,
+    stdio: stdioPlan(process, options.stdio),
+    preserveFds: options.preserveFds,
+    rlimits: resolveRlimits(process.rlimits ?? [], getRlimit(RLIMITS.RLIMIT_NOFILE ?? 7)),
+    ioPriority: process.ioPriority ? (IOPRIO_CLASSES[process.ioPriority.class] << 13) | process.ioPriority.priority : undefined,
+    setgroupsDenied: options.setgroupsDenied,
+  };
+}
+
+function stdioPlan(process: Process, stdio: Stdio): StdioPlan {
+  if ('terminal' in stdio) return { terminal: process.consoleSize };
+  if (process.terminal) throw new EngineError('InvalidArgument', 'cannot allocate tty if runc will detach without setting console socket', { layer: 'runtime' });
+  return stdio;
+}
+
+/** The last of several entries of one name wins, as runc has it. */
+function uniqueEnvironment(env: readonly string[]): string[] {
+  const byName = new Map<string, string>();
+  for (const entry of env) byName.set(entry.slice(0, Math.max(entry.indexOf('='), 0)) || entry, entry);
+  return [...byName.values()];
+}
+
+let own: bigint | undefined;
+function ownCapabilities(): bigint {
+  own ??= BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '0'}`);
+  return own;
+}
+
+let last: number | undefined;
+function lastCapability(): number {
+  last ??= Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'latin1'));
+  return last;
+}

@@ -1,0 +1,169 @@
+// The fork that becomes a container's init or an exec'd process, and the parent's side of its set-up: id maps, cgroup, limits,
+// then the conversation over the channel until the child is ready.
+import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { EngineError, SysError } from '@berth/errdefs/engine-error';
+import { exitNow } from '@berth/sys/fork';
+import { CLONE, forkInto, kill, setns } from '@berth/sys/namespace';
+import { blockSignals, setDumpable, setProcessName, setRlimitOf } from '@berth/sys/process';
+import { waitpid } from '@berth/sys/wait';
+import type { Span } from '@berth/trace/tracer';
+import { Channel, type ChildMessage, type Timing } from './channel.ts';
+import type { ResolvedRlimit } from './rlimits.ts';
+
+const SIGKILL = 9;
+
+export interface Birth {
+  /** Namespaces that clone makes. */
+  cloneFlags: number;
+  /** The pid namespace to be born in, when it is another one than the caller's. */
+  pidNamespace: number | undefined;
+  /** Runs in a process between the caller and the child: joins what must be joined before the child's user namespace. */
+  intermediate: (() => void) | undefined;
+  /** The child's life; never returns. */
+  live: (channel: Channel) => never;
+}
+
+export interface Newborn {
+  pid: number;
+  channel: Channel;
+}
+
+/** The child is a direct child of the caller in every case, and waits for its first "go". */
+export function spawn(birth: Birth): Newborn {
+  const [parent, child] = Channel.pair();
+  const unblock = blockSignals();
+  try {
+    const pid = birth.intermediate ? forkThrough(birth.intermediate, birth, parent, child) : inPidNamespace(birth.pidNamespace, () => bear(birth, parent, child, 0));
+    child.close();
+    return { pid, channel: parent };
+  } catch (error) {
+    parent.close();
+    child.close();
+    throw error;
+  } finally {
+    unblock();
+  }
+}
+
+function bear(birth: Birth, parent: Channel, child: Channel, flags: number): number {
+  const pid = forkInto(birth.cloneFlags | flags);
+  if (pid !== 0) return pid;
+  try {
+    parent.close();
+    setProcessName('berth:[init]');
+    birth.live(child);
+  } finally {
+    exitNow(1);
+  }
+}
+
+/** A process' pid namespace never changes, but the one of its next children does, and changes back. */
+function inPidNamespace(fd: number | undefined, body: () => number): number {
+  if (fd === undefined) return body();
+  const own = openSync('/proc/self/ns/pid', 'r');
+  try {
+    setns(fd, CLONE.NEWPID);
+    try {
+      return body();
+    } finally {
+      setns(own, CLONE.NEWPID);
+    }
+  } finally {
+    closeSync(own);
+  }
+}
+
+/** With CLONE_PARENT the grandchild becomes the caller's child; the process between reports its pid and ends. */
+function forkThrough(join: () => void, birth: Birth, parent: Channel, child: Channel): number {
+  const between = forkInto(0);
+  if (between === 0) {
+    try {
+      setDumpable(false);
+      join();
+      if (birth.pidNamespace !== undefined) setns(birth.pidNamespace, CLONE.NEWPID);
+      // The child's /proc files must be the parent's to write.
+      setDumpable(true);
+      child.send({ type: 'forked', pid: bear(birth, parent, child, CLONE.PARENT) });
+    } catch (error) {
+      child.sendError(error);
+    }
+    exitNow(0);
+  }
+  try {
+    const reply = parent.receive<ChildMessage>();
+    if (reply?.message.type === 'forked') return reply.message.pid;
+    if (reply?.message.type === 'error') throw new EngineError(reply.message.kind, reply.message.message, { layer: 'runtime' });
+    throw new EngineError('Internal', 'the process that joins namespaces died', { layer: 'runtime' });
+  } finally {
+    waitpid(between);
+  }
+}
+
+export interface Ready {
+  /** The terminal's master. */
+  master: number | undefined;
+  timings: Timing[];
+}
+
+/** Sends the first "go" and talks to the child until it is ready; `onHooks` runs when it asks for the runtime's hooks. */
+export function awaitReady({ channel, pid }: Newborn, onHooks: () => void = () => {}): Ready {
+  try {
+    channel.send({ type: 'go' });
+  } catch (error) {
+    if (error instanceof SysError && error.code === 'EPIPE') throw deathOf(pid);
+    throw error;
+  }
+  for (;;) {
+    const received = channel.receive<ChildMessage>();
+    if (!received) throw deathOf(pid);
+    const { message, fds } = received;
+    if (message.type === 'ready') return { master: fds[0], timings: message.timings };
+    if (message.type === 'error') throw startError(message);
+    if (message.type === 'hooks') {
+      onHooks();
+      channel.send({ type: 'go' });
+    }
+  }
+}
+
+export function startError(message: Extract<ChildMessage, { type: 'error' }>): EngineError {
+  return new EngineError(message.kind, `unable to start container process: error during container init: ${message.message}`, { layer: 'runtime', details: { code: message.code } });
+}
+
+/** A fork of a JavaScript engine can fail by the child's crash: its first page fault. Callers try again. */
+export class ForkCrash extends EngineError {}
+
+function deathOf(pid: number): EngineError {
+  const exit = waitpid(pid);
+  const how = exit?.signal ? `was killed by signal ${exit.signal}` : `exited with ${exit?.status}`;
+  const message = `unable to start container process: init ${how} before it was set up`;
+  // SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGSEGV
+  const crashed = [4, 5, 6, 7, 11].includes(exit?.signal ?? 0);
+  return crashed ? new ForkCrash('Internal', message, { layer: 'runtime' }) : new EngineError('Internal', message, { layer: 'runtime', details: { signal: exit?.signal } });
+}
+
+/** Kills and reaps a child that is not to live. */
+export function discardChild(pid: number): void {
+  kill(pid, SIGKILL);
+  waitpid(pid);
+}
+
+/** Set from outside and late: the child's own set-up must not hit them. */
+export function setRlimits(pid: number, rlimits: readonly ResolvedRlimit[]): void {
+  for (const { name, resource, soft, hard } of rlimits) {
+    try {
+      setRlimitOf(pid, resource, soft, hard);
+    } catch (cause) {
+      throw new EngineError('PermissionDenied', `unable to start container process: error setting rlimits for ready process: error setting rlimit type ${resource} (${name}): ${(cause as Error).message}`, { layer: 'runtime', cause });
+    }
+  }
+}
+
+export function setOomScore(pid: number, score: number | undefined): void {
+  if (score === undefined) return;
+  writeFileSync(`/proc/${pid}/oom_score_adj`, String(score));
+}
+
+export function recordTimings(span: Span | undefined, timings: readonly Timing[]): void {
+  for (const [name, startNs, endNs] of timings) span?.record(name, startNs, endNs);
+}
