@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { EngineError, isKind } from '@berth/errdefs/engine-error';
+import { Content } from '../../gen/containerd/services/content/v1/content.ts';
+import { Events } from '../../gen/containerd/services/events/v1/events.ts';
+import { Version } from '../../gen/containerd/services/version/v1/version.ts';
+import { pack, unpack } from '../any.ts';
+import { TaskOOM } from '../../gen/containerd/events/task.ts';
+import { GrpcConnection } from './client.ts';
+import { LEASE, NAMESPACE } from './metadata.ts';
+import { GrpcServer } from './server.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'berth-grpc-'));
+const address = join(directory, 'grpc.sock');
+let seen: ReadonlyMap<string, string> = new Map();
+let aborted: Promise<void>;
+const server = new GrpcServer();
+const connection = new GrpcConnection(address, { namespace: 'one' });
+
+before(async () => {
+  server.register(Version, {
+    version: (_request, call) => {
+      seen = call.metadata;
+      return { version: '1' };
+    },
+  });
+  server.register(Events, {
+    async *subscribe({ filters }, call) {
+      const { signal } = call;
+      aborted = new Promise((resolve) => signal.addEventListener('abort', () => resolve()));
+      for (const topic of filters) yield { topic, event: pack(TaskOOM, { containerId: topic }) };
+      if (filters.length === 0) throw new EngineError('ResourceExhausted', 'no more events', { layer: 'shim' });
+      await aborted;
+    },
+    publish: () => {
+      throw new EngineError('NotFound', 'no such topic: ä', { layer: 'lifecycle' });
+    },
+  });
+  server.register(Content, {
+    async *write(requests) {
+      let offset = 0;
+      for await (const { data, ref } of requests) {
+        if (ref === 'bad') throw new EngineError('Unavailable', 'ref is locked');
+        offset += data.length;
+        yield { offset };
+      }
+    },
+  });
+  await server.listen(address);
+});
+
+after(async () => {
+  connection.close();
+  await server.close();
+  rmSync(directory, { recursive: true });
+});
+
+test('a unary call carries namespace, lease and trace', async () => {
+  const { version, revision } = await connection.client(Version).version({}, { lease: 'l', trace: '00-1-2-01' });
+  assert.deepEqual([version, revision], ['1', '']);
+  assert.equal(seen.get(NAMESPACE), 'one');
+  assert.equal(seen.get(LEASE), 'l');
+  assert.equal(seen.get('traceparent'), '00-1-2-01');
+});
+
+test('an error keeps its kind, message and layer', async () => {
+  await assert.rejects(connection.client(Events).publish({}), (error) => {
+    assert.ok(error instanceof EngineError);
+    assert.deepEqual([error.kind, error.message, error.layer], ['NotFound', 'no such topic: ä', 'lifecycle']);
+    return true;
+  });
+});
+
+test('a method without an implementation answers NotImplemented', async () => {
+  await assert.rejects(connection.client(Events).forward({}), (error) => isKind(error, 'NotImplemented'));
+});
+
+test('leaving a server stream cancels it on the other side', async () => {
+  const topics: string[] = [];
+  for await (const { topic, event } of connection.client(Events).subscribe({ filters: ['/a', '/b'] })) {
+    assert.ok(event);
+    assert.equal(unpack(TaskOOM, event).containerId, topic);
+    topics.push(topic);
+    if (topics.length === 2) break;
+  }
+  assert.deepEqual(topics, ['/a', '/b']);
+  await aborted;
+});
+
+test('a server stream ends in the error that the server threw', async () => {
+  const events = connection.client(Events).subscribe({});
+  await assert.rejects(Array.fromAsync(events), (error) => isKind(error, 'ResourceExhausted'));
+});
+
+test('a duplex goes back and forth, in messages of a megabyte', async () => {
+  const duplex = connection.client(Content).write();
+  const answers = duplex[Symbol.asyncIterator]();
+  for (let round = 1; round <= 3; round++) {
+    await duplex.send({ data: new Uint8Array(1 << 20) });
+    assert.equal((await answers.next()).value?.offset, round << 20);
+  }
+  duplex.end();
+  assert.equal((await answers.next()).done, true);
+});
+
+test('a duplex reports its error, even to a reader that comes late', async () => {
+  const duplex = connection.client(Content).write();
+  await duplex.send({ ref: 'bad' });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await assert.rejects(Array.fromAsync(duplex), (error) => isKind(error, 'Unavailable'));
+  await assert.rejects(duplex.send({}), (error) => isKind(error, 'Unavailable'));
+});
+
+test('nobody there is Unavailable, at once', async () => {
+  using nobody = new GrpcConnection(join(directory, 'nobody.sock'));
+  await assert.rejects(nobody.client(Version).version({}, { timeout: 2000 }), (error) => isKind(error, 'Unavailable'));
+});

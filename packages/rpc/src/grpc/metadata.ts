@@ -1,0 +1,32 @@
+// The metadata that containerd's gRPC clients and servers exchange, and errors as gRPC statuses.
+import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
+import { grpcCode, kindOfGrpcCode } from '@berth/errdefs/grpc';
+import { Metadata, type ServiceError, type StatusObject } from '@grpc/grpc-js';
+
+/** The namespace of every call but those about namespaces, versions and health. */
+export const NAMESPACE = 'containerd-namespace';
+/** The lease that keeps what the call makes. */
+export const LEASE = 'containerd-lease';
+/** Berth's own trailer: the layer in which the error arose. */
+const LAYER = 'berth-layer';
+
+/** gRPC puts the message into an HTTP/2 header, which peers limit to some kilobytes. */
+const LONGEST_MESSAGE = 4096;
+
+export const MESSAGE_LIMIT = 16 * 1024 * 1024;
+
+export function statusOf(thrown: unknown): Pick<StatusObject, 'code' | 'details' | 'metadata'> {
+  const error = toEngineError(thrown);
+  const metadata = new Metadata();
+  if (error.layer) metadata.set(LAYER, error.layer);
+  return { code: grpcCode(error.kind), details: error.message.slice(0, LONGEST_MESSAGE), metadata };
+}
+
+export function errorOf(error: ServiceError, method: string): EngineError {
+  const layer = error.metadata?.get(LAYER)[0];
+  return new EngineError(kindOfGrpcCode(error.code), error.details || error.message, {
+    layer: typeof layer === 'string' ? layer : undefined,
+    details: { method },
+    cause: error,
+  });
+}
