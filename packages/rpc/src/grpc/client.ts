@@ -190,6 +190,8 @@ async function* answers(call: ClientReadableStream<unknown>, method: AnyMethod, 
   const stop = onAbort(options.signal, () => call.cancel());
   let over = false;
   try {
+    // A stream that failed before anyone read it would never end.
+    if (failure.error) throw failure.error;
     for await (const answer of call) yield answer;
     over = true;
     if (failure.error) throw failure.error;
