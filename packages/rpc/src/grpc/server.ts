@@ -136,7 +136,8 @@ class GrpcCall implements Call {
 /** What the client streams, until it ends its side. A client that goes away ends it with an error. */
 async function* requests(grpc: unknown): AsyncGenerator {
   const stream = grpc as ServerDuplexStream<unknown, unknown>;
-  for await (const message of stream) yield message;
+  // A handler that leaves the loop early still has a status to send over the same stream.
+  for await (const message of stream.iterator({ destroyOnReturn: false })) yield message;
   if (stream.cancelled) throw new EngineError('Cancelled', 'the caller went away in the middle of its requests');
 }
 
