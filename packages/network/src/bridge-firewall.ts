@@ -109,6 +109,9 @@ export class BridgeFirewall {
       .addChain({ name: 'forward', type: 'filter', hook: 'forward', priority: 0 });
     // Local clients are redirected too, except on loopback: those come from 127.0.0.1, which no container could answer. The
     // userland proxy serves them.
+    // Nor are containers of this bridge that use TCP: a redirection back to the port it came from is lost where br_netfilter is
+    // loaded, and the proxy does it as well. It cannot for UDP, whose answers would come from another address.
+    batch.addRule('prerouting', interfaceIs('iifname', '==', bridge), [meta('l4proto', 0), compare(0, '==', Uint8Array.of(PROTOCOL_NUMBERS.tcp))], verdict('accept'));
     for (const map of [ONE_ADDRESS, ANY_ADDRESS]) {
       batch.addRule('prerouting', destinationIsLocal(0), this.#redirect(map));
       batch.addRule('output', this.#notLoopback(), destinationIsLocal(0), this.#redirect(map));

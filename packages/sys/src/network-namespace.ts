@@ -27,9 +27,14 @@ export function createNetworkNamespace(): number {
 /** Runs `visit` inside the namespace of a descriptor. Synchronous only: an await would leave the daemon in there. */
 export function inNetworkNamespace<T>(fd: number, visit: () => T): T {
   return returning(() => {
-    check(cSetns(fd, CLONE_NEWNET), 'setns', fd, 'CLONE_NEWNET');
+    enterNetworkNamespace(fd);
     return visit();
   });
+}
+
+/** Moves the calling thread into the namespace of a descriptor for good. */
+export function enterNetworkNamespace(fd: number): void {
+  check(cSetns(fd, CLONE_NEWNET), 'setns', fd, 'CLONE_NEWNET');
 }
 
 function returning<T>(visit: () => T): T {

@@ -56,7 +56,7 @@ export function createBridge(name: string, options: { macAddress: string; mtu: n
 
 export interface VethPair {
   name: string;
-  /** The bridge that the near end becomes a port of. */
+  /** The bridge that the near end becomes a port of; 0 for none. */
   master: number;
   mtu: number;
   peer: { name: string; macAddress: string; namespaceFd: number };
