@@ -1,0 +1,62 @@
+// The default runtime: a library call in the shim's own process.
+import type { LinuxResources, Process } from '@berth/oci/runtime-spec';
+import type { CgroupStats } from '@berth/runtime/cgroup/cgroup';
+import { type Container, createContainer, type ExecOptions, type ExecResult } from '@berth/runtime/container';
+import type { RuntimeContainer, RuntimeCreate, ShimRuntime } from './runtime.ts';
+
+export class InProcessRuntime implements ShimRuntime {
+  readonly #root: string;
+
+  /** `root` is the directory with one state directory a container. */
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  create(options: RuntimeCreate): RuntimeContainer {
+    return new InProcessContainer(createContainer({ ...options, root: this.#root }));
+  }
+}
+
+class InProcessContainer implements RuntimeContainer {
+  readonly #container: Container;
+
+  constructor(container: Container) {
+    this.#container = container;
+  }
+  get pid(): number {
+    return this.#container.pid;
+  }
+  get consoleMaster(): number | undefined {
+    return this.#container.consoleMaster;
+  }
+  start(): void {
+    this.#container.start();
+  }
+  kill(signal: number, options?: { all?: boolean }): void {
+    this.#container.kill(signal, options);
+  }
+  exec(process: Process, options: ExecOptions): ExecResult {
+    return this.#container.exec(process, options);
+  }
+  pause(): void {
+    this.#container.pause();
+  }
+  resume(): void {
+    this.#container.resume();
+  }
+  update(resources: LinuxResources): void {
+    this.#container.update(resources);
+  }
+  pids(): number[] {
+    return this.#container.pids();
+  }
+  stats(): CgroupStats {
+    return this.#container.stats();
+  }
+  oomKills(): number {
+    return this.#container.cgroup().oomKills();
+  }
+  delete(options?: { force?: boolean }): void {
+    this.#container.delete(options);
+  }
+}

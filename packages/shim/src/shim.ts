@@ -1,0 +1,98 @@
+// One shim, whichever way its process came to be (forked by the zygote, or started as a program): takes leave of whoever made it,
+// serves the task API on its own socket, and lives until its container is deleted.
+import { createHash } from 'node:crypto';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { EngineError } from '@berth/errdefs/engine-error';
+import { Task as TaskV2 } from '@berth/rpc/gen/containerd/runtime/task/v2/shim';
+import { Task as TaskV3 } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
+import { TtrpcServer } from '@berth/rpc/ttrpc/server';
+import { exitNow } from '@berth/sys/fork';
+import { discard, TraceDirectory, Tracer } from '@berth/trace/tracer';
+import { EventPublisher } from './events/publisher.ts';
+import { leaveParent } from './process/leave-parent.ts';
+import { Reaper } from './process/reaper.ts';
+import { ShimLog } from './process/shim-log.ts';
+import { RuntimeSelector } from './runtime/select.ts';
+import { TaskService } from './task/service.ts';
+import type { ShimBootstrap, ShimParameters } from './zygote/protocol.ts';
+
+/** sun_path without its last zero. */
+const LONGEST_SOCKET_PATH = 107;
+/** Milliseconds for events that are still on their way when the shim ends. */
+const LAST_EVENTS = 2000;
+
+/**
+ * Makes this process a shim. `ready` is called once the socket takes connections (bootstrap.json is written then), `failed`
+ * when that could not be had. Returns at once; the event loop does the rest.
+ */
+export function becomeShim(parameters: ShimParameters, ready: (bootstrap: ShimBootstrap) => void, failed: (error: unknown) => void): void {
+  const log = new ShimLog(parameters.bundle, parameters.debug === true);
+  surviveMistakes(log);
+  leaveParent(`berth-shim ${parameters.namespace}/${parameters.id}`);
+
+  const address = socketPath(parameters);
+  const sink = parameters.traceDir ? new TraceDirectory(parameters.traceDir) : discard;
+  const events = new EventPublisher(parameters.ttrpcAddress, parameters.namespace);
+  const server = new TtrpcServer();
+  const service = new TaskService({
+    reaper: new Reaper(),
+    events,
+    log: (message) => log.write('error', message),
+    runtimes: new RuntimeSelector(parameters.runtimeRoot),
+    tracer: new Tracer('shim', sink),
+    shutdown: () => void end(),
+  });
+  const end = async () => {
+    // The answer to Shutdown is written before its connection is closed.
+    await new Promise((resolve) => setImmediate(resolve));
+    server.close();
+    await events.close(LAST_EVENTS);
+    await service.clientsGone();
+    log.write('debug', 'shim ends');
+    exitNow(0);
+  };
+  server.register(TaskV3, service).register(TaskV2, service);
+  mkdirSync(parameters.socketDir, { recursive: true, mode: 0o711 });
+  // A socket file without its shim is left by SIGKILL; ids are unique, so no living shim has this one.
+  rmSync(address, { force: true });
+  const listener = server.listen(address);
+  listener.once('error', failed);
+  listener.once('listening', () => {
+    const bootstrap: ShimBootstrap = { pid: process.pid, address, protocol: 'ttrpc', version: 3 };
+    try {
+      writeBootstrap(parameters.bundle, bootstrap);
+      ready(bootstrap);
+    } catch (error) {
+      failed(error);
+    }
+  });
+}
+
+/** `<socket dir>/<hash>`: short, and the same for the same container each time. */
+export function socketPath({ socketDir, namespace, id }: Pick<ShimParameters, 'socketDir' | 'namespace' | 'id'>): string {
+  const hash = createHash('sha256').update(`${socketDir}\n${namespace}\n${id}`).digest('hex').slice(0, 32);
+  const path = join(socketDir, hash);
+  if (Buffer.byteLength(path) > LONGEST_SOCKET_PATH) {
+    throw new EngineError('InvalidArgument', `the shim's socket ${path} is too long a path for a socket; use a shorter state directory`, {
+      layer: 'shim',
+    });
+  }
+  return path;
+}
+
+/** What containerd reads to find a shim again. Whole or not at all, for it may be read at any moment. */
+function writeBootstrap(bundle: string, { address, protocol, version, pid }: ShimBootstrap): void {
+  const path = join(bundle, 'bootstrap.json');
+  writeFileSync(`${path}.tmp`, JSON.stringify({ version, address: `unix://${address}`, protocol, pid }));
+  renameSync(`${path}.tmp`, path);
+}
+
+/** A container must not die, nor be forgotten, of a mistake in here. */
+function surviveMistakes(log: ShimLog): void {
+  process.on('uncaughtException', (error) => log.write('error', `uncaught: ${error.stack ?? error.message}`));
+  process.on('unhandledRejection', (reason) => log.write('error', `unhandled: ${reason instanceof Error ? reason.stack : String(reason)}`));
+  // A stopping service manager signals all of its processes; shims stay, they end with their container.
+  process.on('SIGTERM', () => log.write('info', 'SIGTERM ignored: shims end with their container'));
+  process.on('SIGINT', () => {});
+}

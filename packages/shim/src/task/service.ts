@@ -1,0 +1,168 @@
+// The ttrpc face of the shim: containerd's task API, versions 2 and 3 (the messages are the same). Each method finds the task and
+// does one thing with it; how it does is in task.ts.
+import { EngineError } from '@berth/errdefs/engine-error';
+import type { LinuxResources, Process } from '@berth/oci/runtime-spec';
+import { pack, unpackJson } from '@berth/rpc/any';
+import type { Task as TaskApi } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
+import { ProcessDetails } from '@berth/rpc/gen/containerd/types/runc/options';
+import type { Call, Implementation } from '@berth/rpc/ttrpc/server';
+import { parseTraceparent, TRACEPARENT } from '@berth/trace/context';
+import type { Span, Tracer } from '@berth/trace/tracer';
+import type { RuntimeSelector } from '../runtime/select.ts';
+import { packStats } from './metrics.ts';
+import type { ProcessExit } from './process.ts';
+import { Task, type TaskHost } from './task.ts';
+
+export interface TaskServiceOptions extends TaskHost {
+  runtimes: RuntimeSelector;
+  tracer: Tracer;
+  /** Ends the shim: no task is left, or the caller does not care. */
+  shutdown: () => void;
+}
+
+/** Serves one task at most: a shim is one container's. */
+export class TaskService implements Implementation<typeof TaskApi> {
+  readonly #options: TaskServiceOptions;
+  #task: Task | 'creating' | undefined;
+  /** Attached clients of deleted processes that still have output to read. */
+  readonly #leaving = new Set<Promise<void>>();
+
+  constructor(options: TaskServiceOptions) {
+    this.#options = options;
+  }
+
+  create: Implementation<typeof TaskApi>['create'] = (request, call) =>
+    this.#traced('shim.create', call, async (span) => {
+      if (this.#task) throw new EngineError('AlreadyExists', `task ${request.id}: already exists`, { layer: 'shim' });
+      if (request.checkpoint) throw new EngineError('NotImplemented', 'restoring a checkpoint is not supported', { layer: 'shim' });
+      this.#task = 'creating';
+      try {
+        const runtime = this.#options.runtimes.select(request);
+        this.#task = await Task.create(this.#options, runtime, request, span);
+      } catch (error) {
+        this.#task = undefined;
+        throw error;
+      }
+      return { pid: this.#task.init.pid };
+    });
+
+  start: Implementation<typeof TaskApi>['start'] = (request, call) =>
+    this.#traced('shim.start', call, async (span) => ({ pid: await this.#find(request.id).start(request.execId, span) }));
+
+  delete: Implementation<typeof TaskApi>['delete'] = (request, call) =>
+    this.#traced('shim.delete', call, async (span) => {
+      const task = this.#find(request.id);
+      const { stdio } = task.process(request.execId);
+      const { pid, exit } = await task.delete(request.execId, span);
+      const left = stdio.clientsGone().finally(() => this.#leaving.delete(left));
+      this.#leaving.add(left);
+      if (request.execId === '') this.#task = undefined;
+      return { pid, ...answer(exit) };
+    });
+
+  state: Implementation<typeof TaskApi>['state'] = (request) => {
+    const task = this.#find(request.id);
+    const process = task.process(request.execId);
+    const { names } = process.stdio;
+    return {
+      id: task.id,
+      bundle: task.bundle,
+      pid: process.pid,
+      status: process.status,
+      stdin: names.stdin,
+      stdout: names.stdout,
+      stderr: names.stderr,
+      terminal: names.terminal,
+      execId: request.execId,
+      ...answer(process.exit),
+    };
+  };
+
+  pids: Implementation<typeof TaskApi>['pids'] = async (request) => ({
+    processes: (await this.#find(request.id).pids()).map(({ pid, execId }) => ({
+      pid,
+      info: execId === undefined ? undefined : pack(ProcessDetails, { execId }),
+    })),
+  });
+
+  pause: Implementation<typeof TaskApi>['pause'] = async (request) => nothing(await this.#find(request.id).pause());
+
+  resume: Implementation<typeof TaskApi>['resume'] = async (request) => nothing(await this.#find(request.id).resume());
+
+  checkpoint: Implementation<typeof TaskApi>['checkpoint'] = () => {
+    throw new EngineError('NotImplemented', 'checkpoints are not supported', { layer: 'shim' });
+  };
+
+  kill: Implementation<typeof TaskApi>['kill'] = async (request) =>
+    nothing(await this.#find(request.id).kill(request.execId, request.signal, request.all));
+
+  exec: Implementation<typeof TaskApi>['exec'] = (request) => {
+    const task = this.#find(request.id);
+    if (!request.spec) throw new EngineError('InvalidArgument', 'exec: the process is missing', { layer: 'shim' });
+    task.addExec(request.execId, unpackJson<Process>(request.spec), request);
+    return {};
+  };
+
+  resizePty: Implementation<typeof TaskApi>['resizePty'] = (request) => {
+    const process = this.#find(request.id).process(request.execId);
+    process.stdio.resize({ rows: request.height, columns: request.width });
+    return {};
+  };
+
+  closeIO: Implementation<typeof TaskApi>['closeIO'] = (request) => {
+    if (request.stdin) this.#find(request.id).process(request.execId).stdio.closeStdin();
+    return {};
+  };
+
+  update: Implementation<typeof TaskApi>['update'] = async (request) => {
+    if (!request.resources) throw new EngineError('InvalidArgument', 'update: the resources are missing', { layer: 'shim' });
+    await this.#find(request.id).update(unpackJson<LinuxResources>(request.resources));
+    return {};
+  };
+
+  wait: Implementation<typeof TaskApi>['wait'] = async (request) => answer(await this.#find(request.id).process(request.execId).wait());
+
+  stats: Implementation<typeof TaskApi>['stats'] = async (request) => ({ stats: packStats(await this.#find(request.id).stats()) });
+
+  connect: Implementation<typeof TaskApi>['connect'] = (request) => ({
+    shimPid: process.pid,
+    taskPid: this.#task instanceof Task && this.#task.id === request.id ? this.#task.init.pid : 0,
+  });
+
+  shutdown: Implementation<typeof TaskApi>['shutdown'] = (request) => {
+    // As runc's shim: a shim with a task stays, unless it is told to go at once.
+    if (this.#task === undefined || request.now) this.#options.shutdown();
+    return {};
+  };
+
+  /** Resolves when no client is attached to any process any more. */
+  async clientsGone(): Promise<void> {
+    await Promise.all([...this.#leaving]);
+  }
+
+  #find(id: string): Task {
+    if (this.#task instanceof Task && this.#task.id === id) return this.#task;
+    throw new EngineError('NotFound', `task ${id}: not found`, { layer: 'shim' });
+  }
+
+  /** Only calls that belong to a trace are recorded. */
+  async #traced<T>(name: string, call: Call, body: (span: Span | undefined) => Promise<T>): Promise<T> {
+    const parent = parseTraceparent(call.metadata.get(TRACEPARENT));
+    if (!parent) return body(undefined);
+    using span = this.#options.tracer.start(name, parent);
+    try {
+      return await body(span);
+    } catch (error) {
+      span.fail(error);
+      throw error;
+    }
+  }
+}
+
+function answer(exit: ProcessExit | undefined) {
+  return { exitStatus: exit?.status ?? 0, exitedAt: exit?.at };
+}
+
+function nothing(_done: void): Record<never, never> {
+  return {};
+}

@@ -1,0 +1,234 @@
+// The container that a shim keeps: init, its execs, and what happens to them, in the order in which it is told:
+// create < start < exit < delete for each process. One shim has at most one.
+import { renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { EngineError } from '@berth/errdefs/engine-error';
+import type { LinuxResources, Process } from '@berth/oci/runtime-spec';
+import * as events from '@berth/rpc/gen/containerd/events/task';
+import type { CreateTaskRequest } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
+import { Status } from '@berth/rpc/gen/containerd/types/task/task';
+import type { CgroupStats } from '@berth/runtime/cgroup/cgroup';
+import type { Exit } from '@berth/sys/wait';
+import type { Span } from '@berth/trace/tracer';
+import type { EventPublisher } from '../events/publisher.ts';
+import type { Reaper } from '../process/reaper.ts';
+import type { RuntimeContainer, ShimRuntime } from '../runtime/runtime.ts';
+import { ProcessStdio, type StdioNames } from '../stdio/process-stdio.ts';
+import { type ProcessExit, TaskProcess } from './process.ts';
+
+export interface TaskHost {
+  reaper: Reaper;
+  events: EventPublisher;
+  /** Takes one line for people. */
+  log: (message: string) => void;
+}
+
+/** Milliseconds that Delete waits for the last output of a process. */
+const DELETE_PATIENCE = 2500;
+
+export class Task {
+  readonly id: string;
+  readonly bundle: string;
+  readonly init: TaskProcess;
+  readonly #host: TaskHost;
+  readonly #container: RuntimeContainer;
+  readonly #execs = new Map<string, TaskProcess>();
+  readonly #execSpecs = new Map<TaskProcess, Process>();
+  #oomKills = 0;
+
+  private constructor(host: TaskHost, request: CreateTaskRequest, init: TaskProcess, container: RuntimeContainer) {
+    this.id = request.id;
+    this.bundle = request.bundle;
+    this.init = init;
+    this.#host = host;
+    this.#container = container;
+  }
+
+  static async create(host: TaskHost, runtime: ShimRuntime, request: CreateTaskRequest, span: Span | undefined): Promise<Task> {
+    using undo = new DisposableStack();
+    const stdio = undo.use(during(span, 'shim.stdio', () => ProcessStdio.open(request, host.log)));
+    const init = new TaskProcess('', stdio);
+    const container = await runtime.create({
+      id: request.id,
+      bundle: request.bundle,
+      rootfsMounts: request.rootfs,
+      stdio: stdio.forProcess,
+      span,
+    });
+    init.pid = container.pid;
+    const task = new Task(host, request, init, container);
+    // A client that takes events for orders must find the task: it is told after this.
+    stdio.started(container.consoleMaster);
+    writePid(join(request.bundle, 'init.pid'), init.pid);
+    host.events.publish('/tasks/create', events.TaskCreate, {
+      containerId: request.id,
+      bundle: request.bundle,
+      rootfs: request.rootfs,
+      io: { stdin: request.stdin, stdout: request.stdout, stderr: request.stderr, terminal: request.terminal },
+      checkpoint: request.checkpoint,
+      pid: init.pid,
+    });
+    host.reaper.watch(init.pid, (exit) => void task.#exited(init, exit));
+    undo.move();
+    return task;
+  }
+
+  /** Init for '', an exec by its id. */
+  process(execId: string): TaskProcess {
+    if (execId === '') return this.init;
+    const exec = this.#execs.get(execId);
+    if (!exec) throw new EngineError('NotFound', `process ${execId}: not found`, { layer: 'shim' });
+    return exec;
+  }
+
+  async start(execId: string, span: Span | undefined): Promise<number> {
+    const process = this.process(execId);
+    if (execId !== '') return this.#startExec(process, span);
+    if (this.init.status !== Status.CREATED) {
+      throw new EngineError('FailedPrecondition', `cannot start a container that is ${nameOf(this.init.status)}`, { layer: 'shim' });
+    }
+    this.init.starting();
+    try {
+      await during(span, 'runtime.start', () => this.#container.start());
+      this.init.status = Status.RUNNING;
+      this.#host.events.publish('/tasks/start', events.TaskStart, { containerId: this.id, pid: this.init.pid });
+    } finally {
+      this.init.announce();
+    }
+    return this.init.pid;
+  }
+
+  addExec(execId: string, spec: Process, names: StdioNames): void {
+    if (execId === '') throw new EngineError('InvalidArgument', 'an exec needs an id', { layer: 'shim' });
+    if (this.#execs.has(execId)) throw new EngineError('AlreadyExists', `id ${execId}: already exists`, { layer: 'shim' });
+    this.init.requireAlive();
+    const exec = new TaskProcess(execId, ProcessStdio.open(names, this.#host.log));
+    this.#execs.set(execId, exec);
+    this.#execSpecs.set(exec, { ...spec, terminal: names.terminal });
+    this.#host.events.publish('/tasks/exec-added', events.TaskExecAdded, { containerId: this.id, execId });
+  }
+
+  async kill(execId: string, signal: number, all: boolean): Promise<void> {
+    const process = this.process(execId);
+    process.requireAlive();
+    if (execId === '') await this.#container.kill(signal, { all });
+    else globalThis.process.kill(process.pid, signal);
+  }
+
+  async pause(): Promise<void> {
+    if (this.init.status !== Status.RUNNING) throw new EngineError('FailedPrecondition', 'cannot pause a container that is not running', { layer: 'shim' });
+    await this.#container.pause();
+    this.init.status = Status.PAUSED;
+    this.#host.events.publish('/tasks/paused', events.TaskPaused, { containerId: this.id });
+  }
+
+  async resume(): Promise<void> {
+    if (this.init.status !== Status.PAUSED) throw new EngineError('FailedPrecondition', 'cannot resume a container that is not paused', { layer: 'shim' });
+    await this.#container.resume();
+    this.init.status = Status.RUNNING;
+    this.#host.events.publish('/tasks/resumed', events.TaskResumed, { containerId: this.id });
+  }
+
+  async update(resources: LinuxResources): Promise<void> {
+    this.init.requireAlive();
+    await this.#container.update(resources);
+  }
+
+  async stats(): Promise<CgroupStats> {
+    this.init.requireAlive();
+    return this.#container.stats();
+  }
+
+  /** Every process of the container, and the exec that it is, if any. */
+  async pids(): Promise<{ pid: number; execId: string | undefined }[]> {
+    const execOf = new Map([...this.#execs.values()].map((exec) => [exec.pid, exec.execId]));
+    return (await this.#container.pids()).map((pid) => ({ pid, execId: execOf.get(pid) }));
+  }
+
+  /** Gives back what a stopped (or never started) process holds, and forgets an exec. */
+  async delete(execId: string, span: Span | undefined): Promise<{ pid: number; exit: ProcessExit | undefined }> {
+    const process = this.process(execId);
+    if (process.status === Status.RUNNING || process.status === Status.PAUSED) {
+      throw new EngineError('FailedPrecondition', `cannot delete a process that is ${nameOf(process.status)}`, { layer: 'shim' });
+    }
+    if (process.exit) await process.outputComplete(DELETE_PATIENCE);
+    if (execId === '') await this.#deleteInit(span);
+    process.stdio.close();
+    this.#execs.delete(execId);
+    this.#execSpecs.delete(process);
+    if (process.exit || execId === '') {
+      this.#host.events.publish('/tasks/delete', events.TaskDelete, {
+        containerId: this.id,
+        id: execId,
+        pid: process.pid,
+        exitStatus: process.exit?.status ?? 0,
+        exitedAt: process.exit?.at,
+      });
+    }
+    return { pid: process.pid, exit: process.exit };
+  }
+
+  async #deleteInit(span: Span | undefined): Promise<void> {
+    await during(span, 'runtime.delete', () => this.#container.delete({ force: this.init.exit === undefined }));
+    for (const exec of this.#execs.values()) exec.stdio.close();
+    this.#execs.clear();
+  }
+
+  async #startExec(exec: TaskProcess, span: Span | undefined): Promise<number> {
+    const spec = this.#execSpecs.get(exec);
+    if (exec.pid !== 0 || !spec) throw new EngineError('FailedPrecondition', `exec ${exec.execId} has been started before`, { layer: 'shim' });
+    try {
+      const started = await during(span, 'runtime.exec', (child) =>
+        this.#container.exec(spec, { execId: exec.execId, stdio: exec.stdio.forProcess, span: child }),
+      );
+      exec.pid = started.pid;
+      exec.stdio.started(started.consoleMaster);
+    } catch (error) {
+      exec.status = Status.STOPPED;
+      exec.stdio.close();
+      throw error;
+    }
+    exec.status = Status.RUNNING;
+    this.#host.events.publish('/tasks/exec-started', events.TaskExecStarted, { containerId: this.id, execId: exec.execId, pid: exec.pid });
+    this.#host.reaper.watch(exec.pid, (exit) => void this.#exited(exec, exit));
+    return exec.pid;
+  }
+
+  async #exited(process: TaskProcess, { status }: Exit): Promise<void> {
+    if (process === this.init) this.#tellOom();
+    const exit = await process.finished(status);
+    this.#host.events.publish('/tasks/exit', events.TaskExit, {
+      containerId: this.id,
+      id: process.execId === '' ? this.id : process.execId,
+      pid: process.pid,
+      exitStatus: exit.status,
+      exitedAt: exit.at,
+    });
+  }
+
+  #tellOom(): void {
+    let kills = this.#oomKills;
+    try {
+      kills = this.#container.oomKills();
+    } catch (error) {
+      // The cgroup may be gone already; then nobody can say.
+      this.#host.log(`OOM count of ${this.id}: ${(error as Error).message}`);
+    }
+    if (kills > this.#oomKills) this.#host.events.publish('/tasks/oom', events.TaskOOM, { containerId: this.id });
+    this.#oomKills = kills;
+  }
+}
+
+function during<T>(span: Span | undefined, name: string, body: (child: Span | undefined) => T): T {
+  return span ? span.during(name, body) : body(undefined);
+}
+
+function nameOf(status: Status): string {
+  return (Object.entries(Status).find(([, value]) => value === status)?.[0] ?? 'unknown').toLowerCase();
+}
+
+/** Whole or not at all: others read the file as soon as it is there. */
+function writePid(path: string, pid: number): void {
+  writeFileSync(`${path}.tmp`, String(pid));
+  renameSync(`${path}.tmp`, path);
+}
