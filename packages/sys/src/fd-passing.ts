@@ -86,8 +86,11 @@ export function receiveWithFds(socket: number, size: number): { data: Buffer; fd
     };
     const length = Number(cRecvmsg(socket, message, MSG_CMSG_CLOEXEC));
     if (length < 0) {
-      if (errnoName(errno()) === 'EINTR') continue;
-      throw sysError('recvmsg');
+      const name = errnoName(errno());
+      if (name === 'EINTR') continue;
+      // The other end was closed with a message of ours unread: the same end.
+      if (name === 'ECONNRESET') return { data: data.subarray(0, 0), fds: [] };
+      throw sysError('recvmsg', [socket]);
     }
     const fds: number[] = [];
     if (message.controlLength >= CMSG_HEADER && control.readInt32LE(12) === SCM_RIGHTS) {

@@ -3,6 +3,7 @@
 //
 // A child of fork() has one thread. V8 and libuv have more, so this is sound only where they have none: the process runs
 // with --v8-pool-size=0 --single-threaded and has not started libuv's thread pool (no async fs, dns, zlib or crypto).
+import { readFileSync } from 'node:fs';
 import { bind, check, sysError } from './libc.ts';
 
 const cFork = bind('int fork()');
@@ -12,18 +13,40 @@ const uvDefaultLoop = bind<unknown>('void* uv_default_loop()');
 const uvLoopFork = bind('int uv_loop_fork(void*)');
 
 const MADV_DOFORK = 11;
-/** From the lowest mappable address to the end of the user half of a 47-bit address space, the stack left out. */
-const FIRST_PAGE = 0x10000;
-const BELOW_STACK = 0x7ff000000000n;
+const LOWEST_ADDRESS = 0x10000n;
+const HIGHEST_ADDRESS = 0x7fffffff0000n;
 
 /**
- * Forks; 0 in the child. V8 marks its pages MADV_DONTFORK to make child_process cheap, so a plain fork() gives a child that
- * faults on its first instruction: one madvise over all mappings undoes that (it ends in EINVAL at the kernel's vvar page, after
- * the work is done). Nothing may allocate between the two calls; a page that still slipped in kills the child before its
+ * The address space without the kernel's own mappings ([vvar] and its neighbours), at which madvise would stop. They lie anywhere,
+ * and stay where they are for the life of the process and of its forks.
+ */
+const RANGES = rangesAround(readFileSync('/proc/self/maps', 'latin1'));
+
+function rangesAround(maps: string): { start: bigint; length: bigint }[] {
+  const kernels = [...maps.matchAll(/^([0-9a-f]+)-([0-9a-f]+) .*\[(?:vvar|vvar_vclock|vdso)\]$/gm)].map(([, start, end]) => [BigInt(`0x${start}`), BigInt(`0x${end}`)] as const);
+  const ranges: { start: bigint; length: bigint }[] = [];
+  let start = LOWEST_ADDRESS;
+  for (const [from, to] of [...kernels, [HIGHEST_ADDRESS, HIGHEST_ADDRESS] as const]) {
+    if (from > start) ranges.push({ start, length: from - start });
+    start = to;
+  }
+  return ranges;
+}
+
+/**
+ * Lets the next fork copy every page. V8 marks its pages MADV_DONTFORK to make child_process cheap, so a plain fork() gives a child
+ * that faults on its first instruction. Holes make madvise report ENOMEM after it has done the rest.
+ */
+export function makePagesForkable(): void {
+  for (const { start, length } of RANGES) madvise(start, length, MADV_DOFORK);
+}
+
+/**
+ * Forks; 0 in the child. Nothing may allocate between the two calls; a page that still slipped in kills the child before its
  * handshake, which callers treat as a failed fork and retry.
  */
 export function fork(): number {
-  madvise(FIRST_PAGE, BELOW_STACK, MADV_DOFORK);
+  makePagesForkable();
   const pid = cFork();
   if (pid < 0) throw sysError('fork');
   return pid;

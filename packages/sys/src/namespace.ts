@@ -1,4 +1,5 @@
 // Namespaces and processes as descriptors: clone(2) with namespace flags, unshare, setns, pidfds. See namespaces(7), pidfd_open(2).
+import { makePagesForkable } from './fork.ts';
 import { bind, check, errno, errnoName } from './libc.ts';
 import { SYSCALL } from './syscall-numbers.ts';
 
@@ -7,7 +8,6 @@ const cUnshare = bind('int unshare(int)');
 const cSetns = bind('int setns(int, int)');
 const cPidfdOpen = bind('long syscall(long, int, unsigned int)');
 const cPidfdSendSignal = bind('long syscall(long, int, int, void*, unsigned int)');
-const cMadvise = bind('int madvise(uint64_t, uint64_t, int)');
 const cPoll = bind('int poll(void*, unsigned long, int)');
 const cKill = bind('int kill(int, int)');
 
@@ -25,16 +25,13 @@ export const CLONE = {
 } as const;
 
 const SIGCHLD = 17;
-const MADV_DOFORK = 11;
-const FIRST_PAGE = 0x10000;
-const BELOW_STACK = 0x7ff000000000n;
 
 /**
  * fork() into new namespaces (`flags` of CLONE); 0 in the child. The C library's fork handlers do not run: the caller has blocked all
  * signals, and the child makes system calls and execs, it never returns to an event loop. Pages: see fork.ts.
  */
 export function forkInto(flags: number): number {
-  cMadvise(FIRST_PAGE, BELOW_STACK, MADV_DOFORK);
+  makePagesForkable();
   const pid = cClone(SYSCALL.clone, flags | SIGCHLD, null, null, null, 0);
   return check(pid, 'clone', `0x${flags.toString(16)}`);
 }
