@@ -1,0 +1,52 @@
+// Applies one layer: file → decompress → hash → tar → files. Runs in an unpack worker; only one chunk of each stage is in memory.
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import type { Digest } from '@berth/oci/digest';
+import { TarReader } from '@berth/oci/tar/reader';
+import { syncFileSystem } from '@berth/sys/byte-path';
+import { adoptDirectories } from './adopt-directories.ts';
+import { failure } from './call-failure.ts';
+import { decompress } from './decompress.ts';
+import type { Applied } from './differ.ts';
+import { LayerWriter, type WhiteoutMode } from './layer-writer.ts';
+
+export interface ApplyJob {
+  kind: 'apply';
+  /** File with the layer as transferred. */
+  blob: string;
+  directory: string;
+  lowers: string[];
+  whiteouts: WhiteoutMode;
+  sync: boolean;
+}
+
+export async function applyLayer(job: ApplyJob, signal: AbortSignal, onProgress: (consumed: number) => void): Promise<Applied> {
+  const hash = createHash('sha256');
+  let size = 0;
+  using writer = new LayerWriter(job.directory, job.whiteouts);
+  const reader = new TarReader(writer);
+  for await (const chunk of decompress(counted(job.blob, signal, onProgress))) {
+    signal.throwIfAborted();
+    hash.update(chunk);
+    size += chunk.length;
+    reader.push(chunk);
+  }
+  reader.finish();
+  writer.finish();
+  const implicitDirectories = writer.implicitDirectories;
+  adoptDirectories(job.directory, job.lowers, implicitDirectories);
+  if (job.sync) {
+    const synced = syncFileSystem(writer.root);
+    if (synced < 0) throw failure('syncfs', job.directory, synced);
+  }
+  return { diffId: `sha256:${hash.digest('hex')}` as Digest, size, implicitDirectories };
+}
+
+async function* counted(path: string, signal: AbortSignal, onProgress: (consumed: number) => void): AsyncGenerator<Buffer> {
+  let consumed = 0;
+  for await (const chunk of createReadStream(path, { highWaterMark: 512 * 1024, signal })) {
+    yield chunk;
+    consumed += chunk.length;
+    onProgress(consumed);
+  }
+}

@@ -1,0 +1,86 @@
+// The Differ whose work is done by the unpack workers. Runs in the lifecycle service: it finds the directories behind mounts, and moves
+// what a comparison yields into the content store.
+import { randomUUID } from 'node:crypto';
+import { EngineError, isKind } from '@berth/errdefs/engine-error';
+import { compressionOf, type Descriptor, isLayerType, MEDIA_TYPE } from '@berth/oci/image-spec';
+import type { Content } from '../content/content.ts';
+import type { Mount } from '../snapshots/snapshotter.ts';
+import type { ApplyJob } from './apply-layer.ts';
+import type { CompareJob, Compared } from './compare-job.ts';
+import type { Applied, ApplyOptions, CompareOptions, Differ } from './differ.ts';
+import { directoriesOf, writableDirectories } from './mounted-directory.ts';
+import type { UnpackPool } from './unpack-pool.ts';
+
+/** The label that names the uncompressed form of a layer. */
+const UNCOMPRESSED = 'containerd.io/uncompressed';
+
+export class WorkerDiffer implements Differ {
+  readonly #pool: UnpackPool;
+
+  constructor(pool: UnpackPool) {
+    this.#pool = pool;
+  }
+
+  async apply(content: Content, layer: Descriptor, mounts: readonly Mount[], options: ApplyOptions = {}): Promise<Applied> {
+    if (!isLayerType(layer.mediaType)) {
+      throw new EngineError('NotImplemented', `no processor for media-type: ${layer.mediaType}: only tar layers, plain, gzip or zstd, can be unpacked`, { layer: 'lifecycle' });
+    }
+    const { upper, lowers, whiteouts } = writableDirectories(mounts);
+    const job: ApplyJob = {
+      kind: 'apply',
+      blob: content.path(layer.digest),
+      directory: upper,
+      lowers,
+      whiteouts: options.whiteouts ?? whiteouts,
+      sync: options.sync ?? false,
+    };
+    return await this.#pool.run<Applied>(job, { onProgress: options.onProgress, signal: options.signal });
+  }
+
+  async compare(content: Content, lower: readonly Mount[], upper: readonly Mount[], options: CompareOptions = {}): Promise<Descriptor> {
+    const mediaType = options.mediaType || MEDIA_TYPE.ociLayerGzip;
+    const compression = isLayerType(mediaType) ? compressionOf(mediaType) : undefined;
+    if (compression === undefined) throw new EngineError('NotImplemented', `unsupported diff media type: ${mediaType}: not implemented`, { layer: 'lifecycle' });
+    const latest = options.sourceDateEpoch && Math.floor(options.sourceDateEpoch.getTime() / 1000);
+    const job: CompareJob = { kind: 'compare', ...comparison(lower, upper), compression, latest };
+    const ref = options.ref || `compare-${randomUUID({ disableEntropyCache: true })}`;
+    await using writer = await content.writer({ ref });
+    await writer.truncate(0);
+    try {
+      const { diffId } = await this.#pool.run<Compared>(job, { onChunk: (bytes) => writer.write(bytes), signal: options.signal });
+      const size = writer.offset;
+      const digest = writer.digest();
+      const labels = { ...options.labels, [UNCOMPRESSED]: diffId };
+      try {
+        await writer.commit({ size, labels });
+      } catch (error) {
+        if (!isKind(error, 'AlreadyExists')) throw error;
+        content.update(digest, labels, Object.keys(labels).map((key) => `labels.${key}`));
+      }
+      return { mediaType, digest, size };
+    } catch (error) {
+      await writer.close();
+      await content.abort(ref).catch(() => {});
+      throw error;
+    }
+  }
+}
+
+/** How to see the changes of one snapshot over another by their mounts. */
+function comparison(lower: readonly Mount[], upper: readonly Mount[]): Pick<CompareJob, 'upper' | 'lower' | 'overlay'> {
+  const newer = stackOf(upper);
+  const older = lower.length === 0 ? [] : stackOf(lower);
+  const top = newer[0];
+  if (top !== undefined && newer.length > 1 && newer.length === older.length + 1 && older.every((directory, index) => directory === newer[index + 1])) {
+    return { upper: top, lower: undefined, overlay: true };
+  }
+  if (top !== undefined && newer.length === 1 && older.length <= 1) return { upper: top, lower: older[0], overlay: false };
+  throw new EngineError('NotImplemented', 'only a snapshot and its direct parent, or two plain directories, can be compared', { layer: 'lifecycle' });
+}
+
+/** The directories that make up a filesystem, uppermost first. */
+function stackOf(mounts: readonly Mount[]): string[] {
+  const directories = directoriesOf(mounts);
+  if (!directories) throw new EngineError('NotImplemented', `only overlay and bind mounts can be compared, not ${mounts.map((mount) => mount.type).join(', ')}`, { layer: 'lifecycle' });
+  return directories.upper === undefined ? directories.lowers : [directories.upper, ...directories.lowers];
+}

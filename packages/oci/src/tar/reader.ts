@@ -1,0 +1,340 @@
+// A tar reader that is pushed chunks and calls back, synchronously and without copying file data: unpacking runs in a worker, where
+// a stream object a member would cost more than the member. Reads ustar, v7, pax (with GNU's sparse formats 0.0, 0.1 and 1.0) and
+// GNU archives. Memory is bounded: extension headers are refused above a mebibyte.
+import { Buffer } from 'node:buffer';
+import type { TarEntry, TarEntryType } from './entry.ts';
+import { BLOCK, FLAG, type Header, malformed, readHeader, readOldSparseMap, readOldSparseSize } from './header.ts';
+import { type PaxRecords, parsePaxTime, readPax, XATTR_PREFIX } from './pax.ts';
+
+/** Receives members in order. `data` may come any number of times; its chunk must not be kept. */
+export interface TarSink {
+  entry(entry: TarEntry): void;
+  /** Bytes of the current file that belong at `offset`: in order, and without gaps unless the file is sparse. */
+  data(chunk: Buffer, offset: number): void;
+  /** The current member is complete. */
+  end(): void;
+}
+
+interface SparsePart {
+  offset: number;
+  length: number;
+}
+
+type State = 'header' | 'extension' | 'old-sparse' | 'sparse-map' | 'data' | 'padding' | 'finished';
+
+const EXTENSION_LIMIT = 1 << 20;
+const TYPES: Record<string, TarEntryType> = { '1': 'hardlink', '2': 'symlink', '3': 'character', '4': 'block', '5': 'directory', '6': 'fifo' };
+
+export class TarReader {
+  readonly #sink: TarSink;
+  #state: State = 'header';
+  /** Bytes that a header or extension still lacks are gathered here. */
+  #gathered: Buffer[] = [];
+  #missing = BLOCK;
+  #left = 0;
+  #padding = 0;
+  #header: Header | undefined;
+  #globals: PaxRecords = new Map();
+  #locals: PaxRecords | undefined;
+  #longName: string | undefined;
+  #longLink: string | undefined;
+  #sparse: SparsePart[] | undefined;
+  #part = 0;
+  #partDone = 0;
+  #offset = 0;
+  #oldSparseSize = 0;
+
+  constructor(sink: TarSink) {
+    this.#sink = sink;
+  }
+
+  push(chunk: Buffer): void {
+    let at = 0;
+    while (at < chunk.length) {
+      switch (this.#state) {
+        case 'data': {
+          const take = Math.min(this.#left, chunk.length - at);
+          this.#data(chunk.subarray(at, at + take));
+          at += take;
+          this.#left -= take;
+          if (this.#left === 0) this.#endOfData();
+          break;
+        }
+        case 'padding': {
+          const take = Math.min(this.#padding, chunk.length - at);
+          at += take;
+          this.#padding -= take;
+          if (this.#padding === 0) this.#expectHeader();
+          break;
+        }
+        case 'finished':
+          return;
+        default: {
+          // The common case, a block that lies whole in the chunk, is read in place.
+          if (this.#gathered.length === 0 && chunk.length - at >= this.#missing) {
+            const block = chunk.subarray(at, at + this.#missing);
+            at += this.#missing;
+            this.#block(block);
+            break;
+          }
+          const take = Math.min(this.#missing, chunk.length - at);
+          this.#gathered.push(Buffer.from(chunk.subarray(at, at + take)));
+          at += take;
+          this.#missing -= take;
+          if (this.#missing === 0) {
+            const block = Buffer.concat(this.#gathered);
+            this.#gathered = [];
+            this.#block(block);
+          }
+        }
+      }
+    }
+  }
+
+  /** After the last chunk: an archive that stops inside a member is an error; a missing end mark is not. */
+  finish(): void {
+    if (this.#state === 'finished') return;
+    if (this.#state === 'header' && this.#gathered.length === 0 && this.#locals === undefined && this.#longName === undefined) return;
+    throw malformed('unexpected end of tar archive: the layer is truncated');
+  }
+
+  #block(block: Buffer): void {
+    switch (this.#state) {
+      case 'header':
+        return this.#onHeader(block);
+      case 'extension':
+        return this.#onExtension(block);
+      case 'old-sparse':
+        return this.#onOldSparse(block, 0, 21);
+      default:
+        return this.#onSparseMap(block);
+    }
+  }
+
+  #expectHeader(): void {
+    this.#state = 'header';
+    this.#missing = BLOCK;
+  }
+
+  #onHeader(block: Buffer): void {
+    const header = readHeader(block, 0);
+    if (!header) {
+      this.#state = 'finished';
+      return;
+    }
+    if (header.size < 0) throw malformed('invalid tar header: negative size');
+    this.#header = header;
+    switch (header.flag) {
+      case FLAG.paxLocal:
+      case FLAG.paxGlobal:
+      case FLAG.gnuLongName:
+      case FLAG.gnuLongLink:
+        if (header.size > EXTENSION_LIMIT) throw malformed(`tar extension header of ${header.size} bytes is larger than the ${EXTENSION_LIMIT} allowed`);
+        this.#state = 'extension';
+        this.#missing = header.size + padding(header.size);
+        if (this.#missing === 0) this.#onExtension(Buffer.alloc(0));
+        return;
+      case FLAG.gnuSparse:
+        this.#sparse = [];
+        this.#oldSparseSize = readOldSparseSize(block, 0);
+        return this.#onOldSparse(block, 386, 4);
+      default:
+        return this.#member(header);
+    }
+  }
+
+  #onExtension(bytes: Buffer): void {
+    const header = this.#header as Header;
+    const content = bytes.subarray(0, header.size);
+    if (header.flag === FLAG.paxGlobal) for (const [key, value] of readPax(content)) this.#globals.set(key, value);
+    else if (header.flag === FLAG.paxLocal) this.#locals = readPaxWithSparse(content);
+    else {
+      const end = content.indexOf(0);
+      const text = content.toString('latin1', 0, end < 0 ? content.length : end);
+      if (header.flag === FLAG.gnuLongName) this.#longName = text;
+      else this.#longLink = text;
+    }
+    this.#expectHeader();
+  }
+
+  #onOldSparse(block: Buffer, offset: number, count: number): void {
+    const { map, more } = readOldSparseMap(block, offset, count);
+    this.#sparse?.push(...map);
+    this.#state = 'old-sparse';
+    this.#missing = BLOCK;
+    if (!more) this.#member(this.#header as Header);
+  }
+
+  #member(header: Header): void {
+    const entry = this.#entry(header);
+    const stored = entry.stored;
+    this.#locals = undefined;
+    this.#longName = undefined;
+    this.#longLink = undefined;
+    this.#left = stored;
+    this.#padding = padding(stored);
+    this.#part = 0;
+    this.#partDone = 0;
+    this.#offset = 0;
+    this.#sink.entry(entry.entry);
+    if (entry.mapInData) {
+      this.#gatheredMap = '';
+      this.#state = 'sparse-map';
+      this.#missing = BLOCK;
+      if (stored < BLOCK) throw malformed('invalid sparse file in tar: no map');
+    } else if (stored === 0) this.#endOfData();
+    else this.#state = 'data';
+  }
+
+  #gatheredMap = '';
+
+  /** GNU sparse 1.0: the map is decimal lines at the beginning of the data, padded to whole blocks. */
+  #onSparseMap(block: Buffer): void {
+    this.#left -= BLOCK;
+    this.#gatheredMap += block.toString('latin1');
+    if (this.#gatheredMap.length > EXTENSION_LIMIT) throw malformed('invalid sparse file in tar: its map is too large');
+    const lines = this.#gatheredMap.split('\n');
+    const count = Number(lines[0]);
+    if (lines.length > 1 && !(count >= 0 && Number.isSafeInteger(count))) throw malformed('invalid sparse file in tar: no map');
+    if (lines.length < 2 || lines.length - 2 < count * 2) {
+      if (this.#left < BLOCK) throw malformed('invalid sparse file in tar: its map is cut');
+      this.#missing = BLOCK;
+      return;
+    }
+    this.#sparse = parts(lines.slice(1, 1 + count * 2));
+    if (this.#left === 0) this.#endOfData();
+    else this.#state = 'data';
+  }
+
+  #entry(header: Header): { entry: TarEntry; stored: number; mapInData: boolean } {
+    const pax = this.#globals.size === 0 ? this.#locals : new Map([...this.#globals, ...(this.#locals ?? [])]);
+    let name = this.#longName ?? header.name;
+    let size = header.size;
+    let linkName = this.#longLink ?? header.linkName;
+    const entry: TarEntry = {
+      type: typeOf(header.flag, name),
+      name,
+      linkName,
+      mode: header.mode & 0o7777,
+      uid: header.uid,
+      gid: header.gid,
+      userName: header.userName,
+      groupName: header.groupName,
+      size: 0,
+      seconds: header.seconds,
+      nanoseconds: 0,
+      major: header.major,
+      minor: header.minor,
+      xattrs: undefined,
+    };
+    let realSize: number | undefined;
+    let mapInData = false;
+    if (pax) {
+      name = pax.get('path') || name;
+      linkName = pax.get('linkpath') || linkName;
+      entry.userName = pax.get('uname') ?? entry.userName;
+      entry.groupName = pax.get('gname') ?? entry.groupName;
+      size = decimal(pax.get('size'), size);
+      entry.uid = decimal(pax.get('uid'), entry.uid);
+      entry.gid = decimal(pax.get('gid'), entry.gid);
+      const time = pax.get('mtime');
+      if (time) Object.assign(entry, parsePaxTime(time));
+      for (const [key, value] of pax) {
+        if (!key.startsWith(XATTR_PREFIX)) continue;
+        entry.xattrs ??= new Map();
+        entry.xattrs.set(key.slice(XATTR_PREFIX.length), Buffer.from(value, 'latin1'));
+      }
+      name = pax.get('GNU.sparse.name') || name;
+      if (pax.get('GNU.sparse.major') === '1') {
+        mapInData = true;
+        realSize = decimal(pax.get('GNU.sparse.realsize'), 0);
+      } else if (pax.has('GNU.sparse.map')) {
+        const numbers = pax.get('GNU.sparse.map') as string;
+        this.#sparse = parts(numbers === '' ? [] : numbers.split(','));
+        realSize = decimal(pax.get('GNU.sparse.size'), 0);
+      }
+    }
+    if (header.flag === FLAG.gnuSparse) realSize = this.#oldSparseSize;
+    entry.type = typeOf(header.flag, name);
+    entry.name = stripSlashes(name);
+    entry.linkName = linkName;
+    // Links carry no data, whatever their size field says: some tars note the target's size there.
+    const stored = entry.type === 'file' ? size : 0;
+    if (entry.type === 'file') entry.size = realSize ?? size;
+    if (realSize === undefined) this.#sparse = undefined;
+    else if (this.#sparse) checkParts(this.#sparse, realSize);
+    return { entry, stored, mapInData };
+  }
+
+  #data(chunk: Buffer): void {
+    if (!this.#sparse) {
+      this.#sink.data(chunk, this.#offset);
+      this.#offset += chunk.length;
+      return;
+    }
+    for (let at = 0; at < chunk.length; ) {
+      const part = this.#sparse[this.#part];
+      if (!part) throw malformed('invalid sparse file in tar: more data than its map has');
+      const take = Math.min(part.length - this.#partDone, chunk.length - at);
+      if (take > 0) this.#sink.data(chunk.subarray(at, at + take), part.offset + this.#partDone);
+      at += take;
+      this.#partDone += take;
+      if (this.#partDone === part.length) {
+        this.#part++;
+        this.#partDone = 0;
+      }
+    }
+  }
+
+  #endOfData(): void {
+    this.#sink.end();
+    this.#sparse = undefined;
+    if (this.#padding > 0) this.#state = 'padding';
+    else this.#expectHeader();
+  }
+}
+
+function padding(size: number): number {
+  return (BLOCK - (size % BLOCK)) % BLOCK;
+}
+
+function typeOf(flag: string, name: string): TarEntryType {
+  // Old archives mark a directory by nothing but the slash; contiguous files and vendors' types are read as files (POSIX says so).
+  return TYPES[flag] ?? (name.endsWith('/') ? 'directory' : 'file');
+}
+
+function stripSlashes(name: string): string {
+  let end = name.length;
+  while (end > 1 && name[end - 1] === '/') end--;
+  return name.slice(0, end);
+}
+
+function decimal(text: string | undefined, otherwise: number): number {
+  if (text === undefined || text === '') return otherwise;
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) throw malformed(`invalid number in pax record: ${JSON.stringify(text.slice(0, 40))}`);
+  return value;
+}
+
+function parts(numbers: readonly string[]): SparsePart[] {
+  const map: SparsePart[] = [];
+  for (let at = 0; at + 1 < numbers.length; at += 2) map.push({ offset: decimal(numbers[at], 0), length: decimal(numbers[at + 1], 0) });
+  return map;
+}
+
+function checkParts(map: readonly SparsePart[], size: number): void {
+  let end = 0;
+  for (const part of map) {
+    if (part.offset < end || part.offset + part.length > size) throw malformed('invalid sparse file in tar: its map overlaps or reaches past the end');
+    end = part.offset + part.length;
+  }
+}
+
+/** GNU sparse 0.0 repeats `GNU.sparse.offset` and `GNU.sparse.numbytes`; a map of keys would keep only the last pair. */
+function readPaxWithSparse(bytes: Buffer): PaxRecords {
+  const records = readPax(bytes);
+  if (!records.has('GNU.sparse.offset') || records.has('GNU.sparse.map')) return records;
+  const numbers: string[] = [];
+  for (const match of bytes.toString('latin1').matchAll(/\d+ GNU\.sparse\.(?:offset|numbytes)=(\d+)\n/g)) numbers.push(match[1] as string);
+  return records.set('GNU.sparse.map', numbers.join(','));
+}
