@@ -1,0 +1,19 @@
+// `berth create`
+import type { Command } from '../command.ts';
+import { attachmentOf } from '../run-flags/container-request.ts';
+import { CREATE_FLAGS } from '../run-flags/flags.ts';
+import { create, startFailure } from './create-container.ts';
+
+export const command: Command = {
+  usage: 'create [OPTIONS] IMAGE [COMMAND] [ARG...]',
+  description: 'Create a new container',
+  flags: CREATE_FLAGS,
+  arguments: { min: 1 },
+  stopAtArgument: true,
+  async run(context, args) {
+    const id = await create(context, args, attachmentOf(args, false)).catch((error) => {
+      throw startFailure(error);
+    });
+    context.print(id);
+  },
+};

@@ -1,0 +1,25 @@
+// `berth container prune`
+import { pruneContainers } from '@berth/client/containers/prune';
+import { parseFilters } from '@berth/client/filters';
+import type { Command } from '../command.ts';
+import { confirmed } from '../format/confirm.ts';
+import { humanSize } from '../format/units.ts';
+
+export const command: Command = {
+  usage: 'container prune [OPTIONS]',
+  description: 'Remove all stopped containers',
+  flags: {
+    filter: { type: 'string', array: true, description: 'Provide filter values (e.g. "label=<label>")' },
+    force: { type: 'boolean', alias: 'f', description: 'Do not prompt for confirmation' },
+  },
+  arguments: { min: 0, max: 0 },
+  async run(context, args) {
+    const filters = parseFilters(args.list('filter'));
+    if (!args.boolean('force') && !(await confirmed(context, 'WARNING! This will remove all stopped containers.'))) return 0;
+    const pruned = await pruneContainers(context.engine, filters);
+    const deleted = pruned.ContainersDeleted ?? [];
+    if (deleted.length > 0) context.print(`Deleted Containers:\n${deleted.join('\n')}\n`);
+    context.print(`Total reclaimed space: ${humanSize(pruned.SpaceReclaimed)}`);
+    return 0;
+  },
+};

@@ -1,0 +1,58 @@
+// `berth start`
+import { attachContainer } from '@berth/client/containers/attach';
+import { inspectContainer } from '@berth/client/containers/inspect';
+import { resizeContainer } from '@berth/client/containers/resize';
+import { startContainer } from '@berth/client/containers/start';
+import { waitContainer } from '@berth/client/containers/wait';
+import type { Command } from '../command.ts';
+import type { Context } from '../context.ts';
+import { UsageError } from '../exit.ts';
+import type { Arguments } from '../parse.ts';
+import { DEFAULT_DETACH_KEYS } from '../terminal/detach-keys.ts';
+import { followResize } from '../terminal/resize.ts';
+import { forwardSignals } from '../terminal/signals.ts';
+import { joinStreams } from '../terminal/streams.ts';
+import { forEach } from './for-each.ts';
+
+export const command: Command = {
+  usage: 'start [OPTIONS] CONTAINER [CONTAINER...]',
+  description: 'Start one or more stopped containers',
+  flags: {
+    attach: { type: 'boolean', alias: 'a', description: 'Attach STDOUT/STDERR and forward signals' },
+    'detach-keys': { type: 'string', description: 'Override the key sequence for detaching a container' },
+    interactive: { type: 'boolean', alias: 'i', description: "Attach container's STDIN" },
+  },
+  arguments: { min: 1 },
+  async run(context, args) {
+    if (!args.boolean('attach') && !args.boolean('interactive')) {
+      return forEach(context, args.positional, async (id) => {
+        await startContainer(context.engine, id);
+      });
+    }
+    if (args.positional.length > 1) throw new UsageError('you cannot start and attach multiple containers at once', 1);
+    return startAttached(context, args);
+  },
+};
+
+async function startAttached(context: Context, args: Arguments): Promise<number> {
+  const { engine } = context;
+  const { Id: id, Config: config, HostConfig: host } = await inspectContainer(engine, args.at(0));
+  const tty = config.Tty === true;
+  const stdin = args.boolean('interactive') && config.OpenStdin === true;
+  const detachKeys = args.string('detach-keys') ?? context.config.detachKeys ?? DEFAULT_DETACH_KEYS;
+  using _signals = tty ? undefined : forwardSignals(engine, id);
+  const connection = await attachContainer(engine, id, { stdin, stdout: true, stderr: true, detachKeys });
+  const waiting = await waitContainer(engine, id, host.AutoRemove ? 'removed' : 'next-exit');
+  waiting.exit.catch(() => {});
+  const ending = joinStreams(context, connection, { tty, stdin, stdout: true, stderr: true, detachKeys });
+  ending.catch(() => {});
+  try {
+    await startContainer(engine, id);
+  } catch (error) {
+    connection.stream.destroy();
+    throw error;
+  }
+  using _size = tty ? followResize(context.stdout, (size) => resizeContainer(engine, id, size)) : undefined;
+  if ((await ending) === 'detached') return 0;
+  return (await waiting.exit).StatusCode;
+}

@@ -1,0 +1,12 @@
+// `berth unpause`
+import { unpauseContainer } from '@berth/client/containers/pause';
+import type { Command } from '../command.ts';
+import { forEach } from './for-each.ts';
+
+export const command: Command = {
+  usage: 'unpause CONTAINER [CONTAINER...]',
+  description: 'Unpause all processes within one or more containers',
+  flags: {},
+  arguments: { min: 1 },
+  run: (context, args) => forEach(context, args.positional, (id) => unpauseContainer(context.engine, id)),
+};

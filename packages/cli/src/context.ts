@@ -1,0 +1,68 @@
+// What every command works with: the daemon, the configuration file, the standard streams. Made once, by main.ts.
+import { chooseEndpoint, configDirectory, type Endpoint } from '@berth/client/endpoint';
+import { Engine } from '@berth/client/engine';
+import { newSpanId, newTraceId, type TraceContext } from '@berth/trace/context';
+import { type ConfigFile, readConfigFile } from './config-file.ts';
+import type { Arguments } from './parse.ts';
+
+export class Context {
+  readonly environment: NodeJS.ProcessEnv;
+  readonly stdin = process.stdin;
+  readonly stdout = process.stdout;
+  readonly stderr = process.stderr;
+  /** All requests of one command belong to one trace. */
+  readonly trace: TraceContext = { traceId: newTraceId(), spanId: newSpanId() };
+  readonly configDirectory: string;
+  readonly #global: Arguments;
+  #config: ConfigFile | undefined;
+  #engine: Engine | undefined;
+
+  constructor(global: Arguments, environment: NodeJS.ProcessEnv) {
+    this.environment = environment;
+    this.#global = global;
+    this.configDirectory = global.string('config') ?? configDirectory(environment);
+  }
+
+  get config(): ConfigFile {
+    this.#config ??= readConfigFile(this.configDirectory);
+    return this.#config;
+  }
+
+  /** The daemon; nothing is sent before the first request. */
+  get engine(): Engine {
+    this.#engine ??= new Engine({
+      endpoint: this.#endpoint(),
+      headers: { ...this.config.HttpHeaders },
+      trace: this.trace,
+      ...(this.environment.DOCKER_API_VERSION ? { apiVersion: this.environment.DOCKER_API_VERSION } : {}),
+    });
+    return this.#engine;
+  }
+
+  print(line: string): void {
+    this.stdout.write(`${line}\n`);
+  }
+
+  warn(line: string): void {
+    this.stderr.write(`${line}\n`);
+  }
+
+  close(): void {
+    this.#engine?.close();
+  }
+
+  #endpoint(): Endpoint {
+    const flags = this.#global;
+    const choice = { environment: { ...this.environment, DOCKER_CONFIG: this.configDirectory } };
+    const optional = {
+      host: flags.string('host'),
+      context: flags.string('context'),
+      tls: flags.given('tls') ? flags.boolean('tls') : undefined,
+      tlsVerify: flags.given('tlsverify') ? flags.boolean('tlsverify') : undefined,
+      tlsCaCert: flags.string('tlscacert'),
+      tlsCert: flags.string('tlscert'),
+      tlsKey: flags.string('tlskey'),
+    };
+    return chooseEndpoint({ ...choice, ...optional });
+  }
+}

@@ -1,0 +1,27 @@
+// Errors that end the program, and the exit codes that scripts rely on: docker's.
+import { EngineError } from '@berth/errdefs/engine-error';
+
+/** The daemon or the command line itself failed, the container's command was not run. */
+export const EXIT_DAEMON = 125;
+/** The container's command cannot be invoked. */
+export const EXIT_NOT_EXECUTABLE = 126;
+/** The container's command was not found. */
+export const EXIT_NOT_FOUND = 127;
+
+/** The command line is wrong; `hint` shows usage below the message. */
+export class UsageError extends EngineError {
+  readonly exitCode: number;
+  constructor(message: string, exitCode: number) {
+    super('InvalidArgument', message, { layer: 'cli' });
+    this.exitCode = exitCode;
+  }
+}
+
+/** A command that failed with an exit code of its own; `message` may be empty when everything was said already. */
+export class ExitError extends EngineError {
+  readonly exitCode: number;
+  constructor(exitCode: number, message = '', cause?: unknown) {
+    super('Unknown', message, { layer: 'cli', cause });
+    this.exitCode = exitCode;
+  }
+}

@@ -1,0 +1,38 @@
+// `berth push`
+import { pushImage } from '@berth/client/images/push';
+import type { Command } from '../command.ts';
+import { ExitError } from '../exit.ts';
+import { credentialsFor } from './credentials.ts';
+import { registryOf, splitTag } from './name.ts';
+import { showProgress } from './progress.ts';
+
+export const command: Command = {
+  usage: 'push [OPTIONS] NAME[:TAG]',
+  description: 'Upload an image to a registry',
+  flags: {
+    'all-tags': { type: 'boolean', alias: 'a', description: 'Push all tags of an image to the repository' },
+    'disable-content-trust': { type: 'boolean', hidden: true },
+    platform: { type: 'string', description: 'Push a platform-specific manifest as a single-platform image' },
+    quiet: { type: 'boolean', alias: 'q', description: 'Suppress verbose output' },
+  },
+  arguments: { min: 1, max: 1 },
+  async run(context, args) {
+    const { repo, tag } = splitTag(args.at(0));
+    const all = args.boolean('all-tags');
+    if (all && tag !== undefined) throw new ExitError(1, "tag can't be used with --all-tags/-a");
+    const quiet = args.boolean('quiet');
+    if (!all && tag === undefined && !quiet) context.print('Using default tag: latest');
+    const auth = credentialsFor(context, registryOf(repo));
+    const wanted = all ? undefined : (tag ?? 'latest');
+    await showProgress(
+      pushImage(context.engine, {
+        name: repo,
+        ...(wanted ? { tag: wanted } : {}),
+        ...(auth ? { auth } : {}),
+        ...(args.given('platform') ? { platform: args.string('platform') as string } : {}),
+      }),
+      { stream: context.stdout, quiet },
+    );
+    if (quiet) context.print(wanted ? `${repo}:${wanted}` : repo);
+  },
+};

@@ -1,0 +1,285 @@
+// The verbs of the command line and where each is implemented. `berth container run` and `berth run` are one entry.
+import type { Command } from './command.ts';
+
+export interface Entry {
+  /** container, image, volume, network, system. */
+  group: string;
+  verb: string;
+  /** Other spellings inside the group. */
+  also?: readonly string[];
+  /** The short form at the top level. */
+  alias?: string;
+  summary: string;
+  load(): Promise<Command>;
+}
+
+const from = (load: () => Promise<{ command: Command }>) => async () => (await load()).command;
+
+export const COMMANDS: readonly Entry[] = [
+  {
+    group: 'container',
+    verb: 'attach',
+    alias: 'attach',
+    summary: 'Attach local standard streams to a running container',
+    load: from(() => import('./container/attach.ts')),
+  },
+  {
+    group: 'container',
+    verb: 'create',
+    alias: 'create',
+    summary: 'Create a new container',
+    load: from(() => import('./container/create.ts')),
+  },
+  {
+    group: 'container',
+    verb: 'diff',
+    alias: 'diff',
+    summary: "Inspect changes to files or directories on a container's filesystem",
+    load: from(() => import('./container/diff.ts')),
+  },
+  {
+    group: 'container',
+    verb: 'exec',
+    alias: 'exec',
+    summary: 'Execute a command in a running container',
+    load: from(() => import('./container/exec.ts')),
+  },
+  {
+    group: 'container',
+    verb: 'inspect',
+    summary: 'Display detailed information on one or more containers',
+    load: from(() => import('./container/inspect.ts')),
+  },
+  {
+    group: 'container',
+    verb: 'kill',
+    alias: 'kill',
+    summary: 'Kill one or more running containers',
+    load: from(() => import('./container/kill.ts')),
+  },
+  {
+    group: 'container',
+    verb: 'logs',
+    alias: 'logs',
+    summary: 'Fetch the logs of a container',
+    load: from(() => import('./container/logs.ts')),
+  },
+  {
+    group: 'container',
+    verb: 'ls',
+    also: ['list', 'ps'],
+    alias: 'ps',
+    summary: 'List containers',
+    load: from(() => import('./container/ls.ts')),
+  },
+  {
+    group: 'container',
+    verb: 'pause',
+    alias: 'pause',
+    summary: 'Pause all processes within one or more containers',
+    load: from(() => import('./container/pause.ts')),
+  },
+  {
+    group: 'container',
+    verb: 'port',
+    alias: 'port',
+    summary: 'List port mappings or a specific mapping for the container',
+    load: from(() => import('./container/port.ts')),
+  },
+  { group: 'container', verb: 'prune', summary: 'Remove all stopped containers', load: from(() => import('./container/prune.ts')) },
+  { group: 'container', verb: 'rename', alias: 'rename', summary: 'Rename a container', load: from(() => import('./container/rename.ts')) },
+  {
+    group: 'container',
+    verb: 'restart',
+    alias: 'restart',
+    summary: 'Restart one or more containers',
+    load: from(() => import('./container/restart.ts')),
+  },
+  {
+    group: 'container',
+    verb: 'rm',
+    also: ['remove'],
+    alias: 'rm',
+    summary: 'Remove one or more containers',
+    load: from(() => import('./container/rm.ts')),
+  },
+  {
+    group: 'container',
+    verb: 'run',
+    alias: 'run',
+    summary: 'Create and run a new container from an image',
+    load: from(() => import('./container/run.ts')),
+  },
+  {
+    group: 'container',
+    verb: 'start',
+    alias: 'start',
+    summary: 'Start one or more stopped containers',
+    load: from(() => import('./container/start.ts')),
+  },
+  {
+    group: 'container',
+    verb: 'stats',
+    alias: 'stats',
+    summary: 'Display a live stream of container(s) resource usage statistics',
+    load: from(() => import('./container/stats.ts')),
+  },
+  {
+    group: 'container',
+    verb: 'stop',
+    alias: 'stop',
+    summary: 'Stop one or more running containers',
+    load: from(() => import('./container/stop.ts')),
+  },
+  {
+    group: 'container',
+    verb: 'top',
+    alias: 'top',
+    summary: 'Display the running processes of a container',
+    load: from(() => import('./container/top.ts')),
+  },
+  {
+    group: 'container',
+    verb: 'trace',
+    alias: 'trace',
+    summary: "Draw which layer spent which milliseconds of a container's last start",
+    load: from(() => import('./container/trace.ts')),
+  },
+  {
+    group: 'container',
+    verb: 'unpause',
+    alias: 'unpause',
+    summary: 'Unpause all processes within one or more containers',
+    load: from(() => import('./container/unpause.ts')),
+  },
+  {
+    group: 'container',
+    verb: 'update',
+    alias: 'update',
+    summary: 'Update configuration of one or more containers',
+    load: from(() => import('./container/update.ts')),
+  },
+  {
+    group: 'container',
+    verb: 'wait',
+    alias: 'wait',
+    summary: 'Block until one or more containers stop, then print their exit codes',
+    load: from(() => import('./container/wait.ts')),
+  },
+  {
+    group: 'image',
+    verb: 'build',
+    alias: 'build',
+    summary: 'Build an image from a Dockerfile',
+    load: from(() => import('./image/build.ts')),
+  },
+  {
+    group: 'image',
+    verb: 'history',
+    alias: 'history',
+    summary: 'Show the history of an image',
+    load: from(() => import('./image/history.ts')),
+  },
+  {
+    group: 'image',
+    verb: 'import',
+    alias: 'import',
+    summary: 'Import the contents from a tarball to create a filesystem image',
+    load: from(() => import('./image/import.ts')),
+  },
+  {
+    group: 'image',
+    verb: 'inspect',
+    summary: 'Display detailed information on one or more images',
+    load: from(() => import('./image/inspect.ts')),
+  },
+  { group: 'image', verb: 'ls', also: ['list'], alias: 'images', summary: 'List images', load: from(() => import('./image/ls.ts')) },
+  { group: 'image', verb: 'prune', summary: 'Remove unused images', load: from(() => import('./image/prune.ts')) },
+  {
+    group: 'image',
+    verb: 'pull',
+    alias: 'pull',
+    summary: 'Download an image from a registry',
+    load: from(() => import('./image/pull.ts')),
+  },
+  { group: 'image', verb: 'push', alias: 'push', summary: 'Upload an image to a registry', load: from(() => import('./image/push.ts')) },
+  {
+    group: 'image',
+    verb: 'rm',
+    also: ['remove'],
+    alias: 'rmi',
+    summary: 'Remove one or more images',
+    load: from(() => import('./image/rm.ts')),
+  },
+  {
+    group: 'image',
+    verb: 'tag',
+    alias: 'tag',
+    summary: 'Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE',
+    load: from(() => import('./image/tag.ts')),
+  },
+  {
+    group: 'network',
+    verb: 'inspect',
+    summary: 'Display detailed information on one or more networks',
+    load: from(() => import('./network/inspect.ts')),
+  },
+  { group: 'network', verb: 'ls', also: ['list'], summary: 'List networks', load: from(() => import('./network/ls.ts')) },
+  { group: 'volume', verb: 'create', summary: 'Create a volume', load: from(() => import('./volume/create.ts')) },
+  {
+    group: 'volume',
+    verb: 'inspect',
+    summary: 'Display detailed information on one or more volumes',
+    load: from(() => import('./volume/inspect.ts')),
+  },
+  { group: 'volume', verb: 'ls', also: ['list'], summary: 'List volumes', load: from(() => import('./volume/ls.ts')) },
+  { group: 'volume', verb: 'prune', summary: 'Remove unused local volumes', load: from(() => import('./volume/prune.ts')) },
+  { group: 'volume', verb: 'rm', also: ['remove'], summary: 'Remove one or more volumes', load: from(() => import('./volume/rm.ts')) },
+  {
+    group: 'system',
+    verb: 'events',
+    alias: 'events',
+    summary: 'Get real time events from the server',
+    load: from(() => import('./system/events.ts')),
+  },
+  {
+    group: 'system',
+    verb: 'info',
+    alias: 'info',
+    summary: 'Display system-wide information',
+    load: from(() => import('./system/info.ts')),
+  },
+  {
+    group: 'system',
+    verb: 'inspect',
+    alias: 'inspect',
+    summary: 'Return low-level information on Berth objects',
+    load: from(() => import('./system/inspect.ts')),
+  },
+  {
+    group: 'system',
+    verb: 'version',
+    alias: 'version',
+    summary: 'Show the Berth version information',
+    load: from(() => import('./system/version.ts')),
+  },
+];
+
+export type Found =
+  | { kind: 'command'; command: Command; name: string; argv: string[] }
+  | { kind: 'overview'; group?: string }
+  | { kind: 'unknown'; words: string[] };
+
+/** The command that the words of a command line name. */
+export async function find(words: readonly string[]): Promise<Found> {
+  const [first, second] = words;
+  if (first === undefined || first === '--help' || first === 'help') return { kind: 'overview' };
+  const top = COMMANDS.find((entry) => entry.alias === first);
+  if (top) return { kind: 'command', command: await top.load(), name: first, argv: words.slice(1) };
+  const group = COMMANDS.filter((entry) => entry.group === first);
+  if (group.length === 0) return { kind: 'unknown', words: [first] };
+  if (second === undefined || second === '--help') return { kind: 'overview', group: first };
+  const entry = group.find((one) => one.verb === second || one.also?.includes(second));
+  if (!entry) return { kind: 'unknown', words: [first, second] };
+  return { kind: 'command', command: await entry.load(), name: `${first} ${entry.verb}`, argv: words.slice(2) };
+}

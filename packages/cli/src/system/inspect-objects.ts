@@ -1,0 +1,37 @@
+// What every `inspect` does: looks objects up one by one, prints those that are there as one JSON array (or each by a template), and
+// tells those that are not.
+import { EngineError } from '@berth/errdefs/engine-error';
+import type { Flags } from '../command.ts';
+import type { Context } from '../context.ts';
+import { ExitError } from '../exit.ts';
+import { compileTemplate, goJson } from '../format/template.ts';
+
+export const INSPECT_FLAGS: Flags = {
+  format: { type: 'string', alias: 'f', description: "Format output: 'json' or a Go template" },
+};
+
+export async function inspectObjects(
+  context: Context,
+  names: readonly string[],
+  format: string | undefined,
+  lookUp: (name: string) => Promise<unknown>,
+): Promise<number> {
+  const found: unknown[] = [];
+  const errors: string[] = [];
+  for (const name of names) {
+    try {
+      found.push(await lookUp(name));
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.kind === 'Unavailable') throw error;
+      errors.push(error.message);
+    }
+  }
+  if (!format) context.print(found.length === 0 ? '[]' : JSON.stringify(found, null, 4));
+  else if (format === 'json') for (const value of found) context.print(goJson(value));
+  else {
+    const render = compileTemplate(format, { strict: true });
+    for (const value of found) context.print(render(value));
+  }
+  if (errors.length > 0) throw new ExitError(1, errors.map((message) => `Error: ${message}`).join('\n'));
+  return 0;
+}

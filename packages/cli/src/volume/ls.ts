@@ -1,0 +1,38 @@
+// `berth volume ls`
+import { parseFilters } from '@berth/client/filters';
+import { listVolumes } from '@berth/client/volumes/list';
+import type { Command } from '../command.ts';
+import { renderListing } from '../format/listing.ts';
+
+export const command: Command = {
+  usage: 'volume ls [OPTIONS]',
+  description: 'List volumes',
+  flags: {
+    filter: { type: 'string', array: true, alias: 'f', description: 'Provide filter values (e.g. "dangling=true")' },
+    format: { type: 'string', description: "Format output: 'table', 'table TEMPLATE', 'json' or a Go template" },
+    quiet: { type: 'boolean', alias: 'q', description: 'Only display volume names' },
+  },
+  arguments: { min: 0, max: 0 },
+  async run(context, args) {
+    const { Volumes: volumes } = await listVolumes(context.engine, parseFilters(args.list('filter')));
+    const format = args.string('format') ?? context.config.volumesFormat;
+    const rows = [...(volumes ?? [])]
+      .sort((a, b) => a.Name.localeCompare(b.Name))
+      .map((volume) => ({
+        Driver: volume.Driver,
+        Labels: Object.entries(volume.Labels ?? {})
+          .map(([name, value]) => `${name}=${value}`)
+          .join(','),
+        Mountpoint: volume.Mountpoint,
+        Name: volume.Name,
+        Scope: volume.Scope,
+        Size: 'N/A',
+      }));
+    const headings = { Driver: 'DRIVER', Name: 'VOLUME NAME', Mountpoint: 'MOUNTPOINT', Labels: 'LABELS', Scope: 'SCOPE', Size: 'SIZE' };
+    const text = renderListing(
+      { standard: 'table {{.Driver}}\t{{.Name}}', headings, identity: 'Name', rows },
+      { quiet: args.boolean('quiet'), ...(format ? { format } : {}) },
+    );
+    if (text) context.print(text);
+  },
+};

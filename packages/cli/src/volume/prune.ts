@@ -1,0 +1,30 @@
+// `berth volume prune`
+
+import { parseFilters } from '@berth/client/filters';
+import { pruneVolumes } from '@berth/client/volumes/prune';
+import type { Command } from '../command.ts';
+import { confirmed } from '../format/confirm.ts';
+import { humanSize } from '../format/units.ts';
+
+export const command: Command = {
+  usage: 'volume prune [OPTIONS]',
+  description: 'Remove unused local volumes',
+  flags: {
+    filter: { type: 'string', array: true, description: 'Provide filter values (e.g. "label=<label>")' },
+    all: { type: 'boolean', alias: 'a', description: 'Remove all unused volumes, not just anonymous ones' },
+    force: { type: 'boolean', alias: 'f', description: 'Do not prompt for confirmation' },
+  },
+  arguments: { min: 0, max: 0 },
+  async run(context, args) {
+    const filters = parseFilters(args.list('filter'));
+    const all = args.boolean('all');
+    if (all) filters.all = ['true'];
+    const warning = `WARNING! This will remove ${all ? 'all' : 'anonymous'} local volumes not used by at least one container.`;
+    if (!args.boolean('force') && !(await confirmed(context, warning))) return 0;
+    const pruned = await pruneVolumes(context.engine, filters);
+    const deleted = pruned.VolumesDeleted ?? [];
+    if (deleted.length > 0) context.print(`Deleted Volumes:\n${deleted.join('\n')}\n`);
+    context.print(`Total reclaimed space: ${humanSize(pruned.SpaceReclaimed)}`);
+    return 0;
+  },
+};
