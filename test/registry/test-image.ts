@@ -16,6 +16,8 @@ export interface TestImage {
   compression?: 'gzip' | 'zstd' | 'none';
   platform?: Platform;
   config?: ExecutionConfig;
+  /** What the configuration claims instead of the truth. */
+  diffIds?: Digest[];
 }
 
 export interface StoredImage {
@@ -39,7 +41,7 @@ export async function storeImage(reference: string, image: TestImage): Promise<S
     created: '2026-01-02T03:04:05Z',
     ...(image.platform ?? hostPlatform()),
     config: { Env: ['PATH=/bin'], Cmd: ['true'], ...image.config },
-    rootfs: { type: 'layers', diff_ids: diffIds },
+    rootfs: { type: 'layers', diff_ids: image.diffIds ?? diffIds },
     history: diffIds.map((_, index) => ({ created: '2026-01-02T03:04:05Z', created_by: `layer ${index}` })),
   };
   const configType = image.family === 'oci' ? MEDIA_TYPE.ociConfig : MEDIA_TYPE.dockerConfig;

@@ -73,6 +73,8 @@ export interface Content {
   /** NotFound: `content digest <d>: not found`. */
   info(digest: Digest): BlobInfo;
   has(digest: Digest): boolean;
+  /** Like `has`; a blob that is there is kept by the scope's lease from now on. */
+  keep(digest: Digest): boolean;
   /** Blobs that satisfy any of the filters (containerd's grammar over digest, size, labels); all without one. */
   list(filters?: readonly string[]): BlobInfo[];
   /** Replaces labels; with field paths only those named (`labels`, `labels.<key>`; an empty value removes the key). */

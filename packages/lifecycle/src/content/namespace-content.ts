@@ -1,9 +1,10 @@
 // One namespace's view of the machine's content: which blobs it sees, under which labels, and the making of new ones.
 // Runs in the lifecycle service; the bytes are file-content.ts's, the rows are this file's.
+import { randomUUID } from 'node:crypto';
 import { constants, existsSync, readFileSync, rmSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EngineError } from '@berth/errdefs/engine-error';
+import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { type Digest, digestOf, parseDigest } from '@berth/oci/digest';
 import { Filter, labelAt } from '../metadata/filter.ts';
 import { type Labels, updateLabels, validateLabels } from '../metadata/labels.ts';
@@ -93,6 +94,12 @@ export class NamespaceContent implements Content {
     return readFileSync(this.#files.blobPath(digest));
   }
 
+  keep(digest: Digest): boolean {
+    if (!this.has(digest)) return false;
+    this.#reference(digest);
+    return true;
+  }
+
   async put(bytes: Uint8Array, labels: Labels = {}): Promise<Digest> {
     const digest = digestOf(bytes);
     if (this.has(digest)) {
@@ -100,12 +107,16 @@ export class NamespaceContent implements Content {
       this.update(digest, { ...this.info(digest).labels, ...labels });
       return digest;
     }
-    await using writer = await this.writer({ ref: `put-${digest}`, total: bytes.length, expected: digest });
-    if (writer.offset !== bytes.length) {
-      await writer.truncate(0);
-      await writer.write(bytes);
+    // A ref of its own: whoever puts the same blob at the same time succeeds as well.
+    const ref = `put-${randomUUID({ disableEntropyCache: true })}`;
+    await using writer = await this.writer({ ref, total: bytes.length, expected: digest });
+    if (writer.offset !== bytes.length) await writer.write(bytes);
+    try {
+      return await writer.commit({ size: bytes.length, digest, labels });
+    } catch (error) {
+      if (!isKind(error, 'AlreadyExists')) throw error;
+      return await this.put(bytes, labels);
     }
-    return await writer.commit({ size: bytes.length, digest, labels });
   }
 
   async writer(options: WriterOptions): Promise<ContentWriter> {

@@ -34,7 +34,7 @@ export class Downloads {
   async fetch(request: DownloadRequest): Promise<'existed' | 'fetched'> {
     const { content, descriptor, signal } = request;
     signal.throwIfAborted();
-    if (content.has(descriptor.digest)) return 'existed';
+    if (content.keep(descriptor.digest)) return 'existed';
     const key = `${request.namespace}/${descriptor.digest}`;
     const shared = this.#running.get(key) ?? this.#start(key, request);
     if (request.onProgress) shared.listeners.add(request.onProgress);
@@ -44,6 +44,8 @@ export class Downloads {
     signal.addEventListener('abort', abort, { once: true });
     try {
       await Promise.race([shared.finished, aborted]);
+      // The download may have run under somebody else's lease.
+      content.keep(descriptor.digest);
       return 'fetched';
     } finally {
       signal.removeEventListener('abort', abort);

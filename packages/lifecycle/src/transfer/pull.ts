@@ -38,6 +38,15 @@ export interface PullOptions {
   signal: AbortSignal;
 }
 
+/** A layer on its way. */
+interface LayerWork {
+  readonly layer: Descriptor;
+  readonly reports: ObjectProgress;
+  /** Whether the blob was here before. */
+  readonly present: boolean;
+  fetched: Promise<unknown>;
+}
+
 const PARALLEL_DOWNLOADS = 5;
 
 /** The descriptor that the name now stands for. */
@@ -102,7 +111,7 @@ class Pull {
 
   async #child({ digest, size }: Descriptor): Promise<Buffer> {
     const { storage, repository, signal } = this.#options;
-    if (storage.content.has(digest)) return storage.content.read(digest);
+    if (storage.content.keep(digest)) return storage.content.read(digest);
     const { bytes } = await repository.manifest(digest, { signal });
     if (bytes.length === size) return bytes;
     throw new EngineError('DataLoss', `manifest verification failed for digest ${digest}: ${bytes.length} bytes instead of ${size}`, { layer: 'registry' });
@@ -124,15 +133,23 @@ class Pull {
   }
 
   async #manifest(descriptor: Descriptor, manifest: Manifest, parents: readonly Descriptor[]): Promise<void> {
+    const { content } = this.#options.storage;
     const path = [...parents, descriptor];
-    const layers = manifest.layers.map((layer) => ({ layer, reports: new ObjectProgress(this.#options.progress, layer, path) }));
-    for (const { layer, reports } of layers) reports.step(this.#options.storage.content.has(layer.digest) ? 'already exists' : 'waiting');
-    const configReports = new ObjectProgress(this.#options.progress, manifest.config, path);
-    const config = await this.#config(manifest, configReports);
-    const downloads = layers.map(({ layer, reports }) => this.#start(this.#limit.run(() => this.#blob(layer, reports))));
-    const unpackings = config === undefined ? [] : this.#unpackings(config);
-    const unpacked = unpackings.map((unpacking) => this.#start(this.#unpack(unpacking, config as ImageConfig, layers, downloads)));
-    await Promise.all([...downloads, ...unpacked]);
+    const layers = manifest.layers.map((layer): LayerWork => {
+      const reports = new ObjectProgress(this.#options.progress, layer, path);
+      return { layer, reports, present: content.has(layer.digest), fetched: Promise.resolve() };
+    });
+    for (const { present, reports } of layers) if (!present) reports.step('waiting');
+    const config = await this.#config(manifest, new ObjectProgress(this.#options.progress, manifest.config, path));
+    const unpackings = config === undefined || config.rootfs.diff_ids.length === 0 ? [] : this.#unpackings(config);
+    for (const work of layers) {
+      const fetched = this.#limit.run(() => this.#blob(work.layer, work.reports));
+      work.fetched = this.#start(fetched);
+      // A present layer that is unpacked says so then.
+      if (work.present && unpackings.length === 0) work.reports.step('already exists', work.layer.size);
+    }
+    const unpacked = unpackings.map((unpacking) => this.#start(this.#unpack(unpacking, config as ImageConfig, layers)));
+    await Promise.all([...layers.map((work) => work.fetched), ...unpacked]);
     this.#label(descriptor.digest, manifestLabels(manifest));
     if (config !== undefined) {
       for (const { snapshotter } of unpackings) {
@@ -158,24 +175,19 @@ class Pull {
     return this.#options.unpack.filter(({ platform }) => rank(platform, own) !== undefined);
   }
 
-  async #unpack(
-    unpacking: Unpacking,
-    config: ImageConfig,
-    layers: readonly { layer: Descriptor; reports: ObjectProgress }[],
-    downloads: readonly Promise<unknown>[],
-  ): Promise<void> {
+  async #unpack(unpacking: Unpacking, config: ImageConfig, layers: readonly LayerWork[]): Promise<void> {
     const { storage, signal } = this.#options;
-    const work = config.rootfs.diff_ids.map((diffId, position): LayerToUnpack => {
-      const { layer, reports } = layers[position] as (typeof layers)[number];
-      return {
-        descriptor: layer,
-        diffId,
-        ready: downloads[position] as Promise<unknown>,
-        onProgress: (consumed) => reports.bytes('extracting', consumed),
-        onDone: (existed) => reports.step(existed ? 'already exists' : 'extracted', layer.size),
-      };
-    });
-    await storage.unpack(storage.snapshotter(unpacking.snapshotter), work, { signal });
+    const snapshotter = storage.snapshotter(unpacking.snapshotter);
+    const { namespace, content } = storage;
+    const archives = layers.filter(({ layer }) => isLayerType(layer.mediaType));
+    const work = archives.map(({ layer, reports, present, fetched }, position): LayerToUnpack => ({
+      descriptor: layer,
+      diffId: config.rootfs.diff_ids[position] as Digest,
+      ready: fetched,
+      onProgress: (consumed) => reports.bytes('extracting', consumed),
+      onDone: (existed) => reports.step(existed && present ? 'already exists' : 'extracted', layer.size),
+    }));
+    await storage.unpacker.unpack({ namespace, content, snapshotter }, work, { signal });
   }
 
   async #blob(descriptor: Descriptor, reports: ObjectProgress): Promise<void> {
@@ -184,7 +196,7 @@ class Pull {
     const onProgress = (received: number) => reports.bytes('downloading', received);
     const outcome = await downloads.fetch({ namespace, content, repository, descriptor, onProgress, signal });
     this.#label(descriptor.digest, this.#source(descriptor.digest));
-    reports.step(outcome === 'existed' ? 'already exists' : 'complete', descriptor.size);
+    if (outcome === 'fetched') reports.step('complete', descriptor.size);
   }
 
   async #put(bytes: Buffer): Promise<void> {

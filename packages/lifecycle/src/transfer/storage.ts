@@ -1,7 +1,6 @@
 // What a transfer stands on: one namespace's content and images, its snapshotters, and the unpacking of layers.
-import type { Digest } from '@berth/oci/digest';
 import type { Content } from '../content/content.ts';
-import type { LayerToUnpack } from '../diff/unpacker.ts';
+import type { Unpacker } from '../diff/unpacker.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 
@@ -11,6 +10,5 @@ export interface TransferStorage {
   readonly images: ImageStore;
   /** NotFound for an unknown name; '' is the default one. */
   snapshotter(name: string): Snapshotter;
-  /** Unpacks an image's layers, lowest first; the chain id of the last. Leaves no snapshot behind that it did not finish. */
-  unpack(snapshotter: Snapshotter, layers: readonly LayerToUnpack[], options: { signal: AbortSignal }): Promise<Digest | undefined>;
+  readonly unpacker: Pick<Unpacker, 'unpack'>;
 }
