@@ -1,7 +1,7 @@
 // One shim, whichever way its process came to be (forked by the zygote, or started as a program): takes leave of whoever made it,
 // serves the task API on its own socket, and lives until its container is deleted.
 import { createHash } from 'node:crypto';
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { Task as TaskV2 } from '@berth/rpc/gen/containerd/runtime/task/v2/shim';
@@ -19,6 +19,8 @@ import type { ShimBootstrap, ShimParameters } from './zygote/protocol.ts';
 
 /** sun_path without its last zero. */
 const LONGEST_SOCKET_PATH = 107;
+/** In the bundle: what `delete` needs to know of a shim that is gone. */
+const PARAMETERS = 'berth-shim.json';
 /** Milliseconds for events that are still on their way when the shim ends. */
 const LAST_EVENTS = 2000;
 
@@ -61,6 +63,7 @@ export function becomeShim(parameters: ShimParameters, ready: (bootstrap: ShimBo
   listener.once('listening', () => {
     const bootstrap: ShimBootstrap = { pid: process.pid, address, protocol: 'ttrpc', version: 3 };
     try {
+      writeWhole(join(parameters.bundle, PARAMETERS), parameters);
       writeBootstrap(parameters.bundle, bootstrap);
       ready(bootstrap);
     } catch (error) {
@@ -83,8 +86,20 @@ export function socketPath({ socketDir, namespace, id }: Pick<ShimParameters, 's
 
 /** What containerd reads to find a shim again. Whole or not at all, for it may be read at any moment. */
 function writeBootstrap(bundle: string, { address, protocol, version, pid }: ShimBootstrap): void {
-  const path = join(bundle, 'bootstrap.json');
-  writeFileSync(`${path}.tmp`, JSON.stringify({ version, address: `unix://${address}`, protocol, pid }));
+  writeWhole(join(bundle, 'bootstrap.json'), { version, address: `unix://${address}`, protocol, pid });
+}
+
+/** What the shim of a bundle was started with; undefined where there was none. */
+export function readParameters(bundle: string): ShimParameters | undefined {
+  try {
+    return JSON.parse(readFileSync(join(bundle, PARAMETERS), 'utf8')) as ShimParameters;
+  } catch {
+    return undefined;
+  }
+}
+
+function writeWhole(path: string, document: unknown): void {
+  writeFileSync(`${path}.tmp`, JSON.stringify(document));
   renameSync(`${path}.tmp`, path);
 }
 

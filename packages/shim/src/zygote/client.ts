@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { DeleteResponse } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
 import { SealedFile } from '@berth/sys/memfd';
 import { SHIM_NODE_FLAGS, shimProgram, zygoteProgram } from './programs.ts';
 import type { ShimBootstrap, ShimParameters, ZygoteHello, ZygoteReply, ZygoteRequest } from './protocol.ts';
@@ -193,26 +194,38 @@ class RunningZygote {
 
 /** Starts the shim as containerd would: `containerd-shim-berth-v1 … start`, which prints its bootstrap as JSON. */
 async function startPlainShim(shim: ShimParameters): Promise<ShimBootstrap> {
-  const flags = ['-namespace', shim.namespace, '-id', shim.id, '-socket-dir', shim.socketDir, '-runtime-root', shim.runtimeRoot];
+  const output = await runShimProgram(shim, 'start');
+  const printed = JSON.parse(output.toString()) as { address: string; pid: number };
+  return { pid: printed.pid, address: printed.address.replace(/^unix:\/\//, ''), protocol: 'ttrpc', version: 3 };
+}
+
+/**
+ * Cleans up after a shim that died without deleting its container: kills what is left of it and gives back what it held.
+ * Safe when there is nothing left. Returns what is known of the container's end.
+ */
+export async function deleteDeadShim(shim: Omit<ShimParameters, 'ttrpcAddress'>): Promise<DeleteResponse> {
+  return DeleteResponse.decode(await runShimProgram({ ...shim, ttrpcAddress: '' }, 'delete'));
+}
+
+/** One run of `containerd-shim-berth-v1`; resolves to what it printed. */
+async function runShimProgram(shim: ShimParameters, action: 'start' | 'delete'): Promise<Buffer> {
+  const flags = ['-namespace', shim.namespace, '-id', shim.id, '-bundle', shim.bundle, '-socket-dir', shim.socketDir, '-runtime-root', shim.runtimeRoot];
   if (shim.traceDir) flags.push('-trace-dir', shim.traceDir);
   if (shim.debug) flags.push('-debug');
-  const child = spawn(process.execPath, [...SHIM_NODE_FLAGS, shimProgram(), ...flags, 'start'], {
-    cwd: shim.bundle,
+  const child = spawn(process.execPath, [...SHIM_NODE_FLAGS, shimProgram(), ...flags, action], {
+    cwd: '/',
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...shimEnvironment(), TTRPC_ADDRESS: shim.ttrpcAddress, MAX_SHIM_VERSION: '3' },
   });
-  let output = '';
+  const output: Buffer[] = [];
   let errors = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-  });
+  child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors += text;
   });
   const [code] = await once(child, 'close');
-  if (code !== 0) throw new EngineError('Internal', `starting a shim for ${shim.id}: ${errors.trim() || `exit code ${code}`}`, { layer: 'shim' });
-  const printed = JSON.parse(output) as { address: string; pid: number };
-  return { pid: printed.pid, address: printed.address.replace(/^unix:\/\//, ''), protocol: 'ttrpc', version: 3 };
+  if (code === 0) return Buffer.concat(output);
+  throw new EngineError('Internal', `shim ${action} of ${shim.id}: ${errors.trim() || `exit code ${code}`}`, { layer: 'shim' });
 }
 
 /** Nothing of this process' environment is a shim's business; NODE_OPTIONS could even break the fork. */
