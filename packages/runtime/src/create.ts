@@ -3,7 +3,7 @@
 import { closeSync, openSync, rmSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
-import { type DeviceRule, type LinuxResources, OCI_VERSION, type Mount, type Spec, type State } from '@berth/oci/runtime-spec';
+import { type Mount, OCI_VERSION, type Spec, type State } from '@berth/oci/runtime-spec';
 import { mkfifo, O } from '@berth/sys/path';
 import { setns } from '@berth/sys/namespace';
 import { readBundle, rootfsPath, validateSpec } from './bundle.ts';
@@ -48,7 +48,7 @@ export function create(options: CreateOptions): Created {
   const cgroup = openCgroup({ id: options.id, cgroupsPath: spec.linux?.cgroupsPath, driver: options.cgroupManager, rootless: globalThis.process.geteuid?.() !== 0 });
   undo.defer(() => cgroup.remove());
   cgroup.create();
-  cgroup.apply(withDefaultDevices(spec.linux?.resources ?? {}), 'create');
+  cgroup.apply(spec.linux?.resources ?? {}, 'create');
 
   using descriptors = new UndoStack();
   const namespaces = planNamespaces(spec.linux, descriptors);
@@ -74,6 +74,7 @@ export function create(options: CreateOptions): Created {
     joins: namespaces.needsIntermediate ? [] : namespaces.joins,
     has: { user: has('user'), mount: has('mount'), network: has('network'), pid: has('pid'), uts: has('uts') },
     gate,
+    joinCgroup: has('user') ? undefined : cgroup,
     noPivot: options.noPivot ?? false,
     noNewKeyring: options.noNewKeyring ?? false,
     hookState: hookState(options, spec),
@@ -93,6 +94,7 @@ export function create(options: CreateOptions): Created {
       cloneFlags: plan.cloneFlags,
       pidNamespace: namespaces.joinPid,
       intermediate: namespaces.needsIntermediate ? join : undefined,
+      cgroupDirectory: cgroup.location.paths[''],
       live: (channel) => runInit(plan, channel),
     });
     const { pid, channel } = newborn;
@@ -100,7 +102,8 @@ export function create(options: CreateOptions): Created {
     failed.defer(() => discardChild(pid));
     if (newUser) writeIdMaps(pid, spec.linux?.uidMappings ?? [], spec.linux?.gidMappings ?? []);
     setOomScore(pid, process.oomScoreAdj);
-    cgroup.join(pid);
+    // A user namespace has no right to the host's cgroup files.
+    if (has('user')) cgroup.join(pid);
     const ready = awaitReady(newborn, () => {
       const state: State = { ...plan.hookState, status: 'creating', pid };
       runHooks('prestart', spec.hooks?.prestart, state);
@@ -171,17 +174,4 @@ function planRootfsMount(mount: MountPoint): MountPlan {
 
 function planCgroupMounts(spec: Spec, location: CgroupLocation, cgroupNamespace: boolean) {
   return spec.mounts?.some((mount) => mount.type === 'cgroup') ? cgroupMountPlan(location, hierarchies(), { cgroupNamespace }) : [];
-}
-
-/** Every container may make nodes of any device and use these; appended, so that they win over a general deny. */
-const DEFAULT_DEVICE_RULES: readonly DeviceRule[] = [
-  { allow: true, type: 'c', access: 'm' },
-  { allow: true, type: 'b', access: 'm' },
-  ...([[1, 3], [1, 8], [1, 7], [5, 0], [1, 5], [1, 9], [5, 2], [136, -1]] as const).map(
-    ([major, minor]): DeviceRule => (minor < 0 ? { allow: true, type: 'c', major, access: 'rwm' } : { allow: true, type: 'c', major, minor, access: 'rwm' }),
-  ),
-];
-
-function withDefaultDevices(resources: LinuxResources): LinuxResources {
-  return { ...resources, devices: [...(resources.devices ?? []), ...DEFAULT_DEVICE_RULES] };
 }

@@ -39,11 +39,12 @@ export function exec(container: SavedState, cgroup: Cgroup, process: Process, op
     cloneFlags: 0,
     pidNamespace: types.includes('pid') ? init : undefined,
     intermediate: joinsUser ? () => setns(init, CLONE.NEWUSER) : undefined,
-    live: (channel) => live(plan, channel, init, joinsUser ? flags & ~CLONE.NEWUSER : flags, joinsUser),
+    cgroupDirectory: cgroup.location.paths[''],
+    live: (channel) => live(plan, channel, init, cgroup, joinsUser ? flags & ~CLONE.NEWUSER : flags, joinsUser),
   });
   undo.defer(() => discardChild(pid));
   using _channel = { [Symbol.dispose]: () => channel.close() };
-  cgroup.join(pid);
+  if (joinsUser) cgroup.join(pid);
   setOomScore(pid, process.oomScoreAdj ?? container.spec.process?.oomScoreAdj);
   const { master } = awaitReady({ pid, channel });
   if (master !== undefined) undo.defer(() => closeSync(master));
@@ -56,9 +57,10 @@ export function exec(container: SavedState, cgroup: Cgroup, process: Process, op
   return master === undefined ? { pid } : { pid, consoleMaster: master };
 }
 
-function live(plan: ProcessPlan, channel: Channel, init: number, flags: number, inUserNamespace: boolean): never {
+function live(plan: ProcessPlan, channel: Channel, init: number, cgroup: Cgroup, flags: number, inUserNamespace: boolean): never {
   try {
     channel.awaitGo();
+    if (!inUserNamespace) cgroup.joinAsThread();
     // From the moment it is visible in the container, nobody there may look into this process (CVE-2019-5736, CVE-2016-9962).
     sys.setDumpable(false);
     if (flags) setns(init, flags);

@@ -3,6 +3,7 @@
 import type { Hook, IdMapping, Process, Spec, State } from '@berth/oci/runtime-spec';
 import { CLONE } from '@berth/sys/namespace';
 import type { CapabilitySets } from './capabilities.ts';
+import type { Cgroup } from './cgroup/cgroup.ts';
 import type { CgroupMountStep } from './cgroup/mount-plan.ts';
 import type { ParsedMountOptions } from './mount-options.ts';
 import type { ResolvedRlimit } from './rlimits.ts';
@@ -67,6 +68,8 @@ export interface InitPlan extends ProcessPlan {
   /** Namespaces to join, in this order: descriptors with their flags. */
   joins: { fd: number; flag: number }[];
   has: { user: boolean; mount: boolean; network: boolean; pid: boolean; uts: boolean };
+  /** Joined by init itself, which is cheaper, where it may. */
+  joinCgroup: Cgroup | undefined;
   /** Becomes readable when the container is started. */
   gate: number;
   noPivot: boolean;

@@ -4,6 +4,7 @@ import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { EngineError, SysError } from '@berth/errdefs/engine-error';
 import { exitNow } from '@berth/sys/fork';
 import { CLONE, forkInto, kill, setns } from '@berth/sys/namespace';
+import { O } from '@berth/sys/path';
 import { blockSignals, setDumpable, setProcessName, setRlimitOf } from '@berth/sys/process';
 import { waitpid } from '@berth/sys/wait';
 import type { Span } from '@berth/trace/tracer';
@@ -19,6 +20,8 @@ export interface Birth {
   pidNamespace: number | undefined;
   /** Runs in a process between the caller and the child: joins what must be joined before the child's user namespace. */
   intermediate: (() => void) | undefined;
+  /** Its cgroup in the v2 hierarchy: the directory to be born in. */
+  cgroupDirectory: string | undefined;
   /** The child's life; never returns. */
   live: (channel: Channel) => never;
 }
@@ -33,7 +36,10 @@ export function spawn(birth: Birth): Newborn {
   const [parent, child] = Channel.pair();
   const unblock = blockSignals();
   try {
-    const pid = birth.intermediate ? forkThrough(birth.intermediate, birth, parent, child) : inPidNamespace(birth.pidNamespace, () => bear(birth, parent, child, 0));
+    using cgroup = openDirectory(birth.cgroupDirectory);
+    const pid = birth.intermediate
+      ? forkThrough(birth.intermediate, birth, parent, child, cgroup.fd)
+      : inPidNamespace(birth.pidNamespace, () => bear(birth, parent, child, 0, cgroup.fd));
     child.close();
     return { pid, channel: parent };
   } catch (error) {
@@ -45,8 +51,13 @@ export function spawn(birth: Birth): Newborn {
   }
 }
 
-function bear(birth: Birth, parent: Channel, child: Channel, flags: number): number {
-  const pid = forkInto(birth.cloneFlags | flags);
+function openDirectory(path: string | undefined): Disposable & { fd: number | undefined } {
+  const fd = path === undefined ? undefined : openSync(path, O.PATH | O.DIRECTORY | O.CLOEXEC);
+  return { fd, [Symbol.dispose]: () => fd !== undefined && closeSync(fd) };
+}
+
+function bear(birth: Birth, parent: Channel, child: Channel, flags: number, cgroup: number | undefined): number {
+  const pid = forkInto(birth.cloneFlags | flags, cgroup === undefined ? {} : { cgroup });
   if (pid !== 0) return pid;
   try {
     parent.close();
@@ -74,7 +85,7 @@ function inPidNamespace(fd: number | undefined, body: () => number): number {
 }
 
 /** With CLONE_PARENT the grandchild becomes the caller's child; the process between reports its pid and ends. */
-function forkThrough(join: () => void, birth: Birth, parent: Channel, child: Channel): number {
+function forkThrough(join: () => void, birth: Birth, parent: Channel, child: Channel, cgroup: number | undefined): number {
   const between = forkInto(0);
   if (between === 0) {
     try {
@@ -83,7 +94,7 @@ function forkThrough(join: () => void, birth: Birth, parent: Channel, child: Cha
       if (birth.pidNamespace !== undefined) setns(birth.pidNamespace, CLONE.NEWPID);
       // The child's /proc files must be the parent's to write.
       setDumpable(true);
-      child.send({ type: 'forked', pid: bear(birth, parent, child, CLONE.PARENT) });
+      child.send({ type: 'forked', pid: bear(birth, parent, child, CLONE.PARENT, cgroup) });
     } catch (error) {
       child.sendError(error);
     }

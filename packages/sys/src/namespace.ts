@@ -1,9 +1,9 @@
-// Namespaces and processes as descriptors: clone(2) with namespace flags, unshare, setns, pidfds. See namespaces(7), pidfd_open(2).
+// Namespaces and processes as descriptors: clone3(2) with namespace flags, unshare, setns, pidfds. See namespaces(7), pidfd_open(2).
 import { makePagesForkable } from './fork.ts';
 import { bind, check, errno, errnoName } from './libc.ts';
 import { SYSCALL } from './syscall-numbers.ts';
 
-const cClone = bind('long syscall(long, unsigned long, void*, void*, void*, unsigned long)');
+const cClone3 = bind('long syscall(long, void*, size_t)');
 const cUnshare = bind('int unshare(int)');
 const cSetns = bind('int setns(int, int)');
 const cPidfdOpen = bind('long syscall(long, int, unsigned int)');
@@ -26,14 +26,23 @@ export const CLONE = {
 
 const SIGCHLD = 17;
 
+/** Size of struct clone_args up to `cgroup` (Linux 5.7). */
+const CLONE_ARGS_SIZE = 88;
+const CLONE_INTO_CGROUP = 0x200000000n;
+
 /**
- * fork() into new namespaces (`flags` of CLONE); 0 in the child. The C library's fork handlers do not run: the caller has blocked all
- * signals, and the child makes system calls and execs, it never returns to an event loop. Pages: see fork.ts.
+ * fork() into new namespaces (`flags` of CLONE), and into a cgroup of the v2 hierarchy by its directory's descriptor; 0 in the child.
+ * The C library's fork handlers do not run: the caller has blocked all signals, and the child makes system calls and execs, it never
+ * returns to an event loop. Pages: see fork.ts.
  */
-export function forkInto(flags: number): number {
+export function forkInto(flags: number, options: { cgroup?: number } = {}): number {
+  const args = Buffer.alloc(CLONE_ARGS_SIZE);
+  args.writeBigUInt64LE(BigInt(flags) | (options.cgroup === undefined ? 0n : CLONE_INTO_CGROUP), 0);
+  args.writeBigUInt64LE(BigInt(SIGCHLD), 32);
+  args.writeBigUInt64LE(BigInt(options.cgroup ?? 0), 80);
   makePagesForkable();
-  const pid = cClone(SYSCALL.clone, flags | SIGCHLD, null, null, null, 0);
-  return check(pid, 'clone', `0x${flags.toString(16)}`);
+  const pid = cClone3(SYSCALL.clone3, args, CLONE_ARGS_SIZE);
+  return check(pid, 'clone3', `0x${flags.toString(16)}`);
 }
 
 export function unshare(flags: number): void {

@@ -27,6 +27,11 @@ export interface Cgroup {
   create(): void;
   /** Moves a process (all threads) into every hierarchy; 0 is the caller. */
   join(pid: number): void;
+  /**
+   * Moves the caller, a forked child of one thread that was born in `location.paths['']` (clone3 with CLONE_INTO_CGROUP), into what
+   * is left. Neither way takes the kernel's threadgroup lock, whose first taker waits some 7 ms for an RCU grace period.
+   */
+  joinAsThread(): void;
   /** Sets the limits that `resources` names and leaves the others. Devices are restricted at create, and only then. */
   apply(resources: LinuxResources, purpose: ApplyPurpose): void;
   /** Stops every process; returns once the kernel says they all are. */

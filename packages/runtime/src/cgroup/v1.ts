@@ -57,6 +57,17 @@ export class CgroupV1 implements Cgroup {
     }
   }
 
+  joinAsThread(): void {
+    for (const [controller, path] of this.#directories()) {
+      if (controller === '') continue;
+      try {
+        writeControl(path, 'tasks', 0);
+      } catch (error) {
+        if (!this.#mayLack(controller, error)) throw error;
+      }
+    }
+  }
+
   apply(resources: LinuxResources, purpose: ApplyPurpose): void {
     if (resources.unified && Object.keys(resources.unified).length > 0) {
       throw new EngineError('InvalidArgument', 'invalid configuration: cannot use unified on cgroup v1', { layer: 'runtime' });

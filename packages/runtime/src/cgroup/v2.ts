@@ -51,6 +51,9 @@ export class CgroupV2 implements Cgroup {
     writeControl(this.#path, 'cgroup.procs', pid);
   }
 
+  /** Being born in it was all. */
+  joinAsThread(): void {}
+
   apply(resources: LinuxResources, purpose: ApplyPurpose): void {
     applyLimits(this.#path, resources);
     if (purpose === 'create') this.#restrictDevices(resources);

@@ -47,6 +47,7 @@ function setUp(plan: InitPlan, channel: Channel): string {
     since = end;
   };
   channel.awaitGo();
+  plan.joinCgroup?.joinAsThread();
   enterNamespaces(plan);
   sys.setsid();
   sys.umask(0);
