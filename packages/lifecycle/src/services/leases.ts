@@ -1,0 +1,54 @@
+// The gRPC face of leases, containerd.services.leases.v1.Leases.
+import { EngineError } from '@berth/errdefs/engine-error';
+import type { Leases, Resource } from '@berth/rpc/gen/containerd/services/leases/v1/leases';
+import { timestampOf } from '@berth/rpc/timestamp';
+import type { Implementation } from '@berth/rpc/ttrpc/server';
+import type { Lease, LeaseStore } from '../leases/lease-store.ts';
+import type { ResourceType } from '../metadata/scope.ts';
+import type { NamespaceStore } from '../namespaces/namespace-store.ts';
+import { namespaceOf } from './call-scope.ts';
+
+export interface LeasesServiceOptions {
+  store: LeaseStore;
+  namespaces: NamespaceStore;
+  /** Collects garbage; resolves when it is gone. */
+  collect(): Promise<void>;
+}
+
+export function leasesService({ store, namespaces, collect }: LeasesServiceOptions): Implementation<typeof Leases> {
+  return {
+    create({ id, labels }, call) {
+      const namespace = namespaceOf(call);
+      namespaces.ensure(namespace);
+      return { lease: messageOf(store.create(namespace, id, labels)) };
+    },
+    async delete({ id, sync }, call) {
+      store.delete(namespaceOf(call), id);
+      if (sync) await collect();
+      return {};
+    },
+    list: ({ filters }, call) => ({ leases: store.list(namespaceOf(call), filters).map(messageOf) }),
+    addResource({ id, resource }, call) {
+      const added = required(resource);
+      store.addResource(namespaceOf(call), id, added.type as ResourceType, added.id);
+      return {};
+    },
+    deleteResource({ id, resource }, call) {
+      const removed = required(resource);
+      store.deleteResource(namespaceOf(call), id, removed.type as ResourceType, removed.id);
+      return {};
+    },
+    listResources: ({ id }, call) => ({ resources: store.resources(namespaceOf(call), id) }),
+  };
+}
+
+function messageOf({ id, created, labels }: Lease) {
+  return { id, labels, createdAt: timestampOf(created) };
+}
+
+function required(resource: Resource | undefined): Resource {
+  if (!resource || !/^(content|ingests|images|snapshots\/.+)$/.test(resource.type)) {
+    throw new EngineError('NotImplemented', `resource type "${resource?.type ?? ''}" not supported yet: not implemented`, { layer: 'lifecycle' });
+  }
+  return resource;
+}
