@@ -57,11 +57,7 @@ export class FileWriter implements ContentWriter {
       writer.#offset = shared;
       return writer;
     }
-    if (!known) {
-      const { namespace, ref, total, expected } = ingest;
-      writeIngest(ingest.directory, { namespace, ref, total, expected, startedAt: startedAt.toISOString() });
-    }
-    const handle = await open(join(ingest.directory, 'data'), constants.O_RDWR | constants.O_CREAT, 0o600);
+    const handle = await openData(ingest, startedAt, known !== undefined);
     writer.#handle = handle;
     try {
       await writer.#rehash(handle);
@@ -115,7 +111,9 @@ export class FileWriter implements ContentWriter {
 
   async truncate(_size: 0): Promise<void> {
     if (this.#shared) {
-      throw new EngineError('FailedPrecondition', `content ${this.#shared.digest} is here already, commit instead of writing it again`, { layer: 'lifecycle' });
+      // The caller insists on bringing the bytes itself: then this is an ingest like any other.
+      this.#shared = undefined;
+      this.#handle = await openData(this.#ingest, this.#startedAt);
     }
     await this.#writable().truncate(0);
     this.#offset = 0;
@@ -175,4 +173,11 @@ export class FileWriter implements ContentWriter {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** Opens an ingest's data; a new ingest is described first, so that it can be listed and resumed. */
+async function openData(ingest: IngestIdentity, startedAt: Date, known = false): Promise<FileHandle> {
+  const { namespace, ref, total, expected, directory } = ingest;
+  if (!known) writeIngest(directory, { namespace, ref, total, expected, startedAt: startedAt.toISOString() });
+  return await open(join(directory, 'data'), constants.O_RDWR | constants.O_CREAT, 0o600);
 }

@@ -1,0 +1,61 @@
+// The gRPC face of the snapshotters, containerd.services.snapshots.v1.Snapshots: each request names the snapshotter that it is for.
+import { EngineError } from '@berth/errdefs/engine-error';
+import { type Info, Kind, type Snapshots } from '@berth/rpc/gen/containerd/services/snapshots/v1/snapshots';
+import { timestampOf } from '@berth/rpc/timestamp';
+import type { Call, Implementation } from '@berth/rpc/ttrpc/server';
+import { type Scope, scopeOf } from '../metadata/scope.ts';
+import type { SnapshotInfo, SnapshotKind, Snapshotter } from '../snapshots/snapshotter.ts';
+import { mountMessage } from './descriptor.ts';
+
+/** Snapshots in one message of List. */
+const LIST_CHUNK = 100;
+const KINDS: Record<SnapshotKind, Kind> = { view: Kind.VIEW, active: Kind.ACTIVE, committed: Kind.COMMITTED };
+
+/** `find` throws InvalidArgument for a snapshotter that there is not. */
+export function snapshotsService(find: (scope: Scope, name: string) => Snapshotter): Implementation<typeof Snapshots> {
+  const of = (request: { snapshotter: string }, call: Call) => find(scopeOf(call.metadata), request.snapshotter);
+  return {
+    async prepare(request, call) {
+      return { mounts: (await of(request, call).prepare(request.key, request.parent || undefined, request.labels)).map(mountMessage) };
+    },
+    async view(request, call) {
+      return { mounts: (await of(request, call).view(request.key, request.parent || undefined, request.labels)).map(mountMessage) };
+    },
+    async mounts(request, call) {
+      return { mounts: (await of(request, call).mounts(request.key)).map(mountMessage) };
+    },
+    async commit(request, call) {
+      await of(request, call).commit(request.name, request.key, { labels: request.labels, parent: request.parent || undefined });
+      return {};
+    },
+    async remove(request, call) {
+      await of(request, call).remove(request.key);
+      return {};
+    },
+    stat: (request, call) => ({ info: infoMessage(of(request, call).stat(request.key)) }),
+    update(request, call) {
+      if (!request.info) throw new EngineError('InvalidArgument', 'info is required: invalid argument', { layer: 'lifecycle' });
+      return { info: infoMessage(of(request, call).update(request.info.name, request.info.labels, request.updateMask?.paths)) };
+    },
+    async *list(request, call) {
+      const infos = of(request, call).list(request.filters);
+      for (let at = 0; at < infos.length; at += LIST_CHUNK) yield { info: infos.slice(at, at + LIST_CHUNK).map(infoMessage) };
+    },
+    usage: (request, call) => of(request, call).usage(request.key, { signal: call.signal }),
+    async cleanup(request, call) {
+      await of(request, call).cleanup();
+      return {};
+    },
+  };
+}
+
+function infoMessage(info: SnapshotInfo): Info {
+  return {
+    name: info.name,
+    parent: info.parent ?? '',
+    kind: KINDS[info.kind],
+    createdAt: timestampOf(info.createdAt.getTime()),
+    updatedAt: timestampOf(info.updatedAt.getTime()),
+    labels: info.labels,
+  };
+}
