@@ -42,7 +42,22 @@ await build({
 if (existsSync(join(ROOT, CLIENT)) && !process.argv.includes('--no-client')) {
   const arch = process.arch === 'arm64' ? 'aarch64' : 'x64';
   const bun = join(ROOT, 'node_modules', '@oven', `bun-linux-${arch}`, 'bin', 'bun');
-  execFileSync(bun, ['build', '--compile', '--minify', '--bytecode', '--format=esm', '--no-compile-autoload-dotenv', '--no-compile-autoload-bunfig', '--outfile', join(ROOT, 'dist', 'berth'), join(ROOT, CLIENT)], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+  execFileSync(
+    bun,
+    [
+      'build',
+      '--compile',
+      '--minify',
+      '--bytecode',
+      '--format=esm',
+      '--no-compile-autoload-dotenv',
+      '--no-compile-autoload-bunfig',
+      '--outfile',
+      join(ROOT, 'dist', 'berth'),
+      join(ROOT, CLIENT),
+    ],
+    {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    },
+  );
 }

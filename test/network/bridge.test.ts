@@ -35,9 +35,33 @@ function start(id: string, request: Partial<EndpointRequest> = {}): { machine: M
   };
 }
 
-test('the bridge takes Docker\'s first subnet and its gateway', () => {
+test("the bridge takes Docker's first subnet and its gateway", () => {
   assert.deepEqual(bridge.record.subnets, [{ subnet: '172.17.0.0/16', gateway: '172.17.0.1' }]);
   assert.equal(readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim(), '1');
+});
+
+test('the rules read as docs/networks.md says', (context) => {
+  const { stdout, error } = spawnSync('nft', ['list', 'table', 'ip', 'berth-berth-test'], { encoding: 'utf8' });
+  // The rules come with the first endpoint.
+  using container = start('first');
+  void container;
+  if (error) return context.skip('nft is not installed (Debian: nftables)');
+  assert.equal(stdout, '');
+  const table = spawnSync('nft', ['list', 'table', 'ip', 'berth-berth-test'], { encoding: 'utf8' }).stdout.replace(/\s+/g, ' ');
+  for (const rule of [
+    'type nat hook prerouting priority dstnat; policy accept;',
+    'iifname "berth-test" meta l4proto tcp accept',
+    'fib daddr type local dnat ip to ip daddr . meta l4proto . th dport map @ports_of_address',
+    'fib daddr type local dnat ip to meta l4proto . th dport map @ports',
+    'ip daddr != 127.0.0.0/8 fib daddr type local dnat ip to meta l4proto . th dport map @ports',
+    'ip saddr 172.17.0.0/16 oifname != "berth-test" masquerade',
+    'ip saddr 172.17.0.0/16 oifname "berth-test" ct status dnat masquerade',
+    'oifname "berth-test" ct state established,related accept',
+    'iifname "berth-test" accept',
+    'oifname "berth-test" ct status dnat accept oifname "berth-test" drop',
+  ]) {
+    assert.ok(table.includes(rule), `${rule} in ${table}`);
+  }
 });
 
 test('containers get addresses in order, with MACs made from them, and reach each other and the host', async () => {
@@ -56,7 +80,7 @@ test('containers get addresses in order, with MACs made from them, and reach eac
   assert.equal(loopback.code, 0, loopback.output);
 });
 
-test('the outside sees the host\'s address, and cannot reach in', async () => {
+test("the outside sees the host's address, and cannot reach in", async () => {
   using inside = start('inside');
   outside.serveHttp(80, 'internet');
   inside.machine.serveHttp(8080, 'secret');
@@ -81,7 +105,7 @@ test('fixed addresses are honoured, refused when taken or foreign', () => {
   assert.throws(() => start('second', { ipv4Address: '10.1.2.3' }), /no configured subnet contains IP address 10\.1\.2\.3/);
 });
 
-test('a container on two networks has two interfaces, and the first one\'s default route', async () => {
+test("a container on two networks has two interfaces, and the first one's default route", async () => {
   const extra = networks.create({ name: 'extra', subnets: [{ subnet: '10.77.0.0/24' }] });
   using first = start('both');
   const second = extra.allocate({ containerId: 'both', containerName: 'both' });
@@ -145,7 +169,10 @@ test('nothing is left of released containers, and nothing at all after removeAll
   for (let tries = 0; tries < 100 && vethCount() > 0; tries++) await new Promise((resolve) => setTimeout(resolve, 20));
   assert.equal(vethCount(), 0);
   networks.removeAll();
-  assert.deepEqual(listLinks(route).filter(({ kind }) => kind === 'bridge'), []);
+  assert.deepEqual(
+    listLinks(route).filter(({ kind }) => kind === 'bridge'),
+    [],
+  );
   const { stdout } = spawnSync('nft', ['list', 'ruleset'], { encoding: 'utf8' });
   assert.equal((stdout ?? '').trim(), '');
 });

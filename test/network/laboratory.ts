@@ -1,15 +1,15 @@
 // A host of the tests' own: this process moves into a fresh network namespace, so that no test touches the machine's bridges,
 // rules or sysctls. Beside it an "outside" machine on a wire, and containers that are namespaces with programs in them.
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { closeSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { createSocket } from 'node:dgram';
 import { createServer as createTcpServer } from 'node:net';
 import { bindHostSocket } from '@berth/sys/host-socket';
-import { createNetworkNamespace, enterNetworkNamespace, inNetworkNamespace } from '@berth/sys/network-namespace';
 import { createVeth, findLink, LOOPBACK_INDEX, setLinkUp } from '@berth/sys/netlink/link';
 import { addAddress, addDefaultRoute } from '@berth/sys/netlink/route';
 import { NETLINK_ROUTE, NetlinkSocket } from '@berth/sys/netlink/socket';
+import { createNetworkNamespace, enterNetworkNamespace, inNetworkNamespace } from '@berth/sys/network-namespace';
 
 export const HOST_ADDRESS = '192.0.2.1';
 export const OUTSIDE_ADDRESS = '192.0.2.2';
@@ -100,7 +100,8 @@ export class Machine implements Disposable {
 export function connectOutside(): Machine {
   const outside = new Machine();
   using route = new NetlinkSocket(NETLINK_ROUTE);
-  route.transact([createVeth({ name: 'wire0', master: 0, mtu: 1500, peer: { name: 'wire0', macAddress: '02:00:00:00:00:02', namespaceFd: outside.fd } })]);
+  const peer = { name: 'wire0', index: 0, macAddress: '02:00:00:00:00:02', namespaceFd: outside.fd };
+  route.transact([createVeth({ name: 'wire0', index: 0, master: 0, mtu: 1500, peer })]);
   const near = findLink(route, 'wire0')?.index ?? 0;
   route.transact([addAddress(near, { address: bytes(HOST_ADDRESS), prefixLength: 24 })]);
   using there = inNetworkNamespace(outside.fd, () => new NetlinkSocket(NETLINK_ROUTE));

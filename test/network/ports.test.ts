@@ -1,12 +1,12 @@
 // Published ports: from the outside, from the host, from loopback, from containers; TCP, UDP, IPv6; refusals and restarts.
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
+import { closeSync } from 'node:fs';
 import { connect } from 'node:net';
 import { after, test } from 'node:test';
 import type { Endpoint, PortRequest } from '@berth/network/driver';
 import { Networks } from '@berth/network/networks';
 import { bindHostSocket } from '@berth/sys/host-socket';
-import { closeSync } from 'node:fs';
 import { becomeIsolatedHost, connectOutside, HOST_ADDRESS, Machine } from './laboratory.ts';
 
 becomeIsolatedHost();
@@ -74,7 +74,7 @@ test('a port bound to one address is published there only', async () => {
   assert.equal(await outside.fetch(`http://${HOST_ADDRESS}:8083/`), 'local for 192.0.2.2');
 });
 
-test('a port that is taken is refused in Docker\'s words, and nothing stays reserved', () => {
+test("a port that is taken is refused in Docker's words, and nothing stays reserved", () => {
   using first = start('first', port(80, 8090));
   assert.throws(
     () => start('second', port(81, 8091), port(80, 8090)),
@@ -94,7 +94,7 @@ test('a port that is taken is refused in Docker\'s words, and nothing stays rese
   assert.equal(first.endpoint.record.ports.length, 2);
 });
 
-test('a free port is found for nobody\'s choice and for a range; both families get the same', () => {
+test("a free port is found for nobody's choice and for a range; both families get the same", () => {
   using some = start('some', port(80, 0), port(81, 0));
   const ports = some.endpoint.record.ports.map(({ hostPort }) => hostPort);
   assert.equal(ports[0], ports[1]);
@@ -147,7 +147,10 @@ test('a restarted daemon takes over: addresses, rules, proxies; traffic goes on 
   await assert.rejects(get('http://127.0.0.1:8120/'));
 
   networks = new Networks({ defaultBridge: 'berth-test' }, JSON.parse(JSON.stringify(records)), [endpoint]);
-  assert.deepEqual(networks.get('bridge').record, records.find(({ name }) => name === 'bridge'));
+  assert.deepEqual(
+    networks.get('bridge').record,
+    records.find(({ name }) => name === 'bridge'),
+  );
   assert.equal(await outside.fetch(`http://${HOST_ADDRESS}:8120/`), 'kept for 192.0.2.2');
   assert.equal(await get('http://127.0.0.1:8120/'), 'kept for 172.17.0.1');
   assert.equal(await get('http://127.0.0.1:8121/'), 'kept for 172.17.0.1');
@@ -167,7 +170,10 @@ test('a port that somebody else took while the daemon was away costs a warning, 
   networks = new Networks({ defaultBridge: 'berth-test', warn: (message) => warnings.push(message) }, [], [{ ...record, networkId: '' }]);
   networks.get('bridge').restore([record]);
   closeSync(thief);
-  assert.match(warnings.join(), /container robbed: failed to bind host port for 0\.0\.0\.0:8130:172\.17\.0\.\d+:80\/tcp: address already in use/);
+  assert.match(
+    warnings.join(),
+    /container robbed: failed to bind host port for 0\.0\.0\.0:8130:172\.17\.0\.\d+:80\/tcp: address already in use/,
+  );
   kept.machine[Symbol.dispose]();
   networks.get('bridge').endpoints.get('robbed')?.release();
 });

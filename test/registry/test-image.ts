@@ -8,7 +8,7 @@ import { anonymous } from '@berth/oci/registry/credentials';
 import { ConfiguredHosts } from '@berth/oci/registry/host';
 import { Repository } from '@berth/oci/registry/repository';
 import { putManifest, uploadBlob } from '@berth/oci/registry/upload';
-import { type TarEntry, tar } from './tar-archive.ts';
+import { type TarEntry, tar } from '../harness/tar-archive.ts';
 
 export interface TestImage {
   family: 'docker' | 'oci';

@@ -1,0 +1,189 @@
+// A daemon of a test's own: throw-away roots, its own socket and, unless a test wants the machine's, its own network namespace.
+// Disposing it removes its containers, stops it, and fails when anything was left behind.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LOOPBACK_INDEX, setLinkUp } from '@berth/sys/netlink/link';
+import { NETLINK_ROUTE, NetlinkSocket } from '@berth/sys/netlink/socket';
+import { createNetworkNamespace, inNetworkNamespace } from '@berth/sys/network-namespace';
+import { busyboxRootfs } from './busybox.ts';
+import { dockerClient, type Result, ROOT, type RunOptions, run } from './programs.ts';
+
+export interface BerthdOptions {
+  /** More flags for berthd. */
+  flags?: readonly string[];
+  /** The machine's own network instead of one that belongs to the test. */
+  hostNetwork?: boolean;
+  /** Use these roots (a daemon that starts again) instead of new ones. */
+  directory?: string;
+}
+
+export class Berthd implements AsyncDisposable {
+  readonly directory: string;
+  readonly socket: string;
+  /** The network namespace that the daemon lives in; undefined on the machine's own network. */
+  readonly namespace: number | undefined;
+  #process: ChildProcess | undefined;
+  readonly #flags: readonly string[];
+
+  private constructor(directory: string, namespace: number | undefined, flags: readonly string[]) {
+    this.directory = directory;
+    this.socket = join(directory, 'berth.sock');
+    this.namespace = namespace;
+    this.#flags = flags;
+  }
+
+  static async start(options: BerthdOptions = {}): Promise<Berthd> {
+    const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'berth-test-'));
+    const daemon = new Berthd(directory, options.hostNetwork ? undefined : isolatedNetwork(), options.flags ?? []);
+    await daemon.launch();
+    return daemon;
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? -1;
+  }
+
+  get dataRoot(): string {
+    return join(this.directory, 'data');
+  }
+
+  get execRoot(): string {
+    return join(this.directory, 'exec');
+  }
+
+  /** What the daemon and its children have logged. */
+  get log(): string {
+    return readFileSync(join(this.directory, 'berthd.log'), 'utf8');
+  }
+
+  get environment(): NodeJS.ProcessEnv {
+    return {
+      ...process.env,
+      DOCKER_HOST: `unix://${this.socket}`,
+      DOCKER_CONFIG: join(this.directory, 'docker-config'),
+      DOCKER_BUILDKIT: '0',
+    };
+  }
+
+  /** Starts the daemon on its roots; again after kill() or stop(). */
+  async launch(): Promise<void> {
+    const log = openSync(join(this.directory, 'berthd.log'), 'a');
+    const before = existsSync(join(this.directory, 'berthd.log')) ? this.log.length : 0;
+    const args = [
+      '-H',
+      `unix://${this.socket}`,
+      '--data-root',
+      this.dataRoot,
+      '--exec-root',
+      this.execRoot,
+      '--pidfile',
+      join(this.directory, 'berthd.pid'),
+      ...this.#flags,
+    ];
+    const start = () => spawn(join(ROOT, 'bin', 'berthd'), args, { stdio: ['ignore', log, log] });
+    const child = this.namespace === undefined ? start() : inNetworkNamespace(this.namespace, start);
+    closeSync(log);
+    this.#process = child;
+    for (let waited = 0; waited < 20_000; waited += 10) {
+      if (child.exitCode !== null) throw new Error(`berthd ended with ${child.exitCode}:\n${this.log.slice(before)}`);
+      if (this.log.slice(before).includes('API listen on')) return;
+      await sleep(10);
+    }
+    throw new Error(`berthd does not serve after 20 s:\n${this.log.slice(before)}`);
+  }
+
+  /** SIGKILL to the daemon alone. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL');
+  }
+
+  async stop(): Promise<void> {
+    await this.#end('SIGTERM');
+  }
+
+  /** Runs the docker client against this daemon. */
+  docker(args: readonly string[], options: RunOptions = {}): Promise<Result> {
+    return run(dockerClient(), args, { ...options, env: { ...this.environment, ...options.env } });
+  }
+
+  /** Runs Berth's own client against this daemon. */
+  berth(args: readonly string[], options: RunOptions = {}): Promise<Result> {
+    return run(join(ROOT, 'bin', 'berth'), args, { ...options, env: { ...this.environment, ...options.env } });
+  }
+
+  /** Runs a program in the daemon's network: where its published ports are reachable. */
+  inNetwork<T>(body: () => T): T {
+    return this.namespace === undefined ? body() : inNetworkNamespace(this.namespace, body);
+  }
+
+  /** Imports a busybox image under this name. */
+  async importBusybox(name = 'busybox'): Promise<void> {
+    const result = await this.docker(['import', '-c', 'CMD ["sh"]', '-c', 'ENV PATH=/bin', '-', name], { input: busyboxRootfs() });
+    if (result.code !== 0) throw new Error(`docker import failed: ${result.stderr}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      if (this.#process?.exitCode === null) {
+        const ids = (await this.docker(['ps', '-aq'])).stdout.split('\n').filter(Boolean);
+        if (ids.length > 0) await this.docker(['rm', '-f', '-v', ...ids]);
+        await this.stop();
+      }
+      await assertNothingLeft(this.directory);
+    } finally {
+      if (this.namespace !== undefined) closeSync(this.namespace);
+      rmSync(this.directory, { recursive: true, force: true });
+    }
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#process;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    child.kill(signal);
+    await ended;
+  }
+}
+
+/** A network namespace with nothing but a loopback that is up. */
+export function isolatedNetwork(): number {
+  const namespace = createNetworkNamespace();
+  using route = inNetworkNamespace(namespace, () => new NetlinkSocket(NETLINK_ROUTE));
+  route.transact([setLinkUp(LOOPBACK_INDEX)]);
+  return namespace;
+}
+
+/** Processes and mounts that still speak of the directory after the daemon has stopped. */
+async function assertNothingLeft(directory: string): Promise<void> {
+  let left: string[] = [];
+  for (let attempt = 0; attempt < 100; attempt++) {
+    left = [...processesOf(directory), ...mountsOf(directory)];
+    if (left.length === 0) return;
+    await sleep(20);
+  }
+  for (const pid of processesOf(directory)) process.kill(Number(pid.split(' ')[1]), 'SIGKILL');
+  throw new Error(`left behind by the daemon of ${directory}:\n${left.join('\n')}`);
+}
+
+export function mountsOf(directory: string): string[] {
+  return readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(directory))
+    .map((line) => `mount ${line}`);
+}
+
+export function processesOf(directory: string): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+        return command.includes(directory) ? [`process ${pid} ${command}`] : [];
+      } catch {
+        return [];
+      }
+    });
+}
