@@ -45,9 +45,13 @@ export class AddressPool {
       return { version: this.subnet.version, value };
     }
     this.#hint = this.#last + 1n;
-    throw new EngineError('ResourceExhausted', `no available IPv${this.subnet.version} addresses on this network's address pools: ${formatCidr(this.subnet)}`, {
-      layer: 'network',
-    });
+    throw new EngineError(
+      'ResourceExhausted',
+      `no available IPv${this.subnet.version} addresses on this network's address pools: ${formatCidr(this.subnet)}`,
+      {
+        layer: 'network',
+      },
+    );
   }
 
   free(address: IpAddress): void {
@@ -59,7 +63,8 @@ export class AddressPool {
     if (!contains(this.subnet, address)) {
       throw new EngineError('InvalidArgument', `no configured subnet contains IP address ${formatIp(address)}`, { layer: 'network' });
     }
-    if (this.#taken.has(address.value)) throw new EngineError('PermissionDenied', 'Address already in use', { layer: 'network', details: { address: formatIp(address) } });
+    if (this.#taken.has(address.value))
+      throw new EngineError('PermissionDenied', 'Address already in use', { layer: 'network', details: { address: formatIp(address) } });
     this.#taken.add(address.value);
     return address;
   }

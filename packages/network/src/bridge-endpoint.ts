@@ -1,10 +1,11 @@
 // A container's place on a bridge: a veth pair, addresses, published ports. attach() is two netlink batches, one on each side.
+import { randomInt } from 'node:crypto';
 import { closeSync, writeFileSync } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';
-import { inNetworkNamespace, openNetworkNamespace } from '@berth/sys/network-namespace';
 import { createVeth, deleteLink, findLink, LOOPBACK_INDEX, setLinkUp } from '@berth/sys/netlink/link';
 import { addAddress, addDefaultRoute, addForwardingEntry } from '@berth/sys/netlink/route';
 import { NETLINK_ROUTE, NetlinkSocket } from '@berth/sys/netlink/socket';
+import { inNetworkNamespace, openNetworkNamespace } from '@berth/sys/network-namespace';
 import type { Endpoint, EndpointAddress, EndpointRecord, NetworkNamespace } from './driver.ts';
 import { ipBytes, parseIp } from './ip.ts';
 import type { PublishedPorts } from './published-ports.ts';
@@ -18,7 +19,10 @@ export interface BridgePort {
   released(endpoint: BridgeEndpoint): void;
 }
 
-const MAX_INTERFACES = 32;
+const MAX_TRIES = 64;
+/** Interface numbers of veth ends: above all that the kernel gives out by itself, which counts up from 1. */
+const FIRST_INDEX = 1 << 20;
+const LAST_INDEX = 1 << 30;
 
 export class BridgeEndpoint implements Endpoint {
   readonly record: EndpointRecord;
@@ -38,19 +42,23 @@ export class BridgeEndpoint implements Endpoint {
     }
     const fd = 'fd' in namespace ? namespace.fd : openNetworkNamespace(namespace.pid);
     try {
-      const name = this.#plugIn(fd);
+      const far = this.#plugIn(fd);
       try {
-        this.#setUp(fd, name);
+        this.#setUp(fd, far);
       } catch (error) {
-        this.#port.route.transact([{ ...deleteLink(this.record.hostInterface), tolerate: ['ENODEV'] }]);
+        this.#unplug();
         throw error;
       }
-      this.record.containerInterface = name;
+      this.record.containerInterface = far.name;
     } catch (error) {
-      throw new EngineError('Internal', `failed to attach container ${this.record.containerName} to network ${this.record.networkName}: ${(error as Error).message}`, {
-        layer: 'network',
-        cause: error,
-      });
+      throw new EngineError(
+        'Internal',
+        `failed to attach container ${this.record.containerName} to network ${this.record.networkName}: ${(error as Error).message}`,
+        {
+          layer: 'network',
+          cause: error,
+        },
+      );
     } finally {
       if (!('fd' in namespace)) closeSync(fd);
     }
@@ -64,44 +72,55 @@ export class BridgeEndpoint implements Endpoint {
   }
 
   detach(): void {
-    this.#port.route.transact([{ ...deleteLink(this.record.hostInterface), tolerate: ['ENODEV'] }]);
+    this.#unplug();
     this.release();
   }
 
-  /** Makes the pair; returns the name of the container's end, the first free of eth0, eth1, … */
-  #plugIn(namespaceFd: number): string {
-    const { route, bridgeIndex, mtu } = this.#port;
-    const { macAddress, hostInterface } = this.record;
-    for (let n = 0; n < MAX_INTERFACES; n++) {
-      const name = `eth${n}`;
-      try {
-        route.transact([createVeth({ name: hostInterface, master: bridgeIndex, mtu, peer: { name, macAddress, namespaceFd } })]);
-      } catch (error) {
-        if ((error as { code?: string }).code === 'EEXIST' && !findLink(route, hostInterface)) continue;
-        throw error;
-      }
-      const near = findLink(route, hostInterface);
-      // The last user of this address may still be dying with its namespace, its port in the bridge's table: overwrite it.
-      if (near) route.transact([addForwardingEntry(near.index, macAddress)]);
-      return name;
-    }
-    throw new EngineError('ResourceExhausted', `the container has ${MAX_INTERFACES} interfaces already`, { layer: 'network' });
+  #unplug(): void {
+    this.#port.route.transact([{ ...deleteLink(this.record.hostInterface), tolerate: ['ENODEV'] }]);
   }
 
-  #setUp(namespaceFd: number, name: string): void {
+  /**
+   * Makes the pair, the container's end as the first free of eth0, eth1, … The interface numbers are chosen here, so that nothing
+   * has to be asked between one request and the next.
+   */
+  #plugIn(namespaceFd: number): { name: string; index: number } {
+    const { route, bridgeIndex: master, mtu } = this.#port;
+    const { macAddress, hostInterface } = this.record;
+    let number = 0;
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const near = randomInt(FIRST_INDEX, LAST_INDEX);
+      // 2 is what the first interface after the loopback would get anyway.
+      const far = tries === 0 ? 2 : near;
+      const peer = { name: `eth${number}`, index: far, macAddress, namespaceFd };
+      try {
+        // The last user of this address may still be dying with its namespace, its port in the bridge's table: overwrite it.
+        route.transact([createVeth({ name: hostInterface, index: near, master, mtu, peer }), addForwardingEntry(near, macAddress)]);
+        return { name: peer.name, index: far };
+      } catch (error) {
+        const code = (error as { code?: string }).code;
+        if (code === 'EEXIST' && !findLink(route, hostInterface)) number++;
+        else if (code !== 'EBUSY') {
+          if (code !== 'EEXIST') this.#unplug();
+          throw error;
+        }
+      }
+    }
+    throw new EngineError('ResourceExhausted', `no free interface number or name in ${MAX_TRIES} tries`, { layer: 'network' });
+  }
+
+  #setUp(namespaceFd: number, { name, index }: { name: string; index: number }): void {
     const { ipv4, ipv6 } = this.record;
     using socket = inNetworkNamespace(namespaceFd, () => {
       if (!ipv6) disableIpv6(name);
       return new NetlinkSocket(NETLINK_ROUTE);
     });
-    const link = findLink(socket, name);
-    if (!link) throw new EngineError('Internal', `interface ${name} is not in its namespace`, { layer: 'network' });
     const addresses = [ipv4, ipv6].filter((address): address is EndpointAddress => address !== undefined);
     socket.transact([
       setLinkUp(LOOPBACK_INDEX),
-      ...addresses.map((address) => addAddress(link.index, { address: ipBytes(parseIp(address.address)), prefixLength: address.prefixLength })),
-      setLinkUp(link.index),
-      ...addresses.filter(({ gateway }) => gateway !== '').map(({ gateway }) => addDefaultRoute(link.index, ipBytes(parseIp(gateway)))),
+      ...addresses.map(({ address, prefixLength }) => addAddress(index, { address: ipBytes(parseIp(address)), prefixLength })),
+      setLinkUp(index),
+      ...addresses.filter(({ gateway }) => gateway !== '').map(({ gateway }) => addDefaultRoute(index, ipBytes(parseIp(gateway)))),
     ]);
   }
 }

@@ -6,11 +6,11 @@
 import type { NetlinkSocket } from '@berth/sys/netlink/socket';
 import { FAMILY_IP, FAMILY_IP6, type MapElement, NftBatch, registers } from '@berth/sys/nftables/batch';
 import {
-  compare,
-  connection,
   CT_STATE_ESTABLISHED,
   CT_STATE_RELATED,
   CT_STATUS_DNAT,
+  compare,
+  connection,
   destinationIsLocal,
   destinationNat,
   type Expression,
@@ -111,7 +111,12 @@ export class BridgeFirewall {
     // userland proxy serves them.
     // Nor are containers of this bridge that use TCP: a redirection back to the port it came from is lost where br_netfilter is
     // loaded, and the proxy does it as well. It cannot for UDP, whose answers would come from another address.
-    batch.addRule('prerouting', interfaceIs('iifname', '==', bridge), [meta('l4proto', 0), compare(0, '==', Uint8Array.of(PROTOCOL_NUMBERS.tcp))], verdict('accept'));
+    batch.addRule(
+      'prerouting',
+      interfaceIs('iifname', '==', bridge),
+      [meta('l4proto', 0), compare(0, '==', Uint8Array.of(PROTOCOL_NUMBERS.tcp))],
+      verdict('accept'),
+    );
     for (const map of [ONE_ADDRESS, ANY_ADDRESS]) {
       batch.addRule('prerouting', destinationIsLocal(0), this.#redirect(map));
       batch.addRule('output', this.#notLoopback(), destinationIsLocal(0), this.#redirect(map));
@@ -164,11 +169,7 @@ export class BridgeFirewall {
 
   #fromSubnet(): Expression[] {
     const { version, prefixLength, base } = this.#options.subnet;
-    return [
-      this.#address('source', 0),
-      mask(0, maskBytes(version, prefixLength)),
-      compare(0, '==', ipBytes({ version, value: base })),
-    ];
+    return [this.#address('source', 0), mask(0, maskBytes(version, prefixLength)), compare(0, '==', ipBytes({ version, value: base }))];
   }
 
   #notLoopback(): Expression[] {

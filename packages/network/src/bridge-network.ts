@@ -40,7 +40,8 @@ export class BridgeNetwork implements Network {
     for (const subnet of record.subnets) {
       const pool = AddressPool.parse(subnet);
       const { version } = pool.subnet;
-      if (this.#pools[version]) throw new EngineError('InvalidArgument', `a bridge network has one IPv${version} subnet`, { layer: 'network' });
+      if (this.#pools[version])
+        throw new EngineError('InvalidArgument', `a bridge network has one IPv${version} subnet`, { layer: 'network' });
       this.#pools[version] = pool;
     }
     const pools = Object.values(this.#pools);
@@ -120,7 +121,9 @@ export class BridgeNetwork implements Network {
 
   remove(): void {
     if (this.#endpoints.size > 0) {
-      const who = [...this.#endpoints.values()].map(({ record }) => `name:"${record.containerName}" id:"${record.containerId.slice(0, 12)}"`);
+      const who = [...this.#endpoints.values()].map(
+        ({ record }) => `name:"${record.containerName}" id:"${record.containerId.slice(0, 12)}"`,
+      );
       const message = `error while removing network: network ${this.record.name} has active endpoints (${who.join(', ')})`;
       throw new EngineError('PermissionDenied', message, { layer: 'network' });
     }
@@ -146,7 +149,9 @@ export class BridgeNetwork implements Network {
     const pool = this.#pools[version];
     if (!pool) {
       if (!wanted) return undefined;
-      throw new EngineError('InvalidArgument', `network ${this.record.name} has no IPv${version} subnet for ${wanted}`, { layer: 'network' });
+      throw new EngineError('InvalidArgument', `network ${this.record.name} has no IPv${version} subnet for ${wanted}`, {
+        layer: 'network',
+      });
     }
     const gateway = this.record.internal ? '' : formatIp(pool.gateway);
     return { address: formatIp(pool.take(wanted)), prefixLength: pool.subnet.prefixLength, gateway };

@@ -16,7 +16,9 @@ export interface GatewayAddress {
 /** Makes the bridge, or takes the one of that name over, with exactly these IPv4 addresses and at least these IPv6 ones. */
 export function ensureBridge(route: NetlinkSocket, name: string, gateways: readonly GatewayAddress[], mtu: number): Link {
   if (!/^[^/\s:]{1,15}$/.test(name)) {
-    throw new EngineError('InvalidArgument', `invalid bridge name "${name}": an interface's name has 1 to 15 characters`, { layer: 'network' });
+    throw new EngineError('InvalidArgument', `invalid bridge name "${name}": an interface's name has 1 to 15 characters`, {
+      layer: 'network',
+    });
   }
   let link = findLink(route, name);
   if (!link) {
@@ -24,7 +26,9 @@ export function ensureBridge(route: NetlinkSocket, name: string, gateways: reado
     link = findLink(route, name);
   }
   if (link?.kind !== 'bridge') {
-    throw new EngineError('FailedPrecondition', `interface ${name} exists and is not a bridge; choose another with --bridge`, { layer: 'network' });
+    throw new EngineError('FailedPrecondition', `interface ${name} exists and is not a bridge; choose another with --bridge`, {
+      layer: 'network',
+    });
   }
   const { index } = link;
   const wanted = gateways.map(({ address, prefixLength }) => ({ address: ipBytes(address), prefixLength }));

@@ -2,8 +2,8 @@
 // daemon's command line.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';
-import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from '@berth/sys/netlink/socket';
 import { listRoutes } from '@berth/sys/netlink/route';
+import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from '@berth/sys/netlink/socket';
 import { HostPorts } from './host-ports.ts';
 import { type Cidr, ipOfBytes } from './ip.ts';
 

@@ -25,7 +25,11 @@ const LOCAL = [
 /** The file of a container with a network namespace of its own. */
 export function containerHosts(options: HostsFileOptions): string {
   const { hostname, domainname } = options;
-  const names = domainname ? `${hostname}.${domainname} ${hostname}` : hostname.includes('.') ? `${hostname} ${hostname.split('.')[0]}` : hostname;
+  const names = domainname
+    ? `${hostname}.${domainname} ${hostname}`
+    : hostname.includes('.')
+      ? `${hostname} ${hostname.split('.')[0]}`
+      : hostname;
   const own = (options.addresses ?? []).map((address) => [address, names]);
   return render([...LOCAL, ...extraHosts(options), ...own]);
 }

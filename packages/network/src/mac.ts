@@ -1,7 +1,7 @@
 // MAC addresses, locally administered. A container's follows from its IPv4 address, as Docker's did for years: when an address
 // changes hands within seconds, nobody's ARP table is out of date.
 import { randomBytes } from 'node:crypto';
-import { ipBytes, type IpAddress } from './ip.ts';
+import { type IpAddress, ipBytes } from './ip.ts';
 
 /** 02:42 and the four bytes of the address; for IPv6 its last four. */
 export function macOfAddress(address: IpAddress): string {

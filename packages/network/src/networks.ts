@@ -71,7 +71,9 @@ export class Networks implements Disposable {
     if (exact) return exact;
     const [found, another] = reference === '' ? [] : all.filter(({ record }) => record.id.startsWith(reference));
     if (another) {
-      throw new EngineError('InvalidArgument', `network ${reference} is ambiguous (${all.length} matches found based on ID prefix)`, { layer: 'network' });
+      throw new EngineError('InvalidArgument', `network ${reference} is ambiguous (${all.length} matches found based on ID prefix)`, {
+        layer: 'network',
+      });
     }
     if (!found) throw new EngineError('NotFound', `network ${reference} not found`, { layer: 'network' });
     return found;
@@ -81,7 +83,9 @@ export class Networks implements Disposable {
   create(request: NetworkRequest): Network {
     const { name } = request;
     if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name)) {
-      throw new EngineError('InvalidArgument', `invalid network name ${JSON.stringify(name)}: only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`, { layer: 'network' });
+      throw new EngineError('InvalidArgument', `invalid network name ${JSON.stringify(name)}: only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`, {
+        layer: 'network',
+      });
     }
     if (this.list().some(({ record }) => record.name === name)) {
       throw new EngineError('AlreadyExists', `network with name ${name} already exists`, { layer: 'network' });
@@ -140,7 +144,9 @@ export class Networks implements Disposable {
     const name = foreign ? (options.bridge ?? '') : (options.defaultBridge ?? 'berth0');
     const existing = bridgeAddress(this.#host.route, name);
     if (foreign && !existing) {
-      throw new EngineError('FailedPrecondition', `bridge ${name} does not exist or has no IPv4 address: make it, or leave --bridge out`, { layer: 'network' });
+      throw new EngineError('FailedPrecondition', `bridge ${name} does not exist or has no IPv4 address: make it, or leave --bridge out`, {
+        layer: 'network',
+      });
     }
     const before = stored?.subnets[0];
     let subnet: Subnet;

@@ -1,11 +1,12 @@
 // The networks without interfaces of their own: `host`, where the container shares the host's namespace, and `none`, where it has
 // a loopback and nothing else.
-import { closeSync } from 'node:fs';
+
 import { randomBytes } from 'node:crypto';
+import { closeSync } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';
-import { inNetworkNamespace, openNetworkNamespace } from '@berth/sys/network-namespace';
 import { LOOPBACK_INDEX, setLinkUp } from '@berth/sys/netlink/link';
 import { NETLINK_ROUTE, NetlinkSocket } from '@berth/sys/netlink/socket';
+import { inNetworkNamespace, openNetworkNamespace } from '@berth/sys/network-namespace';
 import type { Endpoint, EndpointRecord, EndpointRequest, Network, NetworkNamespace, NetworkRecord } from './driver.ts';
 
 export class PlainNetwork implements Network {

@@ -24,7 +24,10 @@ export interface ResolverConfig {
 export function parseResolvConf(text: string): ResolverConfig {
   const config: ResolverConfig = { nameservers: [], search: [], options: [] };
   for (const line of text.split('\n')) {
-    const [keyword, ...values] = line.replace(/[#;].*/, '').trim().split(/\s+/);
+    const [keyword, ...values] = line
+      .replace(/[#;].*/, '')
+      .trim()
+      .split(/\s+/);
     if (keyword === 'nameserver' && values[0] && isIP(values[0].replace(/%.*/, ''))) config.nameservers.push(values[0]);
     // The last of these lines counts.
     else if (keyword === 'search' || keyword === 'domain') config.search = values;

@@ -1,6 +1,6 @@
 // The userland proxy of one published TCP port: it holds the host's port, so that nobody else can take it, and serves those whom
 // the NAT rules do not reach: loopback, and IPv6 clients of an IPv4 container. Runs in the daemon.
-import { createServer, connect, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 
 export class TcpProxy implements Disposable {
   readonly #server: Server;

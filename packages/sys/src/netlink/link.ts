@@ -1,6 +1,6 @@
 // rtnetlink's links: bridges, veth pairs, their flags and ports (rtnetlink(7), IFLA_* of linux/if_link.h).
-import { decodeAttributes, attribute, nested, readText, readU32, text, u32, type Attribute, concat } from './codec.ts';
-import { NLM_F_CREATE, NLM_F_EXCL, type NetlinkSocket, type Request } from './socket.ts';
+import { type Attribute, attribute, concat, decodeAttributes, nested, readText, readU32, text, u32 } from './codec.ts';
+import { type NetlinkSocket, NLM_F_CREATE, NLM_F_EXCL, type Request } from './socket.ts';
 
 const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
@@ -56,26 +56,29 @@ export function createBridge(name: string, options: { macAddress: string; mtu: n
 
 export interface VethPair {
   name: string;
+  /** The interface numbers of the two ends; they let one batch go on with an end that it has just made. 0 lets the kernel choose. */
+  index: number;
   /** The bridge that the near end becomes a port of; 0 for none. */
   master: number;
   mtu: number;
-  peer: { name: string; macAddress: string; namespaceFd: number };
+  peer: { name: string; index: number; macAddress: string; namespaceFd: number };
 }
 
 /**
  * A veth pair whose far end is born in another namespace: no move between namespaces afterwards, which would cost milliseconds
  * of RCU grace periods. The far end is left down: veth refuses to open an end (ENOTCONN) before the two are tied together.
+ * EEXIST: one of the names is taken in its namespace; EBUSY: one of the numbers is.
  */
 export function createVeth(pair: VethPair): Request {
   const peer = concat([
-    ifinfomsg(0, 0, 0),
+    ifinfomsg(pair.peer.index, 0, 0),
     text(IFLA_IFNAME, pair.peer.name),
     attribute(IFLA_ADDRESS, macBytes(pair.peer.macAddress)),
     u32(IFLA_MTU, pair.mtu),
     u32(IFLA_NET_NS_FD, pair.peer.namespaceFd),
   ]);
   const body = concat([
-    ifinfomsg(0, IFF_UP, IFF_UP),
+    ifinfomsg(pair.index, IFF_UP, IFF_UP),
     text(IFLA_IFNAME, pair.name),
     u32(IFLA_MTU, pair.mtu),
     u32(IFLA_MASTER, pair.master),

@@ -2,7 +2,7 @@
 // Addresses are bytes in network order: 4 of them IPv4, 16 IPv6.
 import { attribute, concat, decodeAttributes, readU32, u32 } from './codec.ts';
 import { macBytes } from './link.ts';
-import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, type NetlinkSocket, type Request } from './socket.ts';
+import { type NetlinkSocket, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, type Request } from './socket.ts';
 
 const AF_INET = 2;
 const AF_INET6 = 10;

@@ -1,7 +1,7 @@
 // A netlink socket that is used like a function: requests go out in one sendmsg, their acknowledgements are read back, and the
 // first refusal is thrown. The kernel handles rtnetlink and nfnetlink within the sender's call, so a read never waits: there is
 // no event loop here and no thread. Runs in the daemon and in whoever sets a namespace up.
-import { SysError } from '@berth/errdefs/engine-error';
+import type { SysError } from '@berth/errdefs/engine-error';
 import { bind, check, errno, errnoName, sysError } from '../libc.ts';
 import { concat, decodeAttributes, decodeMessages, encodeMessage, type Message, readText } from './codec.ts';
 
@@ -30,6 +30,9 @@ const NLM_F_CAPPED = 0x100;
 const NLM_F_ACK_TLVS = 0x200;
 const NLMSGERR_ATTR_MSG = 1;
 
+/** Shared by all sockets, since none of them is ever left in the middle of an answer; longer than any datagram of a dump. */
+const BUFFER = new Uint8Array(256 * 1024);
+
 export const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;
 export const NLM_F_REPLACE = 0x100;
@@ -52,7 +55,6 @@ export interface Request {
 
 export class NetlinkSocket implements Disposable {
   readonly #name: string;
-  readonly #buffer = new Uint8Array(256 * 1024);
   #fd: number;
   #sequence = 1;
 
@@ -148,8 +150,8 @@ export class NetlinkSocket implements Disposable {
 
   #receive(): Message[] {
     for (;;) {
-      const got = cRecv(this.#fd, this.#buffer, this.#buffer.length, 0);
-      if (got >= 0) return decodeMessages(this.#buffer.subarray(0, got));
+      const got = cRecv(this.#fd, BUFFER, BUFFER.length, 0);
+      if (got >= 0) return decodeMessages(BUFFER.subarray(0, got));
       if (errnoName(errno()) !== 'EINTR') throw sysError('recv', [this.#name]);
     }
   }
@@ -164,7 +166,6 @@ export class NetlinkSocket implements Disposable {
       const after = 4 + (message.flags & NLM_F_CAPPED ? 16 : (echoed + 3) & ~3);
       why = readText(decodeAttributes(message.payload.subarray(after)).get(NLMSGERR_ATTR_MSG));
     }
-    const error = sysError(this.#name, [request?.what ?? '', ...(why ? [`(${why})`] : [])], number);
-    return error;
+    return sysError(this.#name, [request?.what ?? '', ...(why ? [`(${why})`] : [])], number);
   }
 }

@@ -1,7 +1,7 @@
 // nftables' transactions: everything between a begin and an end marker takes effect at once or not at all, so a table can be
 // thrown away and built anew without a packet seeing it half done (linux/netfilter/nfnetlink.h, nf_tables.h).
 import { type Attribute, attribute, be32, concat, nested, text } from '../netlink/codec.ts';
-import { NLM_F_APPEND, NLM_F_CREATE, type NetlinkSocket, type Request } from '../netlink/socket.ts';
+import { type NetlinkSocket, NLM_F_APPEND, NLM_F_CREATE, type Request } from '../netlink/socket.ts';
 import type { Expression } from './expression.ts';
 
 const NFNL_SUBSYS_NFTABLES = 10;
@@ -33,7 +33,12 @@ export interface BaseChain {
 }
 
 /** Data types by nft's own numbers, so that `nft list` prints addresses and ports rather than bytes. */
-const TYPES = { ipv4_addr: { id: 7, length: 4 }, ipv6_addr: { id: 8, length: 16 }, inet_proto: { id: 12, length: 1 }, inet_service: { id: 13, length: 2 } };
+const TYPES = {
+  ipv4_addr: { id: 7, length: 4 },
+  ipv6_addr: { id: 8, length: 16 },
+  inet_proto: { id: 12, length: 1 },
+  inet_service: { id: 13, length: 2 },
+};
 export type DataType = keyof typeof TYPES;
 
 export interface MapElement {

@@ -70,11 +70,7 @@ export const CT_STATUS_DNAT = 32;
 /** Goes on to the next rule unless the connection has one of the bits. */
 export function connection(key: keyof typeof CT_KEYS, bits: number, scratch: Register): Expression[] {
   const wanted = Uint8Array.of(bits, 0, 0, 0);
-  return [
-    expression('ct', register(1, scratch), be32(2, CT_KEYS[key])),
-    mask(scratch, wanted),
-    compare(scratch, '!=', new Uint8Array(4)),
-  ];
+  return [expression('ct', register(1, scratch), be32(2, CT_KEYS[key])), mask(scratch, wanted), compare(scratch, '!=', new Uint8Array(4))];
 }
 
 const FIB_RESULT_ADDRTYPE = 3;
