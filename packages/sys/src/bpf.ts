@@ -90,7 +90,14 @@ function loadProgram(program: Uint8Array): number {
 
 function attachedPrograms(directory: number, cgroup: string): number[] {
   const ids = new Uint32Array(MAX_ATTACHED);
-  const query = { target_fd: directory, attach_type: CGROUP_DEVICE_HOOK, query_flags: 0, attach_flags: 0, prog_ids: ids, prog_cnt: MAX_ATTACHED };
+  const query = {
+    target_fd: directory,
+    attach_type: CGROUP_DEVICE_HOOK,
+    query_flags: 0,
+    attach_flags: 0,
+    prog_ids: ids,
+    prog_cnt: MAX_ATTACHED,
+  };
   check(cQuery(SYSCALL.bpf, PROG_QUERY, query, koffi.sizeof('bpf_attr_query')), 'bpf', 'BPF_PROG_QUERY', cgroup);
   return [...ids.subarray(0, query.prog_cnt)];
 }

@@ -19,11 +19,15 @@ export function writeControl(directory: string, file: string, value: string | nu
     writeFileSync(path, String(value), { flag: 'r+' });
   } catch (error) {
     const reason = sysErrorOf(error, 'write', path);
-    throw new EngineError(reason.kind === 'Internal' || reason.code === 'EINVAL' ? 'InvalidArgument' : reason.kind, `failed to write "${value}": ${reason.message}`, {
-      layer: 'runtime',
-      details: { ...reason.details, path, value: String(value) },
-      cause: reason,
-    });
+    throw new EngineError(
+      reason.kind === 'Internal' || reason.code === 'EINVAL' ? 'InvalidArgument' : reason.kind,
+      `failed to write "${value}": ${reason.message}`,
+      {
+        layer: 'runtime',
+        details: { ...reason.details, path, value: String(value) },
+        cause: reason,
+      },
+    );
   }
 }
 

@@ -17,7 +17,12 @@ const cSeccompAction = bind('long syscall(long, unsigned int, unsigned int, void
 /** Returns 0, or the supervisor's descriptor with SECCOMP_FILTER_FLAG_NEW_LISTENER. `program` is struct sock_filter[]. */
 export function installFilter(program: Uint8Array, flags: number): number {
   const descriptor = { len: program.length / INSTRUCTION_SIZE, filter: program };
-  return check(cSeccomp(SYSCALL.seccomp, SET_MODE_FILTER, flags, descriptor), 'seccomp', 'SECCOMP_SET_MODE_FILTER', `${descriptor.len} instructions`);
+  return check(
+    cSeccomp(SYSCALL.seccomp, SET_MODE_FILTER, flags, descriptor),
+    'seccomp',
+    'SECCOMP_SET_MODE_FILTER',
+    `${descriptor.len} instructions`,
+  );
 }
 
 /** Whether this kernel knows a SECCOMP_RET_* value; false also where it has no seccomp at all. */

@@ -63,8 +63,12 @@ export function removeTree(directory: string): void {
     wait *= 2;
   }
   const left = processesIn(directory);
-  throw new EngineError('FailedPrecondition', `unable to remove cgroup ${directory}: ${left.length} processes are still in it; kill them first`, {
-    layer: 'runtime',
-    details: { path: directory, pids: left },
-  });
+  throw new EngineError(
+    'FailedPrecondition',
+    `unable to remove cgroup ${directory}: ${left.length} processes are still in it; kill them first`,
+    {
+      layer: 'runtime',
+      details: { path: directory, pids: left },
+    },
+  );
 }

@@ -11,7 +11,11 @@ type Apply = (directory: string, resources: LinuxResources) => void;
 /** In the order in which they are applied. `devices` is not here: it is set once, at create. */
 export const CONTROLLER_LIMITS: readonly (readonly [controller: string, wanted: (r: LinuxResources) => unknown, apply: Apply])[] = [
   ['cpuset', (r) => r.cpu?.cpus || r.cpu?.mems, applyCpuset],
-  ['memory', (r) => r.memory && Object.values(r.memory).some((value) => value !== undefined && value !== 0 && value !== false), (d, r) => applyMemory(d, r.memory ?? {})],
+  [
+    'memory',
+    (r) => r.memory && Object.values(r.memory).some((value) => value !== undefined && value !== 0 && value !== false),
+    (d, r) => applyMemory(d, r.memory ?? {}),
+  ],
   ['cpu', (r) => wantsCpu(r), applyCpu],
   ['pids', (r) => r.pids?.limit, (d, r) => writeControl(d, 'pids.max', (r.pids?.limit ?? 0) > 0 ? (r.pids?.limit ?? 0) : 'max')],
   ['blkio', (r) => wantsBlockIo(r), applyBlockIo],
@@ -27,7 +31,9 @@ function applyCpuset(directory: string, { cpu }: LinuxResources): void {
 }
 
 function wantsCpu({ cpu = {} }: LinuxResources): unknown {
-  return cpu.shares || cpu.quota || cpu.period || cpu.burst !== undefined || cpu.realtimePeriod || cpu.realtimeRuntime || cpu.idle !== undefined;
+  return (
+    cpu.shares || cpu.quota || cpu.period || cpu.burst !== undefined || cpu.realtimePeriod || cpu.realtimeRuntime || cpu.idle !== undefined
+  );
 }
 
 function applyCpu(directory: string, { cpu = {} }: LinuxResources): void {
@@ -118,7 +124,9 @@ function applyRdma(directory: string, resources: LinuxResources): void {
 /** `device hca_handle=n hca_object=n`: the same file in both generations. */
 export function rdmaLines({ rdma = {} }: LinuxResources): string[] {
   return Object.entries(rdma).map(([device, { hcaHandles, hcaObjects }]) =>
-    [device, hcaHandles === undefined ? '' : `hca_handle=${hcaHandles}`, hcaObjects === undefined ? '' : `hca_object=${hcaObjects}`].filter(Boolean).join(' '),
+    [device, hcaHandles === undefined ? '' : `hca_handle=${hcaHandles}`, hcaObjects === undefined ? '' : `hca_object=${hcaObjects}`]
+      .filter(Boolean)
+      .join(' '),
   );
 }
 

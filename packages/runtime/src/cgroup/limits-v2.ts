@@ -15,7 +15,8 @@ export function applyLimits(directory: string, resources: LinuxResources): void 
   applyIo(directory, resources);
   for (const { pageSize, limit } of resources.hugepageLimits ?? []) {
     writeControl(directory, `hugetlb.${pageSize}.max`, limit);
-    if (readOptional(directory, `hugetlb.${pageSize}.rsvd.max`) !== undefined) writeControl(directory, `hugetlb.${pageSize}.rsvd.max`, limit);
+    if (readOptional(directory, `hugetlb.${pageSize}.rsvd.max`) !== undefined)
+      writeControl(directory, `hugetlb.${pageSize}.rsvd.max`, limit);
   }
   for (const line of rdmaLines(resources)) writeControl(directory, 'rdma.max', line);
   // Last: a file named here is meant to win over what was converted.
@@ -91,7 +92,9 @@ function applyUnified(directory: string, { unified = {} }: LinuxResources): void
       const controller = file.split('.')[0] ?? '';
       const available = readOptional(directory, 'cgroup.controllers')?.split(' ') ?? [];
       if (!available.includes(controller)) {
-        throw new EngineError('InvalidArgument', `unified resource "${file}" can't be set: controller "${controller}" not available`, { layer: 'runtime' });
+        throw new EngineError('InvalidArgument', `unified resource "${file}" can't be set: controller "${controller}" not available`, {
+          layer: 'runtime',
+        });
       }
     }
     // Several lines are several settings: the kernel takes one a write.

@@ -16,7 +16,9 @@ export function applyMemory(directory: string, memory: Memory): void {
   if (memory.disableOOMKiller) writeControl(directory, 'memory.oom_control', 1);
   if (memory.swappiness !== undefined) {
     if (memory.swappiness > 100) {
-      throw new EngineError('InvalidArgument', `invalid memory swappiness value: ${memory.swappiness} (valid range is 0-100)`, { layer: 'runtime' });
+      throw new EngineError('InvalidArgument', `invalid memory swappiness value: ${memory.swappiness} (valid range is 0-100)`, {
+        layer: 'runtime',
+      });
     }
     writeControl(directory, 'memory.swappiness', memory.swappiness);
   }

@@ -20,7 +20,11 @@ export interface CgroupMountOptions {
 }
 
 /** The steps in order. A read-only mount remounts the tmpfs read-only when all are done, and each cgroup with it. */
-export function cgroupMountPlan(location: CgroupLocation, mounted: readonly Hierarchy[], { cgroupNamespace }: CgroupMountOptions): CgroupMountStep[] {
+export function cgroupMountPlan(
+  location: CgroupLocation,
+  mounted: readonly Hierarchy[],
+  { cgroupNamespace }: CgroupMountOptions,
+): CgroupMountStep[] {
   if (cgroupMode(mounted) === 'unified') {
     const source = location.paths[''] ?? '';
     return cgroupNamespace ? [{ kind: 'cgroup2', target: '', data: '' }] : [{ kind: 'bind', source, target: '' }];

@@ -24,9 +24,13 @@ export interface OpenCgroupOptions {
 /** The cgroup that a new container is to have; nothing is made until `create`. */
 export function openCgroup(options: OpenCgroupOptions): Cgroup {
   if (options.driver === 'systemd') {
-    throw new EngineError('NotImplemented', 'the systemd cgroup driver is not available; use the cgroupfs driver (leave out --systemd-cgroup)', {
-      layer: 'runtime',
-    });
+    throw new EngineError(
+      'NotImplemented',
+      'the systemd cgroup driver is not available; use the cgroupfs driver (leave out --systemd-cgroup)',
+      {
+        layer: 'runtime',
+      },
+    );
   }
   const mounted = options.hierarchies ?? hierarchies();
   const mode = cgroupMode(mounted);
@@ -72,7 +76,8 @@ function resolve({ id, cgroupsPath }: OpenCgroupOptions, own: () => string): str
 /** Absolute, without `.` and `..`: a path cannot lead out of the hierarchy. */
 function clean(path: string): string {
   const normal = posix.normalize(`/${path}`).replace(/\/+$/, '');
-  if (normal === '') throw new EngineError('InvalidArgument', `invalid cgroupsPath "${path}": it names the root of the hierarchy`, { layer: 'runtime' });
+  if (normal === '')
+    throw new EngineError('InvalidArgument', `invalid cgroupsPath "${path}": it names the root of the hierarchy`, { layer: 'runtime' });
   return normal;
 }
 

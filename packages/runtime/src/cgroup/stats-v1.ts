@@ -14,7 +14,14 @@ export function statsV1(paths: Readonly<Record<string, string>>): CgroupStats {
     return directory === undefined ? undefined : read(directory);
   };
   const cpu = of('cpuacct', (directory) => cpuStats(directory, paths.cpu));
-  return { version: 1, cpu, memory: of('memory', memoryStats), pids: of('pids', pidsStats), io: of('blkio', ioStats), hugetlb: of('hugetlb', hugePages) };
+  return {
+    version: 1,
+    cpu,
+    memory: of('memory', memoryStats),
+    pids: of('pids', pidsStats),
+    io: of('blkio', ioStats),
+    hugetlb: of('hugetlb', hugePages),
+  };
 }
 
 function cpuStats(accounting: string, bandwidth: string | undefined): CpuStats | undefined {

@@ -92,7 +92,11 @@ function hugePages(directory: string): CgroupStats['hugetlb'] {
   for (const size of hugePageSizes()) {
     const usage = readNumber(directory, `hugetlb.${size}.current`);
     if (usage === undefined) continue;
-    found[size] = { usage, max: readNumber(directory, `hugetlb.${size}.max`) ?? 0, failures: readKeyed(directory, `hugetlb.${size}.events`)?.max ?? 0 };
+    found[size] = {
+      usage,
+      max: readNumber(directory, `hugetlb.${size}.max`) ?? 0,
+      failures: readKeyed(directory, `hugetlb.${size}.events`)?.max ?? 0,
+    };
   }
   return found;
 }
@@ -105,7 +109,12 @@ function pressure(directory: string, file: string): Pressure | undefined {
   for (const line of text.split('\n')) {
     const [kind = '', ...fields] = line.split(' ');
     const values = Object.fromEntries(fields.map((field) => field.split('='))) as Record<keyof PressureLine, string>;
-    lines.set(kind, { avg10: Number(values.avg10), avg60: Number(values.avg60), avg300: Number(values.avg300), total: Number(values.total) });
+    lines.set(kind, {
+      avg10: Number(values.avg10),
+      avg60: Number(values.avg60),
+      avg300: Number(values.avg300),
+      total: Number(values.total),
+    });
   }
   const some = lines.get('some');
   return some && { some, full: lines.get('full') };

@@ -93,7 +93,9 @@ export class CgroupV1 implements Cgroup {
       pause(1);
     }
     writeControl(path, 'freezer.state', 'THAWED');
-    throw new EngineError('DeadlineExceeded', `unable to freeze ${path}: a process does not reach a point where it can stop`, { layer: 'runtime' });
+    throw new EngineError('DeadlineExceeded', `unable to freeze ${path}: a process does not reach a point where it can stop`, {
+      layer: 'runtime',
+    });
   }
 
   thaw(): void {
@@ -186,8 +188,12 @@ function missing(path: string): string[] {
 }
 
 function notMounted(controller: string): EngineError {
-  return new EngineError('FailedPrecondition', `cannot set ${controller} limit: the cgroup controller ${controller} is not mounted on this host`, {
-    layer: 'runtime',
-    details: { controller },
-  });
+  return new EngineError(
+    'FailedPrecondition',
+    `cannot set ${controller} limit: the cgroup controller ${controller} is not mounted on this host`,
+    {
+      layer: 'runtime',
+      details: { controller },
+    },
+  );
 }

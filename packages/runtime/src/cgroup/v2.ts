@@ -105,15 +105,22 @@ export class CgroupV2 implements Cgroup {
       pause(1);
     }
     if (freeze) writeControl(this.#path, 'cgroup.freeze', 0);
-    throw new EngineError('DeadlineExceeded', `unable to ${freeze ? 'freeze' : 'thaw'} ${this.#path}: a process does not reach a point where it can stop`, {
-      layer: 'runtime',
-    });
+    throw new EngineError(
+      'DeadlineExceeded',
+      `unable to ${freeze ? 'freeze' : 'thaw'} ${this.#path}: a process does not reach a point where it can stop`,
+      {
+        layer: 'runtime',
+      },
+    );
   }
 
   #restrictDevices(resources: LinuxResources): void {
     const policy = devicePolicy([...(resources.devices ?? []), ...DEFAULT_RULES]);
     try {
-      attachDeviceProgram(this.#path, policy.default === 'allow' && policy.exceptions.length === 0 ? undefined : compileDeviceProgram(policy));
+      attachDeviceProgram(
+        this.#path,
+        policy.default === 'allow' && policy.exceptions.length === 0 ? undefined : compileDeviceProgram(policy),
+      );
     } catch (error) {
       // An unprivileged user cannot load programs, and cannot make devices either.
       if (!(this.#rootless && isKind(error, 'PermissionDenied'))) throw error;
@@ -144,8 +151,12 @@ function delegateControllers(directory: string): void {
 function requireDomain(directory: string): void {
   const type = readOptional(directory, 'cgroup.type');
   if (type === 'domain invalid') {
-    throw new EngineError('FailedPrecondition', `cannot enter cgroup ${directory} with invalid type: a parent is a threaded cgroup; choose another cgroupsPath`, {
-      layer: 'runtime',
-    });
+    throw new EngineError(
+      'FailedPrecondition',
+      `cannot enter cgroup ${directory} with invalid type: a parent is a threaded cgroup; choose another cgroupsPath`,
+      {
+        layer: 'runtime',
+      },
+    );
   }
 }

@@ -30,7 +30,8 @@ export function returnValue(action: SeccompAction, errnoRet: number = EPERM): nu
   if (action === 'SCMP_ACT_ERRNO') return RETURN_ERRNO | Math.min(errnoRet, MAX_ERRNO);
   if (action === 'SCMP_ACT_TRACE') return RETURN_TRACE | (errnoRet & 0xffff);
   const value = PLAIN[action];
-  if (value === undefined) throw new EngineError('InvalidArgument', `string ${action} is not a valid action for seccomp`, { layer: 'runtime' });
+  if (value === undefined)
+    throw new EngineError('InvalidArgument', `string ${action} is not a valid action for seccomp`, { layer: 'runtime' });
   return value;
 }
 

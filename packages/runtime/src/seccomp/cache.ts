@@ -23,7 +23,9 @@ export class FilterCache {
   }
 
   get(seccomp: LinuxSeccomp): Filter {
-    const key = createHash('sha256').update(`${COMPILER_VERSION} ${process.arch} ${JSON.stringify(seccomp)}`).digest('hex');
+    const key = createHash('sha256')
+      .update(`${COMPILER_VERSION} ${process.arch} ${JSON.stringify(seccomp)}`)
+      .digest('hex');
     let filter = this.#filters.get(key) ?? this.#read(key);
     if (filter === undefined) {
       filter = compileFilter(seccomp);
@@ -59,9 +61,15 @@ export class FilterCache {
       writeFileSync(temporary, Buffer.concat([digest(body), body]), { mode: 0o600 });
       renameSync(temporary, `${this.#directory}/${key}`);
     } catch {
-      rmSync(temporary, { force: true });
+      removeQuietly(temporary);
     }
   }
+}
+
+function removeQuietly(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {}
 }
 
 function digest(bytes: Uint8Array): Buffer {

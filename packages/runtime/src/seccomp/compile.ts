@@ -149,9 +149,17 @@ function conditionTests({ index, op, value, valueTwo, wide }: Condition): Test[]
   ];
   switch (op) {
     case 'SCMP_CMP_EQ':
-      return [...high({ code: JUMP_EQ, k: valueHigh, yes: 'next', no: 'fails' }), low, { code: JUMP_EQ, k: valueLow, yes: 'holds', no: 'fails' }];
+      return [
+        ...high({ code: JUMP_EQ, k: valueHigh, yes: 'next', no: 'fails' }),
+        low,
+        { code: JUMP_EQ, k: valueLow, yes: 'holds', no: 'fails' },
+      ];
     case 'SCMP_CMP_NE':
-      return [...high({ code: JUMP_EQ, k: valueHigh, yes: 'next', no: 'holds' }), low, { code: JUMP_EQ, k: valueLow, yes: 'fails', no: 'holds' }];
+      return [
+        ...high({ code: JUMP_EQ, k: valueHigh, yes: 'next', no: 'holds' }),
+        low,
+        { code: JUMP_EQ, k: valueLow, yes: 'fails', no: 'holds' },
+      ];
     case 'SCMP_CMP_GT':
       return ordered(JUMP_GT, 'holds', 'fails');
     case 'SCMP_CMP_GE':
@@ -176,9 +184,13 @@ function words(value: bigint): [high: number, low: number] {
 
 function encode(program: readonly Instruction[]): Uint8Array {
   if (program.length > MAX_INSTRUCTIONS) {
-    throw new EngineError('InvalidArgument', `seccomp filter is too long: ${program.length} instructions, the kernel takes ${MAX_INSTRUCTIONS}`, {
-      layer: 'runtime',
-    });
+    throw new EngineError(
+      'InvalidArgument',
+      `seccomp filter is too long: ${program.length} instructions, the kernel takes ${MAX_INSTRUCTIONS}`,
+      {
+        layer: 'runtime',
+      },
+    );
   }
   const bytes = new Uint8Array(program.length * INSTRUCTION_SIZE);
   const view = new DataView(bytes.buffer);

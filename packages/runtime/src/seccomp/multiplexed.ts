@@ -4,7 +4,9 @@
 // Read by the compiler. Facts: linux/net.h SYS_*, linux/ipc.h; libseccomp adds the same rules.
 
 const SOCKETCALL =
-  'socket bind connect listen accept getsockname getpeername socketpair send recv sendto recvfrom shutdown setsockopt getsockopt sendmsg recvmsg accept4 recvmmsg sendmmsg'.split(' ');
+  'socket bind connect listen accept getsockname getpeername socketpair send recv sendto recvfrom shutdown setsockopt getsockopt sendmsg recvmsg accept4 recvmmsg sendmmsg'.split(
+    ' ',
+  );
 
 const IPC: Record<string, number> = {
   semop: 1,

@@ -67,7 +67,10 @@ export function rulesFor(seccomp: LinuxSeccomp, architecture: Architecture): Arc
       const via = other && architecture.syscalls.get(other.via);
       // With conditions there is no second rule: the real arguments are behind a pointer there.
       if (other && via !== undefined && !entry.args?.length) {
-        add(verdicts, via, { conditions: [{ index: 0, op: 'SCMP_CMP_EQ', value: BigInt(other.number), valueTwo: 0n, wide: false }], value });
+        add(verdicts, via, {
+          conditions: [{ index: 0, op: 'SCMP_CMP_EQ', value: BigInt(other.number), valueTwo: 0n, wide: false }],
+          value,
+        });
       }
     }
   }
