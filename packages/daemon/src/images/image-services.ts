@@ -1,0 +1,134 @@
+// The lifecycle service's calls that images are made of, and the three things that take more than one call: reading a blob,
+// writing one, and keeping what is being made from the garbage collector.
+import { randomUUID } from 'node:crypto';
+import { type Digest, digestOf } from '@berth/oci/digest';
+import { EngineError, isKind } from '@berth/errdefs/engine-error';
+import { Content, WriteAction } from '@berth/rpc/gen/containerd/services/content/v1/content';
+import { Diff } from '@berth/rpc/gen/containerd/services/diff/v1/diff';
+import { Images } from '@berth/rpc/gen/containerd/services/images/v1/images';
+import { Leases } from '@berth/rpc/gen/containerd/services/leases/v1/leases';
+import type { Snapshots } from '@berth/rpc/gen/containerd/services/snapshots/v1/snapshots';
+import { Streaming } from '@berth/rpc/gen/containerd/services/streaming/v1/streaming';
+import { Transfer } from '@berth/rpc/gen/containerd/services/transfer/v1/transfer';
+import type { ServiceClient } from '@berth/rpc/grpc/client';
+import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+
+/** Messages are limited to 16 MiB; a chunk of this size keeps a stream moving without many turns. */
+const CHUNK = 1 << 20;
+/** A lease that its owner never deletes (a killed daemon) ends by itself. */
+const LEASE_LIFE_MS = 24 * 3_600_000;
+
+export interface WriteOptions {
+  lease: string;
+  labels?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+export class ImageServices {
+  readonly content: ServiceClient<typeof Content>;
+  readonly diff: ServiceClient<typeof Diff>;
+  readonly images: ServiceClient<typeof Images>;
+  readonly leases: ServiceClient<typeof Leases>;
+  readonly snapshots: ServiceClient<typeof Snapshots>;
+  readonly streaming: ServiceClient<typeof Streaming>;
+  readonly transfer: ServiceClient<typeof Transfer>;
+  readonly snapshotter: string;
+
+  constructor(lifecycle: Lifecycle) {
+    const { connection } = lifecycle;
+    this.content = connection.client(Content);
+    this.diff = connection.client(Diff);
+    this.images = connection.client(Images);
+    this.leases = connection.client(Leases);
+    this.snapshots = lifecycle.snapshots;
+    this.streaming = connection.client(Streaming);
+    this.transfer = connection.client(Transfer);
+    this.snapshotter = lifecycle.snapshotter;
+  }
+
+  /** A whole blob: for manifests and configurations. */
+  async read(digest: string): Promise<Buffer> {
+    const chunks: Uint8Array[] = [];
+    for await (const { data } of this.content.read({ digest })) chunks.push(data);
+    return Buffer.concat(chunks);
+  }
+
+  /** Stores a small blob; one that is there already is fine. */
+  async put(bytes: Uint8Array, options: WriteOptions): Promise<Digest> {
+    const digest = digestOf(bytes);
+    const source = async function* () {
+      yield bytes;
+    };
+    await this.write(source(), { ...options, expected: digest, total: bytes.length });
+    return digest;
+  }
+
+  /** Streams a blob into the store; digest and size are what arrived. */
+  async write(source: AsyncIterable<Uint8Array>, options: WriteOptions & { expected?: Digest; total?: number }): Promise<{ digest: Digest; size: number }> {
+    const { lease, labels, signal, expected = '', total = 0 } = options;
+    const ref = `daemon-${randomUUID()}`;
+    using call = this.content.write({ lease, ...(signal ? { signal } : {}) });
+    const answers = call[Symbol.asyncIterator]();
+    let offset = 0;
+    try {
+      for await (const data of chunksOf(source)) {
+        await call.send({ action: WriteAction.WRITE, ref, total, expected, offset, data });
+        offset += data.length;
+        await nextAnswer(answers);
+      }
+      await call.send({ action: WriteAction.COMMIT, ref, total: offset, expected, offset, labels: labels ?? {} });
+      const { digest } = await nextAnswer(answers);
+      call.end();
+      return { digest: digest as Digest, size: offset };
+    } catch (error) {
+      if (expected !== '' && isKind(error, 'AlreadyExists')) {
+        await this.#relabel(expected, labels ?? {}, lease);
+        return { digest: expected, size: total };
+      }
+      await this.content.abort({ ref }).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Runs `body` under a lease: whatever it makes lives at least as long as it runs. */
+  async withLease<T>(body: (lease: string) => Promise<T>): Promise<T> {
+    const id = `berthd-${randomUUID()}`;
+    await this.leases.create({ id, labels: { 'containerd.io/gc.expire': new Date(Date.now() + LEASE_LIFE_MS).toISOString() } });
+    try {
+      return await body(id);
+    } finally {
+      await this.leases.delete({ id }).catch(() => {});
+    }
+  }
+
+  async #relabel(digest: string, labels: Record<string, string>, lease: string): Promise<void> {
+    await this.leases.addResource({ id: lease, resource: { id: digest, type: 'content' } });
+    const paths = Object.keys(labels).map((name) => `labels.${name}`);
+    if (paths.length > 0) await this.content.update({ info: { digest, labels }, updateMask: { paths } });
+  }
+}
+
+async function nextAnswer<T>(answers: AsyncIterator<T>): Promise<T> {
+  const answer = await answers.next();
+  if (answer.done) throw new EngineError('Unavailable', 'the lifecycle service ended a write before it was committed', { layer: 'lifecycle' });
+  return answer.value;
+}
+
+/** Small chunks are put together and large ones cut, so that each is one message of a good size. */
+async function* chunksOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let held: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of source) {
+    for (let at = 0; at < chunk.length; at += CHUNK) {
+      const part = chunk.subarray(at, at + CHUNK);
+      if (size + part.length > CHUNK && size > 0) {
+        yield Buffer.concat(held, size);
+        held = [];
+        size = 0;
+      }
+      held.push(part);
+      size += part.length;
+    }
+  }
+  if (size > 0) yield Buffer.concat(held, size);
+}
