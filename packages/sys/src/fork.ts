@@ -8,6 +8,7 @@ import { bind, check, sysError } from './libc.ts';
 
 const cFork = bind('int fork()');
 const cExit = bind<void>('void _exit(int)');
+const cGetpid = bind('int getpid()');
 const madvise = bind('int madvise(uint64_t, uint64_t, int)');
 const uvDefaultLoop = bind<unknown>('void* uv_default_loop()');
 const uvLoopFork = bind('int uv_loop_fork(void*)');
@@ -58,7 +59,11 @@ export function exitNow(code: number): never {
   throw new Error('unreachable');
 }
 
-/** First thing in a child that goes on to use its event loop: the epoll instance is its parent's otherwise. */
+/**
+ * First thing in a child that goes on to use its event loop: the epoll instance is its parent's otherwise, and so is
+ * process.pid, which Node reads once.
+ */
 export function adoptEventLoop(): void {
   check(uvLoopFork(uvDefaultLoop()), 'uv_loop_fork');
+  Object.defineProperty(process, 'pid', { value: cGetpid(), enumerable: true, configurable: true });
 }
