@@ -1,6 +1,6 @@
 // Prints a run of Node's test runner as one line a file, with the whole story of what failed, and adds up the totals.
 import { relative } from 'node:path';
-import type { TestsStream } from 'node:test/reporters';
+import type { run } from 'node:test';
 
 interface Totals {
   passed: number;
@@ -18,7 +18,7 @@ interface TestEvent {
   details: { duration_ms: number; type?: string; error?: { cause?: unknown; failureType?: string } };
 }
 
-export async function report(stream: TestsStream, totals: Totals, root: string): Promise<void> {
+export async function report(stream: ReturnType<typeof run>, totals: Totals, root: string): Promise<void> {
   const files = new Map<string, { passed: number; failed: number; ms: number }>();
   const fileOf = (event: TestEvent) => (event.file ? relative(root, event.file) : '(no file)');
   const count = (event: TestEvent, outcome: 'passed' | 'failed') => {
@@ -29,7 +29,7 @@ export async function report(stream: TestsStream, totals: Totals, root: string):
     files.set(name, row);
     totals[outcome]++;
   };
-  for await (const { type, data } of stream as AsyncIterable<{ type: string; data: TestEvent }>) {
+  for await (const { type, data } of stream as unknown as AsyncIterable<{ type: string; data: TestEvent }>) {
     if (type === 'test:pass') {
       if (data.details.type === 'suite') continue;
       if (data.skip !== undefined && data.skip !== false)

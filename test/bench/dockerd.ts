@@ -1,0 +1,73 @@
+// Debian's dockerd beside Berth: its own roots and socket, in network and mount namespaces of its own. Undefined where it is not there.
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { inNetworkNamespace } from '@berth/sys/network-namespace';
+import { isolatedNetwork } from '../harness/berthd.ts';
+import { busyboxRootfs } from '../harness/busybox.ts';
+import { dockerClient, program } from '../harness/programs.ts';
+
+export interface Dockerd extends AsyncDisposable {
+  environment: NodeJS.ProcessEnv;
+  version: string;
+}
+
+export async function startDockerd(): Promise<Dockerd | string> {
+  const dockerd = program('dockerd');
+  const version = spawnSync(dockerd, ['--version'], { encoding: 'utf8' });
+  if (version.status !== 0)
+    return `dockerd cannot run here: ${(version.error?.message ?? version.stderr).trim().split('\n')[0]} (apt-get install docker.io)`;
+  const directory = mkdtempSync(join(tmpdir(), 'berth-bench-dockerd-'));
+  const socket = join(directory, 'd.sock');
+  mkdirSync(join(directory, 'config'));
+  const namespace = isolatedNetwork();
+  const log = openSync(join(directory, 'log'), 'a');
+  const path = [
+    program('dockerd').replace(/\/[^/]*$/, ''),
+    program('containerd').replace(/\/[^/]*$/, ''),
+    program('runc').replace(/\/[^/]*$/, ''),
+    process.env.PATH,
+  ].join(':');
+  const args = [
+    '-H',
+    `unix://${socket}`,
+    '--data-root',
+    join(directory, 'data'),
+    '--exec-root',
+    join(directory, 'exec'),
+    '-p',
+    join(directory, 'pid'),
+  ];
+  // A private mount namespace, so that what dockerd mounts ends with it.
+  const child = inNetworkNamespace(namespace, () =>
+    spawn('unshare', ['--mount', '--propagation', 'private', dockerd, ...args], {
+      stdio: ['ignore', log, log],
+      env: { ...process.env, PATH: path },
+    }),
+  );
+  closeSync(log);
+  const environment = { ...process.env, DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: join(directory, 'config') };
+  const stop = async () => {
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    if (child.exitCode === null && child.kill('SIGTERM')) await ended;
+    closeSync(namespace);
+    rmSync(directory, { recursive: true, force: true });
+  };
+  for (let waited = 0; waited < 30_000; waited += 100) {
+    if (child.exitCode !== null) break;
+    if (spawnSync(dockerClient(), ['version'], { env: environment, stdio: 'ignore' }).status === 0) {
+      const imported = spawnSync(dockerClient(), ['import', '-c', 'CMD ["sh"]', '-c', 'ENV PATH=/bin', '-', 'busybox'], {
+        env: environment,
+        input: busyboxRootfs(),
+      });
+      if (imported.status !== 0) throw new Error(`dockerd could not import an image: ${imported.stderr}`);
+      return { environment, version: version.stdout.trim(), [Symbol.asyncDispose]: stop };
+    }
+    await sleep(100);
+  }
+  const text = readFileSync(join(directory, 'log'), 'utf8').split('\n').slice(-4).join(' ');
+  await stop();
+  return `dockerd did not start here: ${text}`;
+}
