@@ -1,4 +1,5 @@
 // The daemon's configuration after flags, file and defaults have been put together, with names of our own and parsed values.
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Ulimit } from '@berth/api/host-config';
 import { parseCommandLine } from './command-line.ts';
@@ -104,7 +105,7 @@ export function configOf(options: OptionValues): Config {
     defaultRuntime: text('default-runtime') ?? DEFAULTS.runtime,
     snapshotter: snapshotterOf(text('storage-driver')),
     cgroupParent: text('cgroup-parent') ?? '/docker',
-    cgroupnsMode: text('default-cgroupns-mode') === 'private' ? 'private' : 'host',
+    cgroupnsMode: cgroupnsMode(text('default-cgroupns-mode')),
     shmSize: parseSize(text('default-shm-size') ?? '64m'),
     ulimits: Object.entries(pairs('default-ulimit')).map(([name, value]) => ulimitOf(name, value)),
     init: flag('init', false),
@@ -143,6 +144,12 @@ function tlsOf(tls: boolean, verify: boolean, text: (name: OptionName) => string
     key: text('tlskey') ?? join(home, 'key.pem'),
     verify,
   };
+}
+
+/** As dockerd: private where cgroup v2 rules, the host's where old software expects v1's paths. */
+function cgroupnsMode(asked: string | undefined): 'private' | 'host' {
+  if (asked === 'private' || asked === 'host') return asked;
+  return existsSync('/sys/fs/cgroup/cgroup.controllers') ? 'private' : 'host';
 }
 
 /** dockerd's graph driver names mean the snapshotter that does the same. */

@@ -1,0 +1,82 @@
+// What a start needs and a creation can already do, in the background: the snapshot of the root file system, and the lifecycle
+// service's record of the container with its specification. A start repeats only what has changed since.
+import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
+import { Options } from '@berth/rpc/gen/containerd/types/runc/options';
+import { pack, SPEC_TYPE } from '@berth/rpc/any';
+import { EngineError, isKind } from '@berth/errdefs/engine-error';
+import type { Span } from '@berth/trace/tracer';
+import { traced } from '../lifecycle/lifecycle.ts';
+import type { Container } from './container.ts';
+import type { ContainerContext } from './context.ts';
+import { makeSpec } from './make-spec.ts';
+
+/** Marks what belongs to the daemon, so that leftovers of a crash can be told from other clients' containers. */
+export const OWNER_LABEL = 'berth.daemon/container';
+/** The lifecycle service's garbage collection keeps a snapshot with this label. */
+const ROOT_LABEL = 'containerd.io/gc.root';
+
+/** Runs at creation: failures show at the start. */
+export async function prepareContainer(context: ContainerContext, container: Container, span: Span): Promise<void> {
+  await prepareRootfs(context, container, span);
+  if (container.record.hostConfig.NetworkMode?.startsWith('container:')) return;
+  await sendSpec(context, container, span);
+}
+
+/** The mounts that make the root file system; the snapshot is made when there is none. */
+export async function prepareRootfs(context: ContainerContext, container: Container, span: Span): Promise<readonly Mount[]> {
+  if (container.rootfs) return container.rootfs;
+  const { snapshots, snapshotter } = context.lifecycle;
+  const mounts = await span.during('prepare snapshot', async (child) => {
+    try {
+      const labels = { [ROOT_LABEL]: container.record.created, [OWNER_LABEL]: container.id };
+      return (await snapshots.prepare({ snapshotter, key: container.id, parent: container.record.chainId, labels }, traced(child))).mounts;
+    } catch (error) {
+      if (!isKind(error, 'AlreadyExists')) throw error;
+      return (await snapshots.mounts({ snapshotter, key: container.id }, traced(child))).mounts;
+    }
+  });
+  container.rootfs = mounts;
+  return mounts;
+}
+
+/** Makes the lifecycle service's record say what the container is now. */
+export async function sendSpec(context: ContainerContext, container: Container, span: Span): Promise<void> {
+  const spec = span.during('make spec', () => makeSpec(context, container));
+  const text = JSON.stringify(spec);
+  if (container.sentSpec === text) return;
+  const { containers, snapshotter } = context.lifecycle;
+  const record = {
+    id: container.id,
+    image: container.record.config.Image ?? '',
+    labels: { [OWNER_LABEL]: container.id },
+    runtime: runtimeOf(context, container),
+    spec: { typeUrl: SPEC_TYPE, value: Buffer.from(text) },
+    snapshotter,
+    snapshotKey: container.id,
+  };
+  await span.during('store spec', async (child) => {
+    if (container.sentSpec === undefined) {
+      try {
+        await containers.create({ container: record }, traced(child));
+        return;
+      } catch (error) {
+        if (!isKind(error, 'AlreadyExists')) throw error;
+      }
+    }
+    await containers.update({ container: record, updateMask: { paths: ['spec', 'runtime'] } }, traced(child));
+  });
+  container.sentSpec = text;
+}
+
+/** The name of the shim, and for another OCI runtime its program. */
+function runtimeOf(context: ContainerContext, container: Container): { name: string; options?: { typeUrl: string; value: Uint8Array } } {
+  const name = container.record.hostConfig.Runtime ?? context.config.defaultRuntime;
+  const program = context.config.runtimes[name] ?? (name.startsWith('/') ? name : undefined);
+  if (program !== undefined) {
+    if (program.startsWith('io.containerd.')) return { name: program };
+    return { name: 'io.containerd.berth.v1', options: pack(Options, { binaryName: program }) };
+  }
+  if (name === 'berth' || name === 'runc') return { name: 'io.containerd.berth.v1' };
+  if (name.startsWith('io.containerd.')) return { name };
+  throw new EngineError('InvalidArgument', `unknown or invalid runtime name: ${name}`, { layer: 'daemon' });
+}

@@ -1,0 +1,124 @@
+// Starting a container: endpoints are allocated while the lifecycle service creates the task; the interface goes into its network
+// namespace and attached clients are connected before the process is let run. Whatever fails, everything before it is undone.
+import { EngineError, isKind, toEngineError } from '@berth/errdefs/engine-error';
+import type { Endpoint } from '@berth/network/driver';
+import type { Span } from '@berth/trace/tracer';
+import { traced } from '../lifecycle/lifecycle.ts';
+import { attachNetworks, allocateEndpoints, releaseEndpoints, writeNetworkFiles } from './connect-networks.ts';
+import type { Container } from './container.ts';
+import { attachSocket } from './container-directory.ts';
+import { type ContainerContext, emitContainerEvent } from './context.ts';
+import { populateVolumes } from './populate-volumes.ts';
+import { prepareRootfs, sendSpec } from './prepare.ts';
+import { autoRemove } from './remove.ts';
+import { stdioUris } from './stdio.ts';
+import { nowText } from '../state/clock.ts';
+
+/** Throws NotModified when it runs already. */
+export async function startContainer(context: ContainerContext, container: Container, span: Span): Promise<void> {
+  await container.lock.run(async () => {
+    const { phase } = container.record.state;
+    if (phase === 'paused') throw new EngineError('Conflict', 'cannot start a paused container, try unpause instead', { layer: 'daemon' });
+    if (phase === 'running') throw new EngineError('NotModified', `container ${container.id} is running already`, { layer: 'daemon' });
+    if (phase === 'removing' || phase === 'dead') {
+      throw new EngineError('Conflict', 'container is marked for removal and cannot be started', { layer: 'daemon' });
+    }
+    container.restartTimer?.abort();
+    container.record.state.restartCount = 0;
+    await launch(context, container, span);
+  });
+}
+
+/** The start itself, for a caller that holds the container's lock. */
+export async function launch(context: ContainerContext, container: Container, span: Span): Promise<void> {
+  container.record.traceId = span.context.traceId;
+  try {
+    await launchOrUndo(context, container, span);
+  } catch (thrown) {
+    const { error, exitCode } = startError(thrown);
+    container.setStartFailed(exitCode, error.message);
+    emitContainerEvent(context, container, 'die', { exitCode: String(exitCode) });
+    context.log.warn({ container: container.id, err: thrown }, 'start failed');
+    if (container.record.hostConfig.AutoRemove) await autoRemove(context, container, span);
+    throw error;
+  }
+}
+
+async function launchOrUndo(context: ContainerContext, container: Container, span: Span): Promise<void> {
+  const { tasks } = context.lifecycle;
+  const containerId = container.id;
+  // What a former life left behind is cleared by now, or it fails here.
+  await container.cleanup;
+  await container.prepared?.catch(() => {});
+  const rootfs = await prepareRootfs(context, container, span);
+  span.during('populate volumes', () => populateVolumes(context, container));
+
+  const endpoints = span.during('allocate endpoints', () => allocateEndpoints(context, container));
+  let created = false;
+  try {
+    writeNetworkFiles(context, container, endpoints);
+    await sendSpec(context, container, span);
+    const io = stdioUris(context.config, container);
+    const { pid } = await span.during('create task', (child) =>
+      tasks.create({ containerId, rootfs: [...rootfs], ...io, terminal: container.terminal }, traced(child)),
+    );
+    created = true;
+    span.during('attach network', () => attachNetworks(container, endpoints, pid));
+    await connectAttachments(context, container, span);
+    const startedAt = nowText();
+    await span.during('start task', (child) => tasks.start({ containerId }, traced(child)));
+    container.record.endpoints = endpoints.map((endpoint) => endpoint.record);
+    container.setRunning(pid, startedAt);
+    for (const endpoint of endpoints) emitConnect(context, container, endpoint);
+    emitContainerEvent(context, container, 'start');
+  } catch (error) {
+    releaseEndpoints(context, endpoints);
+    container.record.endpoints = [];
+    if (created) await discardTask(context, containerId, span);
+    throw error;
+  }
+}
+
+/** Ends and deletes a task that never ran, or whose end was missed. */
+export async function discardTask(context: ContainerContext, containerId: string, span: Span): Promise<void> {
+  const { tasks } = context.lifecycle;
+  try {
+    await tasks.kill({ containerId, signal: 9, all: true }, traced(span)).catch(ignoreMissing);
+    await tasks.wait({ containerId }, { ...traced(span), timeout: 10_000 }).catch(ignoreMissing);
+    await tasks.delete({ containerId }, traced(span)).catch(ignoreMissing);
+  } catch (error) {
+    context.log.error({ container: containerId, err: error }, 'cannot remove the task of a failed start');
+  }
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!isKind(error, 'NotFound') && !isKind(error, 'FailedPrecondition')) throw error;
+}
+
+async function connectAttachments(context: ContainerContext, container: Container, span: Span): Promise<void> {
+  const pending = [...container.pendingAttachments];
+  if (pending.length === 0) return;
+  container.pendingAttachments.clear();
+  await span.during('connect attachments', () => Promise.all(pending.map((connect) => connect(attachSocket(context.config, container.id)))));
+}
+
+function emitConnect(context: ContainerContext, container: Container, endpoint: Endpoint): void {
+  const { networkId, networkName } = endpoint.record;
+  const type = context.networks.get(networkId).record.driver;
+  context.events.emit('network', 'connect', networkId, { container: container.id, name: networkName, type });
+}
+
+/** Exit codes as Docker has them: 127 for a command that is not there, 126 for one that cannot be run, 128 for the rest. */
+function startError(thrown: unknown): { error: EngineError; exitCode: number } {
+  const error = toEngineError(thrown);
+  const { message } = error;
+  const worded = (kind: 'InvalidArgument' | 'Unknown') =>
+    new EngineError(kind, `failed to create task for container: ${message}`, { layer: error.layer, cause: thrown });
+  const fromRuntime = /OCI runtime create failed|runc create failed/.test(message);
+  if (/executable file not found|no such file or directory|system cannot find the file specified|failed to run runc create\/exec call/.test(message)) {
+    return { error: fromRuntime ? worded('InvalidArgument') : error, exitCode: 127 };
+  }
+  if (/permission denied|is a directory/.test(message)) return { error: fromRuntime ? worded('InvalidArgument') : error, exitCode: 126 };
+  return { error: fromRuntime ? worded('Unknown') : error, exitCode: 128 };
+}
+

@@ -1,0 +1,71 @@
+// One attached client: between its hijacked connection and the attach socket of a process (docs/attach.md). Output bytes pass
+// through as they are, the shim has framed them already; input passes the detach keys on a terminal.
+import { connect, type Socket } from 'node:net';
+import { EngineError } from '@berth/errdefs/engine-error';
+import type { HijackedStream } from '../server/hijack.ts';
+import { DetachKeys } from './detach-keys.ts';
+
+export interface AttachStreams {
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+}
+
+/** Connects to a process' output; from then on nothing is missed. */
+export async function connectProcess(path: string, streams: AttachStreams): Promise<Socket> {
+  const socket = connect({ path, allowHalfOpen: true });
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.once('error', (cause) => reject(new EngineError('Unavailable', `cannot attach to ${path}: ${cause.message}`, { layer: 'shim', cause })));
+  });
+  socket.on('error', () => {});
+  socket.write(`${JSON.stringify(streams)}\n`);
+  return socket;
+}
+
+export interface AttachmentOptions {
+  readonly stdin: boolean;
+  /** The detach sequence, on a terminal. */
+  readonly detachKeys: Buffer | undefined;
+}
+
+/** Resolves when the process' output has ended, the client has gone, or has typed the detach keys. */
+export async function runAttachment(client: HijackedStream, process: Socket, options: AttachmentOptions): Promise<'ended' | 'detached'> {
+  let detached = false;
+  const over = new Promise<void>((resolve) => {
+    process.once('end', resolve);
+    process.once('close', resolve);
+    void client.closed.then(resolve);
+    if (options.stdin) {
+      forwardInput(client, process, options.detachKeys, () => {
+        detached = true;
+        resolve();
+      });
+    }
+  });
+  process.pipe(client.output, { end: false });
+  await over;
+  process.unpipe(client.output);
+  client.input.unpipe?.(process);
+  client.input.removeAllListeners('data');
+  process.destroy();
+  client.end();
+  return detached ? 'detached' : 'ended';
+}
+
+function forwardInput(client: HijackedStream, process: Socket, keys: Buffer | undefined, onDetach: () => void): void {
+  if (keys === undefined) {
+    client.input.pipe(process);
+    return;
+  }
+  const filter = new DetachKeys(keys);
+  client.input.on('data', (chunk: Buffer) => {
+    const { pass, detached } = filter.filter(chunk);
+    if (pass.byteLength > 0 && !process.write(pass)) {
+      client.input.pause();
+      process.once('drain', () => client.input.resume());
+    }
+    if (detached) onDetach();
+  });
+  client.input.once('end', () => process.end());
+}

@@ -1,0 +1,35 @@
+// The daemon's view of the lifecycle service: one gRPC connection, one namespace, and the services that it calls.
+import { Containers } from '@berth/rpc/gen/containerd/services/containers/v1/containers';
+import { Events } from '@berth/rpc/gen/containerd/services/events/v1/events';
+import { Snapshots } from '@berth/rpc/gen/containerd/services/snapshots/v1/snapshots';
+import { Tasks } from '@berth/rpc/gen/containerd/services/tasks/v1/tasks';
+import { Version } from '@berth/rpc/gen/containerd/services/version/v1/version';
+import { GrpcConnection, type ServiceClient } from '@berth/rpc/grpc/client';
+import { formatTraceparent } from '@berth/trace/context';
+import type { Span } from '@berth/trace/tracer';
+
+export class Lifecycle {
+  readonly connection: GrpcConnection;
+  readonly containers: ServiceClient<typeof Containers>;
+  readonly events: ServiceClient<typeof Events>;
+  readonly snapshots: ServiceClient<typeof Snapshots>;
+  readonly tasks: ServiceClient<typeof Tasks>;
+  readonly version: ServiceClient<typeof Version>;
+  /** The snapshotter of containers' root file systems. */
+  readonly snapshotter: string;
+
+  constructor(address: string, options: { namespace: string; snapshotter: string }) {
+    this.connection = new GrpcConnection(address, { namespace: options.namespace });
+    this.snapshotter = options.snapshotter;
+    this.containers = this.connection.client(Containers);
+    this.events = this.connection.client(Events);
+    this.snapshots = this.connection.client(Snapshots);
+    this.tasks = this.connection.client(Tasks);
+    this.version = this.connection.client(Version);
+  }
+}
+
+/** Call options that carry a span's trace downwards. */
+export function traced(span: Span | undefined): { trace?: string } {
+  return span ? { trace: formatTraceparent(span.context) } : {};
+}
