@@ -39,11 +39,11 @@ export interface Index {
 /** What a container inherits from its image. Keys are capitalised in the document itself. Durations are nanoseconds. */
 export interface ExecutionConfig {
   User?: string;
-  ExposedPorts?: Record<string, object>;
+  ExposedPorts?: Record<string, Record<string, never>>;
   Env?: string[];
   Entrypoint?: string[] | null;
   Cmd?: string[] | null;
-  Volumes?: Record<string, object>;
+  Volumes?: Record<string, Record<string, never>>;
   WorkingDir?: string;
   Labels?: Record<string, string>;
   StopSignal?: string;

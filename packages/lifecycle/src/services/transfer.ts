@@ -8,9 +8,10 @@ import type { Platform as PlatformMessage } from '@berth/rpc/gen/containerd/type
 import { ImageStore } from '@berth/rpc/gen/containerd/types/transfer/imagestore';
 import { Progress } from '@berth/rpc/gen/containerd/types/transfer/progress';
 import { OCIRegistry } from '@berth/rpc/gen/containerd/types/transfer/registry';
-import { LEASE, NAMESPACE } from '@berth/rpc/grpc/metadata';
-import type { Call, Implementation } from '@berth/rpc/ttrpc/server';
+import type { Implementation } from '@berth/rpc/ttrpc/server';
+import { EXPIRE_LABEL, type LeaseStore } from '../leases/lease-store.ts';
 import type { Scope } from '../metadata/scope.ts';
+import type { Storage } from '../storage.ts';
 import type { Downloads } from '../transfer/download.ts';
 import type { ProgressSink } from '../transfer/progress.ts';
 import { pull } from '../transfer/pull.ts';
@@ -18,14 +19,17 @@ import { push } from '../transfer/push.ts';
 import { openRegistryEnd } from '../transfer/registry-end.ts';
 import type { TransferStorage } from '../transfer/storage.ts';
 import type { MessageStream, Streams } from '../transfer/streams.ts';
+import { scopeOf } from './call-scope.ts';
 
 export interface TransferServiceOptions {
   streams: Streams;
   downloads: Downloads;
-  /** Runs `body` under the scope's lease, or under one of its own that ends with it. */
-  underLease<T>(scope: Scope, body: (scope: Required<Scope>) => Promise<T>): Promise<T>;
-  storageOf(scope: Scope): TransferStorage;
+  storage: Storage;
+  leases: LeaseStore;
 }
+
+/** A transfer without a lease of its client's runs under one of its own, which a killed service leaves to expire. */
+const LEASE_LIFE_MS = 24 * 3_600_000;
 
 export function transferService(options: TransferServiceOptions): Implementation<typeof Transfer> {
   return {
@@ -33,13 +37,31 @@ export function transferService(options: TransferServiceOptions): Implementation
       const scope = scopeOf(call);
       const progressStream = request.options?.progressStream;
       const stream = progressStream ? options.streams.get(scope.namespace, progressStream) : undefined;
+      using lease = scope.lease === undefined ? ownLease(options.leases, scope.namespace) : undefined;
+      const storage = storageOf(options.storage, { ...scope, ...(lease ? { lease: lease.id } : {}) });
       try {
-        await options.underLease(scope, (leased) => transfer(options, options.storageOf(leased), request, sinkOf(stream), call.signal));
+        await transfer(options, storage, request, sinkOf(stream), call.signal);
       } finally {
         stream?.close();
       }
       return {};
     },
+  };
+}
+
+function ownLease(leases: LeaseStore, namespace: string): { id: string } & Disposable {
+  const expires = new Date(Date.now() + LEASE_LIFE_MS).toISOString();
+  const { id } = leases.create(namespace, '', { [EXPIRE_LABEL]: expires });
+  return { id, [Symbol.dispose]: () => leases.delete(namespace, id) };
+}
+
+function storageOf(storage: Storage, scope: Scope): TransferStorage {
+  return {
+    namespace: scope.namespace,
+    content: storage.content.in(scope),
+    images: storage.images.in(scope),
+    snapshotter: (name) => storage.snapshotter(scope, name),
+    unpacker: storage.unpacker,
   };
 }
 
@@ -93,11 +115,4 @@ function platformOf(message: PlatformMessage | undefined): Platform | undefined 
   if (!message || message.os === '') return undefined;
   const { os, architecture, variant } = message;
   return { os, architecture, ...(variant === '' ? {} : { variant }) };
-}
-
-function scopeOf(call: Call): Scope {
-  const namespace = call.metadata.get(NAMESPACE);
-  if (!namespace) throw new EngineError('FailedPrecondition', 'namespace is required: failed precondition', { layer: 'lifecycle' });
-  const lease = call.metadata.get(LEASE);
-  return lease ? { namespace, lease } : { namespace };
 }
