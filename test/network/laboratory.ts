@@ -86,6 +86,10 @@ export class Machine implements Disposable {
     return code === 0 ? output : `failed: ${output}`;
   }
 
+  onDispose(close: () => void): void {
+    this.#closers.push(close);
+  }
+
   [Symbol.dispose](): void {
     for (const close of this.#closers) close();
     closeSync(this.fd);

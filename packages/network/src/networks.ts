@@ -4,7 +4,10 @@ import { randomBytes } from 'node:crypto';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { bridgeAddress } from './bridge.ts';
 import { BridgeNetwork, OPTION_BRIDGE_NAME, OPTION_FOREIGN_BRIDGE, OPTION_MTU } from './bridge-network.ts';
-import type { DriverName, EndpointRecord, Network, NetworkRecord, Subnet } from './driver.ts';
+import { NameServer } from './dns/name-server.ts';
+import { Names } from './dns/names.ts';
+import { parseServer } from './dns/upstream.ts';
+import type { DriverName, EndpointRecord, Network, NetworkNamespace, NetworkRecord, Subnet } from './driver.ts';
 import { HostStack, type HostStackOptions } from './host-stack.ts';
 import { type Cidr, cidrOf, formatCidr, formatIp, overlaps, parseCidr } from './ip.ts';
 import { PlainNetwork } from './plain-network.ts';
@@ -46,7 +49,7 @@ export class Networks implements Disposable {
   constructor(options: NetworksOptions, stored: readonly NetworkRecord[] = [], endpoints: readonly EndpointRecord[] = []) {
     this.#host = new HostStack(options);
     try {
-      for (const record of stored.filter(({ name }) => !PREDEFINED.includes(name))) this.#add(new BridgeNetwork(record, this.#host));
+      for (const record of stored.filter(({ name }) => !isPredefined(name))) this.#add(new BridgeNetwork(record, this.#host));
       const of = (name: string) => stored.find((record) => record.name === name);
       if (options.bridge !== 'none') this.#add(new BridgeNetwork(this.#defaultBridge(options, of('bridge')), this.#host));
       this.#add(new PlainNetwork({ ...(of('host') ?? newRecord('host', 'host')), driver: 'host' }));
@@ -113,12 +116,21 @@ export class Networks implements Disposable {
   remove(reference: string): Network {
     const network = this.get(reference);
     const { name, id } = network.record;
-    if (PREDEFINED.includes(name)) {
+    if (isPredefined(name)) {
       throw new EngineError('PermissionDenied', `${name} is a pre-defined network and cannot be removed`, { layer: 'network' });
     }
     network.remove();
     this.#networks.delete(id);
     return network;
+  }
+
+  /**
+   * Answers a container's questions for names on 127.0.0.11 until it is disposed of. Needed on user-defined networks only; after a
+   * restart of the daemon, again for each container that runs. `servers` are asked about all other names: those of --dns, or the host's.
+   */
+  serveNames(containerId: string, namespace: NetworkNamespace, servers: readonly string[]): Disposable {
+    const names = new Names(() => this.list().filter(({ record, endpoints }) => !isPredefined(record.name) && endpoints.has(containerId)));
+    return new NameServer(namespace, names, servers.map(parseServer));
   }
 
   /** The daemon goes; bridges and rules stay for the containers that run on. */
@@ -195,6 +207,11 @@ export class Networks implements Disposable {
   #isTaken(subnet: Cidr): boolean {
     return this.#taken(subnet.version).some((other) => overlaps(other, subnet));
   }
+}
+
+/** The networks that are always there; users can neither make nor remove them, and names are not resolved on them. */
+export function isPredefined(name: string): boolean {
+  return PREDEFINED.includes(name);
 }
 
 function newRecord(name: string, driver: DriverName): NetworkRecord {

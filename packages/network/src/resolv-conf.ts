@@ -66,6 +66,22 @@ export function containerResolvConf(host: string, user: ResolverOptions, network
   ].join('\n');
 }
 
+/** The file on user-defined networks, where the daemon's name server asks the host's servers on the container's behalf. */
+export function namedNetworkResolvConf(host: string, user: ResolverOptions, nameServer: string): string {
+  const { options } = parseResolvConf(host);
+  const chosen = user.options?.length ? [...user.options] : options;
+  // Container names have no dots: they are to be tried as they are before any search domain is added.
+  const complete = chosen.some((option) => option.startsWith('ndots:')) ? chosen : [...chosen, 'ndots:0'];
+  return containerResolvConf(host, { ...user, dns: [nameServer], options: complete }, { shared: false });
+}
+
+/** Which servers the daemon's name server asks: the user's, or the host's, loopback ones included since it asks from the host. */
+export function upstreamServers(host: string, user: ResolverOptions): string[] {
+  if (user.dns?.length) return [...user.dns];
+  const { nameservers } = parseResolvConf(host);
+  return nameservers.length > 0 ? nameservers : FALLBACK;
+}
+
 function isLoopback(address: string): boolean {
   return address.startsWith('127.') || address === '::1';
 }

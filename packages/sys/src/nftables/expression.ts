@@ -35,6 +35,11 @@ export function meta(key: keyof typeof META_KEYS, to: Register): Expression {
   return expression('meta', register(1, to), be32(2, META_KEYS[key]));
 }
 
+/** Loads a constant. */
+export function load(bytes: Uint8Array, to: Register): Expression {
+  return expression('immediate', register(1, to), value(2, bytes));
+}
+
 const PAYLOAD_BASES = { network: 1, transport: 2 } as const;
 
 /** Loads bytes of the packet, counted from the start of its network or transport header. */
