@@ -22,7 +22,9 @@ export function selfTest(): Verdict {
 
 function checkFlags(): string | undefined {
   const missing = ['--single-threaded', '--v8-pool-size=0'].filter((flag) => !process.execArgv.includes(flag));
-  return missing.length > 0 ? `the zygote was started without ${missing.join(' ')}` : undefined;
+  if (missing.length > 0) return `the zygote was started without ${missing.join(' ')}`;
+  // V8 takes the last word.
+  return process.execArgv.includes('--no-single-threaded') ? 'the zygote was started with --no-single-threaded' : undefined;
 }
 
 /** By name: fork() copies the calling thread alone, so a thread that holds a lock must not exist. */

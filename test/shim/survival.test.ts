@@ -1,0 +1,103 @@
+// Any process may die: the zygote, the service that takes events, the shim itself.
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { TtrpcClient } from '@berth/rpc/ttrpc/client';
+import { Task } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
+import { deleteDeadShim } from '@berth/shim/zygote/client';
+import { alive, Attached, eventually, Laboratory, NAMESPACE } from './laboratory.ts';
+
+test('shims outlive the zygote, and another zygote takes over', async (t) => {
+  const lab = await Laboratory.open(t);
+  const first = await lab.run('read line; echo "still $line"; exit 4', { stdin: true });
+  const zygote = await lab.zygote.pid();
+  assert.ok(zygote);
+  process.kill(zygote, 'SIGKILL');
+  await eventually(() => !alive(zygote), 'the end of the zygote');
+
+  const second = await lab.run('echo second');
+  assert.equal((await second.task.wait({ id: second.id })).exitStatus, 0);
+  assert.notEqual(await lab.zygote.pid(), zygote);
+  assert.equal(lab.zygote.forking, true);
+  assert.match(lab.messages.join('\n'), /starting another/);
+
+  const client = new Attached(lab.attachPath(first), { stdin: true, stdout: true });
+  client.socket.write('here\n');
+  await client.ended;
+  assert.equal(client.text(1), 'still here\n');
+  assert.equal((await first.task.wait({ id: first.id })).exitStatus, 4);
+  assert.equal(lab.logged(first), 'still here\n');
+});
+
+test('a shim without clients keeps the exit status, and tells of it when somebody listens again', async (t) => {
+  const lab = await Laboratory.open(t);
+  const shim = await lab.run('sleep 0.3; echo late; exit 9');
+  await lab.event('/tasks/start');
+  lab.unlisten();
+  shim.client.close();
+  await eventually(() => lab.logged(shim) === 'late\n', 'the log line');
+  lab.listen();
+  const { event } = await lab.event('/tasks/exit');
+  assert.equal(event.exitStatus, 9);
+  const address = JSON.parse(readFileSync(join(shim.bundle, 'bootstrap.json'), 'utf8')).address;
+  using again = await TtrpcClient.connect(address);
+  assert.equal((await again.stub(Task).wait({ id: shim.id })).exitStatus, 9);
+  assert.equal((await again.stub(Task).delete({ id: shim.id })).exitStatus, 9);
+});
+
+test('after a shim was killed, delete takes its container down', async (t) => {
+  const lab = await Laboratory.open(t);
+  const shim = await lab.run('sleep 100');
+  const { pid } = await shim.task.state({ id: shim.id });
+  process.kill(shim.pid, 'SIGKILL');
+  await shim.client.closed();
+  assert.ok(alive(pid), 'the container outlives its shim');
+  const where = { namespace: NAMESPACE, id: shim.id, bundle: shim.bundle, socketDir: join(lab.root, 's'), runtimeRoot: join(lab.root, 'runtime') };
+  const end = await deleteDeadShim(where);
+  assert.deepEqual([end.pid, end.exitStatus], [pid, 137]);
+  assert.ok(!alive(pid));
+  assert.ok(!existsSync(shim.address));
+  assert.equal((await deleteDeadShim(where)).exitStatus, 137, 'twice is fine');
+});
+
+test('SIGTERM does not end a shim', async (t) => {
+  const lab = await Laboratory.open(t);
+  const shim = await lab.run('sleep 100');
+  process.kill(shim.pid, 'SIGTERM');
+  assert.equal((await shim.task.state({ id: shim.id })).exitStatus, 0);
+});
+
+test('without forking, shims are programs and do the same', async (t) => {
+  const lab = await Laboratory.open(t, { plain: true });
+  assert.equal(lab.zygote.forking, false);
+  const shim = await lab.run('echo plain; exit 3');
+  assert.equal((await shim.task.wait({ id: shim.id })).exitStatus, 3);
+  assert.equal(lab.logged(shim), 'plain\n');
+  assert.equal((await shim.task.delete({ id: shim.id })).exitStatus, 3);
+});
+
+test('a zygote that cannot fork says why, and shims start as programs', async (t) => {
+  const lab = await Laboratory.open(t, { nodeFlags: ['--no-single-threaded'] });
+  assert.equal(lab.zygote.forking, false);
+  assert.match(lab.messages.join('\n'), /forking does not work here: .*--no-single-threaded/);
+});
+
+test('two hundred forks in a row, thirty of them with a container', async (t) => {
+  const lab = await Laboratory.open(t);
+  const before = await lab.zygote.pid();
+  for (let round = 0; round < 30; round++) {
+    const shim = await lab.run(`exit ${round}`);
+    assert.equal((await shim.task.wait({ id: shim.id })).exitStatus, round);
+    await shim.task.delete({ id: shim.id });
+    await shim.task.shutdown({ id: shim.id });
+    await shim.client.closed();
+  }
+  for (let round = 0; round < 170; round++) {
+    const shim = await lab.shim('true');
+    await shim.task.shutdown({ id: shim.id });
+    await shim.client.closed();
+  }
+  await eventually(() => lab.shims.every(({ pid }) => !alive(pid)), 'all shims to end');
+  assert.equal(await lab.zygote.pid(), before, 'one zygote did it all');
+});
