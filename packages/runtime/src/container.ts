@@ -4,6 +4,7 @@
 // Lifecycle (runtime-spec, runtime.md): creating → created → running ⇄ paused → stopped. The caller is the parent of init and
 // of every exec'd process and reaps them with waitpid.
 import { closeSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { ContainerStatus, LinuxResources, Process, Spec, State } from '@berth/oci/runtime-spec';
 import { kill, pidfdOpen, pidfdSendSignal, POLLIN, poll } from '@berth/sys/namespace';
@@ -131,7 +132,7 @@ export class Container {
     if (status === 'stopped') throw new EngineError('FailedPrecondition', 'cannot exec in a stopped container', { layer: 'runtime' });
     if (status === 'paused' && !options.ignorePaused)
       throw new EngineError('FailedPrecondition', 'cannot exec in a paused container (use --ignore-paused to override)', { layer: 'runtime' });
-    return exec(this.#saved, this.cgroup(), process, options);
+    return exec(dirname(this.#directory), this.#saved, this.cgroup(), process, options);
   }
 
   pause(): void {

@@ -20,8 +20,8 @@ import { planNamespaces } from './namespaces.ts';
 import type { InitPlan, MountPlan } from './plan.ts';
 import { planProcess } from './process-plan.ts';
 import { processStatus } from './process-status.ts';
-import { awaitReady, discardChild, ForkCrash, recordTimings, type Ready, setOomScore, setRlimits, spawn } from './spawn.ts';
-import { fifoPath, makeStateDirectory, type SavedState, writeState } from './state-file.ts';
+import { awaitReady, discardChild, ForkCrash, raiseHardLimits, type Ready, recordTimings, setOomScore, spawn } from './spawn.ts';
+import { fifoPath, filterDirectory, makeStateDirectory, type SavedState, writeState } from './state-file.ts';
 import { UndoStack } from './undo.ts';
 
 const FORK_ATTEMPTS = 3;
@@ -59,6 +59,7 @@ export function create(options: CreateOptions): Created {
     ...planProcess(process, {
       stdio: options.stdio,
       seccomp: spec.linux?.seccomp,
+      filterDirectory: filterDirectory(options.root),
       preserveFds: options.preserveFds ?? 0,
       setgroupsDenied: newUser && globalThis.process.geteuid?.() !== 0,
     }),
@@ -103,13 +104,15 @@ export function create(options: CreateOptions): Created {
     if (newUser) writeIdMaps(pid, spec.linux?.uidMappings ?? [], spec.linux?.gidMappings ?? []);
     setOomScore(pid, process.oomScoreAdj);
     // A user namespace has no right to the host's cgroup files.
-    if (has('user')) cgroup.join(pid);
+    if (has('user')) {
+      cgroup.join(pid);
+      raiseHardLimits(pid, plan.rlimits);
+    }
     const ready = awaitReady(newborn, () => {
       const state: State = { ...plan.hookState, status: 'creating', pid };
       runHooks('prestart', spec.hooks?.prestart, state);
       runHooks('createRuntime', spec.hooks?.createRuntime, state);
     });
-    setRlimits(pid, plan.rlimits);
     failed.commit();
     return { pid, ready };
   };

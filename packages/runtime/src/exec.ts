@@ -14,11 +14,11 @@ import { executeProgram, prepareProgram, useDescriptors } from './init/become-pr
 import { openTerminal, useTerminal } from './init/console.ts';
 import { NAMESPACE_FLAGS, type ProcessPlan } from './plan.ts';
 import { planProcess } from './process-plan.ts';
-import { awaitReady, discardChild, setOomScore, setRlimits, spawn, startError } from './spawn.ts';
-import type { SavedState } from './state-file.ts';
+import { awaitReady, discardChild, raiseHardLimits, setOomScore, spawn, startError } from './spawn.ts';
+import { filterDirectory, type SavedState } from './state-file.ts';
 import { UndoStack } from './undo.ts';
 
-export function exec(container: SavedState, cgroup: Cgroup, process: Process, options: ExecOptions): ExecResult {
+export function exec(root: string, container: SavedState, cgroup: Cgroup, process: Process, options: ExecOptions): ExecResult {
   using undo = new UndoStack();
   using descriptors = new UndoStack();
   validateProcess(process, 'process');
@@ -31,6 +31,7 @@ export function exec(container: SavedState, cgroup: Cgroup, process: Process, op
   const plan = planProcess(process, {
     stdio: options.stdio,
     seccomp: linux.seccomp,
+    filterDirectory: filterDirectory(root),
     preserveFds: options.preserveFds ?? 0,
     setgroupsDenied: types.includes('user') && globalThis.process.geteuid?.() !== 0,
   });
@@ -44,11 +45,13 @@ export function exec(container: SavedState, cgroup: Cgroup, process: Process, op
   });
   undo.defer(() => discardChild(pid));
   using _channel = { [Symbol.dispose]: () => channel.close() };
-  if (joinsUser) cgroup.join(pid);
+  if (joinsUser) {
+    cgroup.join(pid);
+    raiseHardLimits(pid, plan.rlimits);
+  }
   setOomScore(pid, process.oomScoreAdj ?? container.spec.process?.oomScoreAdj);
   const { master } = awaitReady({ pid, channel });
   if (master !== undefined) undo.defer(() => closeSync(master));
-  setRlimits(pid, plan.rlimits);
   channel.send({ type: 'go' });
   // The end of the stream is the execve; an error is what came in its place.
   const failure = channel.receive<ChildMessage>();

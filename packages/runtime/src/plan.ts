@@ -35,7 +35,6 @@ export interface ProcessPlan {
   stdio: StdioPlan;
   /** Descriptors 3 … 2 + n stay open. */
   preserveFds: number;
-  /** Set by the parent, once the child is ready. */
   rlimits: ResolvedRlimit[];
   ioPriority: number | undefined;
   /** The caller's own setgroups is denied (user namespace of an unprivileged user). */

@@ -7,13 +7,15 @@ import { capabilitySets } from './capabilities.ts';
 import type { Stdio } from './container.ts';
 import type { ProcessPlan, StdioPlan } from './plan.ts';
 import { resolveRlimits, RLIMITS } from './rlimits.ts';
-import { compileFilter } from './seccomp/filter.ts';
+import { FilterCache } from './seccomp/cache.ts';
 
 const IOPRIO_CLASSES = { IOPRIO_CLASS_RT: 1, IOPRIO_CLASS_BE: 2, IOPRIO_CLASS_IDLE: 3 } as const;
 
 export interface ProcessPlanOptions {
   stdio: Stdio;
   seccomp: LinuxSeccomp | undefined;
+  /** Where compiled filters are kept (state-file.ts filterDirectory). */
+  filterDirectory: string;
   preserveFds: number;
   /** Of the container: gid 0 of a user namespace may be without the right to set groups. */
   setgroupsDenied: boolean;
@@ -27,7 +29,7 @@ export function planProcess(process: Process, options: ProcessPlanOptions): Proc
     // No capabilities in the configuration means none for the process, as runc has it.
     capabilities: capabilitySets(process.capabilities ?? {}, ownCapabilities()),
     lastCapability: lastCapability(),
-    filter: options.seccomp ? compileFilter(options.seccomp) : undefined,
+    filter: options.seccomp ? new FilterCache(options.filterDirectory).get(options.seccomp) : undefined,
     stdio: stdioPlan(process, options.stdio),
     preserveFds: options.preserveFds,
     rlimits: resolveRlimits(process.rlimits ?? [], getRlimit(RLIMITS.RLIMIT_NOFILE ?? 7)),

@@ -5,7 +5,7 @@ import { EngineError, SysError } from '@berth/errdefs/engine-error';
 import { exitNow } from '@berth/sys/fork';
 import { CLONE, forkInto, kill, setns } from '@berth/sys/namespace';
 import { O } from '@berth/sys/path';
-import { blockSignals, setDumpable, setProcessName, setRlimitOf } from '@berth/sys/process';
+import { blockSignals, getRlimit, setDumpable, setProcessName, setRlimitOf } from '@berth/sys/process';
 import { waitpid } from '@berth/sys/wait';
 import type { Span } from '@berth/trace/tracer';
 import { Channel, type ChildMessage, type Timing } from './channel.ts';
@@ -159,14 +159,11 @@ export function discardChild(pid: number): void {
   waitpid(pid);
 }
 
-/** Set from outside and late: the child's own set-up must not hit them. */
-export function setRlimits(pid: number, rlimits: readonly ResolvedRlimit[]): void {
-  for (const { name, resource, soft, hard } of rlimits) {
-    try {
-      setRlimitOf(pid, resource, soft, hard);
-    } catch (cause) {
-      throw new EngineError('PermissionDenied', `unable to start container process: error setting rlimits for ready process: error setting rlimit type ${resource} (${name}): ${(cause as Error).message}`, { layer: 'runtime', cause });
-    }
+/** Root of a user namespace may not raise a hard limit: its parent does, where one has to be raised. The child sets the limits itself. */
+export function raiseHardLimits(pid: number, rlimits: readonly ResolvedRlimit[]): void {
+  for (const { resource, hard } of rlimits) {
+    const current = getRlimit(resource);
+    if (hard > current.hard) setRlimitOf(pid, resource, current.soft, hard);
   }
 }
 

@@ -27,6 +27,11 @@ export function stateDirectory(root: string, id: string): string {
   return join(root, id);
 }
 
+/** Compiled seccomp filters of all containers. The name is not a valid id, so no container can take it. */
+export function filterDirectory(root: string): string {
+  return join(root, '@filters');
+}
+
 export function fifoPath(directory: string): string {
   return join(directory, 'exec.fifo');
 }
@@ -69,7 +74,9 @@ export function readState(root: string, id: string): SavedState {
 /** Ids that have a state directory, sorted. */
 export function savedIds(root: string): string[] {
   try {
-    return readdirSync(root).sort();
+    return readdirSync(root)
+      .filter((name) => !name.startsWith('@'))
+      .sort();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;

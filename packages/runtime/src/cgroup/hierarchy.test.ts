@@ -25,6 +25,6 @@ test('tells the layouts apart', () => {
   const v2 = '41 31 0:38 / /nowhere/unified rw - cgroup2 cgroup2 rw\n';
   assert.equal(cgroupMode(hierarchies(V1 + v2)), 'hybrid');
   assert.equal(cgroupMode(hierarchies(v2)), 'unified');
-  assert.equal(cgroupMode(hierarchies('36 31 0:33 / /s rw - cgroup cgroup rw,name=systemd\n' + v2)), 'unified');
+  assert.equal(cgroupMode(hierarchies(`36 31 0:33 / /s rw - cgroup cgroup rw,name=systemd\n${v2}`)), 'unified');
   assert.equal(cgroupMode(hierarchies('')), 'none');
 });

@@ -27,8 +27,8 @@ export function hierarchies(mountinfo = readFileSync('/proc/self/mountinfo', 'ut
     if (separator < 0) continue;
     const [type, , superOptions = ''] = line.slice(separator + 3).split(' ');
     const fields = line.split(' ');
-    const root = unescape(fields[3] ?? '/');
-    const mountpoint = unescape(fields[4] ?? '');
+    const root = unescapeOctal(fields[3] ?? '/');
+    const mountpoint = unescapeOctal(fields[4] ?? '');
     if (type === 'cgroup2') {
       if (!found.has('')) {
         const controllers = readOptional(mountpoint, 'cgroup.controllers')?.split(' ').filter(Boolean) ?? [];
@@ -68,6 +68,6 @@ export function ownCgroups(pid: number | 'self' = 'self'): Record<string, string
 }
 
 /** mountinfo writes space, tab, newline and backslash as three octal digits. */
-function unescape(field: string): string {
+function unescapeOctal(field: string): string {
   return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

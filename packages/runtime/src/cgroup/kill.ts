@@ -6,7 +6,10 @@ import type { Cgroup } from './cgroup.ts';
 
 export function killAll(cgroup: Cgroup): void {
   const pids = cgroup.pids();
-  if (pids.length === 0) return thawIfFrozen(cgroup);
+  if (pids.length === 0) {
+    thawIfFrozen(cgroup);
+    return;
+  }
   const one = pids.length === 1 && !cgroup.frozen();
   // One process alone may still fork; it is looked for again below, the freezer is for the general case.
   if (one) {

@@ -6,12 +6,15 @@ import { errnoText } from '@berth/sys/libc';
 import { accessErrno, chdir, currentDirectory, dup2, dupAbove, setCloseOnExec } from '@berth/sys/path';
 import * as sys from '@berth/sys/process';
 import type { ProcessPlan } from '../plan.ts';
+import type { ResolvedRlimit } from '../rlimits.ts';
 import { loadFilter } from '../seccomp/filter.ts';
 import { ignoredSignals } from '../signals.ts';
 
 /** makedev(1, 3) as stat reports it. */
 const NULL_DEVICE = (1 << 8) | 3;
 const EXECUTE = 1;
+/** RLIMIT_DATA and RLIMIT_AS: this process, which reserves gigabytes of addresses, could not do another step under them. */
+const STARVING = [2, 9];
 
 /** 0, 1 and 2 become what the plan says. Sources below 3 are moved out of the way first, so the order does not matter. */
 export function useDescriptors(stdio: { stdin: number; stdout: number; stderr: number }): void {
@@ -38,6 +41,7 @@ export function prepareProgram(plan: ProcessPlan): string {
   // A program may start in a directory that only root can enter, and in one that only its user can.
   const early = tryChdir(spec.cwd);
   giveStreamsTo(user.uid);
+  setRlimits(plan.rlimits.filter(({ resource }) => !STARVING.includes(resource)));
   sys.setKeepCapabilities(true);
   if (!plan.setgroupsDenied) sys.setGroups(user.additionalGids ?? []);
   sys.setGid(user.gid);
@@ -66,12 +70,23 @@ export function executeProgram(plan: ProcessPlan, path: string): never {
     sys.setNoNewPrivileges();
     loadSeccomp(plan);
   }
+  setRlimits(plan.rlimits.filter(({ resource }) => STARVING.includes(resource)));
   sys.defaultSignals(ignoredSignals());
   sys.unblockAllSignals();
   try {
     sys.execve(path, plan.args, plan.env);
   } catch (cause) {
     throw cause instanceof SysError ? new EngineError(cause.kind, `exec ${path}: ${errnoText(cause.code)}`, { layer: 'runtime', cause }) : cause;
+  }
+}
+
+function setRlimits(rlimits: readonly ResolvedRlimit[]): void {
+  for (const { name, resource, soft, hard } of rlimits) {
+    try {
+      sys.setRlimit(resource, soft, hard);
+    } catch (cause) {
+      throw new EngineError('PermissionDenied', `error setting rlimit type ${resource} (${name}): ${(cause as Error).message}`, { layer: 'runtime', cause });
+    }
   }
 }
 
