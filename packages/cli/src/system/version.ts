@@ -27,7 +27,7 @@ export const command: Command = {
       Arch: process.arch === 'x64' ? 'amd64' : process.arch,
       Context: context.environment.DOCKER_CONTEXT ?? 'default',
     };
-    const value = { Client: client, Server: server ?? null };
+    const value = { Client: withGoName(client), Server: server ? withGoName(server) : null };
     const format = args.string('format');
     if (format === 'json') context.print(goJson(value));
     else if (format) context.print(compileTemplate(format)(value));
@@ -58,6 +58,11 @@ export const command: Command = {
     return 0;
   },
 };
+
+/** Templates say `.APIVersion`, the name of Go's field; JSON says `ApiVersion`. */
+function withGoName<T extends { ApiVersion: string }>(value: T): T {
+  return Object.defineProperty({ ...value }, 'APIVersion', { value: value.ApiVersion, enumerable: false });
+}
 
 function section(title: string, rows: readonly [string, string][]): string {
   return [title, ...rows.filter(([, value]) => value).map(([name, value]) => ` ${`${name}:`.padEnd(19)}${value}`)].join('\n');
