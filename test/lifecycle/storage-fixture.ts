@@ -19,7 +19,7 @@ export function openStorage(): StorageFixture {
   const root = mkdtempSync(join(tmpdir(), 'berth-storage-'));
   const database = openMemoryDatabase();
   const topics: string[] = [];
-  const storage = new Storage({ root, database, leases: NO_LEASES, publish: (_namespace, topic) => topics.push(topic) });
+  const storage = new Storage({ root, database, leases: NO_LEASES, publish: (_namespace, topic) => topics.push(topic), ensureNamespace() {} });
   return {
     root,
     storage,

@@ -24,6 +24,8 @@ export interface StorageOptions {
   database: Database;
   leases: LeaseResources;
   publish: PublishEvent;
+  /** Notes that a namespace exists: the first thing made in it brings it about. */
+  ensureNamespace(namespace: string): void;
 }
 
 export class Storage implements AsyncDisposable {
@@ -34,8 +36,11 @@ export class Storage implements AsyncDisposable {
   readonly unpacker: Unpacker;
   readonly #pool = new UnpackPool();
 
-  constructor({ root, database, leases, publish }: StorageOptions) {
-    const events = storageEvents(publish);
+  constructor({ root, database, leases, publish, ensureNamespace }: StorageOptions) {
+    const events = storageEvents((namespace, topic, event) => {
+      ensureNamespace(namespace);
+      publish(namespace, topic, event);
+    });
     this.content = new FileContent({ root: join(root, 'io.containerd.content.v1.content'), database, leases, onChange: events.content });
     this.images = new SqliteImages({ database, onChange: events.image });
     const copy = (from: string, to: string) => this.#pool.run<void>({ kind: 'copy', from, to } satisfies CopyJob);

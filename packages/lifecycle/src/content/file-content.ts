@@ -71,9 +71,14 @@ export class FileContent {
     const data = join(ingest, 'data');
     chmodSync(data, 0o444);
     renameSync(data, path);
-    this.#rows.markPending.run(digest);
+    this.markPending(digest);
     const syncing = this.#makeDurable(digest, path).finally(() => this.#syncing.delete(syncing));
     this.#syncing.add(syncing);
+  }
+
+  /** Notes that a blob may not be on the disk yet: the next start hashes it, unless it is made durable before. */
+  markPending(digest: Digest): void {
+    this.#rows.markPending.run(digest);
   }
 
   async #makeDurable(digest: Digest, path: string): Promise<void> {

@@ -1,20 +1,9 @@
 // On whose behalf storage is used: the namespace that sees the objects and the lease that keeps what is being made from the
 // garbage collector. gRPC calls carry both as metadata (`containerd-namespace`, `containerd-lease`).
-import { EngineError } from '@berth/errdefs/engine-error';
-import { LEASE, NAMESPACE } from '@berth/rpc/grpc/metadata';
-
 export interface Scope {
   readonly namespace: string;
   /** Everything created through this scope is added to this lease's resources. */
   readonly lease?: string;
-}
-
-/** The scope that a call's metadata names. Every storage call needs a namespace: FailedPrecondition, as containerd answers. */
-export function scopeOf(metadata: { get(key: string): string | undefined }): Scope {
-  const namespace = metadata.get(NAMESPACE);
-  if (!namespace) throw new EngineError('FailedPrecondition', 'namespace is required: failed precondition', { layer: 'lifecycle' });
-  const lease = metadata.get(LEASE);
-  return lease ? { namespace, lease } : { namespace };
 }
 
 /** What a lease or a label can refer to, in containerd's words (leases.Resource.Type). Snapshots name their snapshotter. */

@@ -6,7 +6,8 @@ import { type Content as ContentService, type Info, type Status, WriteAction, ty
 import { timestampOf } from '@berth/rpc/timestamp';
 import type { Implementation } from '@berth/rpc/ttrpc/server';
 import type { BlobInfo, Content, ContentWriter, IngestStatus } from '../content/content.ts';
-import { type Scope, scopeOf } from '../metadata/scope.ts';
+import type { Scope } from '../metadata/scope.ts';
+import { scopeOf } from './call-scope.ts';
 
 /** Bytes in one message of Read, and blobs in one of List. */
 const READ_CHUNK = 1 << 20;
@@ -14,25 +15,25 @@ const LIST_CHUNK = 100;
 
 export function contentService(contentIn: (scope: Scope) => Content): Implementation<typeof ContentService> {
   return {
-    info: ({ digest }, call) => ({ info: infoMessage(contentIn(scopeOf(call.metadata)).info(parseDigest(digest))) }),
+    info: ({ digest }, call) => ({ info: infoMessage(contentIn(scopeOf(call)).info(parseDigest(digest))) }),
 
     update({ info, updateMask }, call) {
       if (!info) throw new EngineError('InvalidArgument', 'info is required: invalid argument', { layer: 'lifecycle' });
-      return { info: infoMessage(contentIn(scopeOf(call.metadata)).update(parseDigest(info.digest), info.labels, updateMask?.paths)) };
+      return { info: infoMessage(contentIn(scopeOf(call)).update(parseDigest(info.digest), info.labels, updateMask?.paths)) };
     },
 
     async *list({ filters }, call) {
-      const infos = contentIn(scopeOf(call.metadata)).list(filters);
+      const infos = contentIn(scopeOf(call)).list(filters);
       for (let at = 0; at < infos.length; at += LIST_CHUNK) yield { info: infos.slice(at, at + LIST_CHUNK).map(infoMessage) };
     },
 
     delete({ digest }, call) {
-      contentIn(scopeOf(call.metadata)).delete(parseDigest(digest));
+      contentIn(scopeOf(call)).delete(parseDigest(digest));
       return {};
     },
 
     async *read({ digest, offset, size }, call) {
-      await using blob = await contentIn(scopeOf(call.metadata)).open(parseDigest(digest));
+      await using blob = await contentIn(scopeOf(call)).open(parseDigest(digest));
       if (offset > blob.size) throw new EngineError('OutOfRange', `read past object length ${blob.size} bytes`, { layer: 'lifecycle' });
       const end = size > 0 ? Math.min(offset + size, blob.size) : blob.size;
       for (let at = offset; at < end; ) {
@@ -44,14 +45,14 @@ export function contentService(contentIn: (scope: Scope) => Content): Implementa
       }
     },
 
-    status: ({ ref }, call) => ({ status: statusMessage(contentIn(scopeOf(call.metadata)).status(ref)) }),
+    status: ({ ref }, call) => ({ status: statusMessage(contentIn(scopeOf(call)).status(ref)) }),
 
-    listStatuses: ({ filters }, call) => ({ statuses: contentIn(scopeOf(call.metadata)).statuses(filters).map(statusMessage) }),
+    listStatuses: ({ filters }, call) => ({ statuses: contentIn(scopeOf(call)).statuses(filters).map(statusMessage) }),
 
-    write: (requests, call) => write(contentIn(scopeOf(call.metadata)), requests),
+    write: (requests, call) => write(contentIn(scopeOf(call)), requests),
 
     async abort({ ref }, call) {
-      await contentIn(scopeOf(call.metadata)).abort(ref);
+      await contentIn(scopeOf(call)).abort(ref);
       return {};
     },
   };

@@ -4,7 +4,8 @@ import type { Images, Image as ImageMessage } from '@berth/rpc/gen/containerd/se
 import { dateOf, timestampOf } from '@berth/rpc/timestamp';
 import type { Implementation } from '@berth/rpc/ttrpc/server';
 import type { Image, ImageStore, NewImage } from '../images/image-store.ts';
-import { type Scope, scopeOf } from '../metadata/scope.ts';
+import type { Scope } from '../metadata/scope.ts';
+import { scopeOf } from './call-scope.ts';
 import { descriptorMessage, descriptorOf } from './descriptor.ts';
 
 export interface ImagesServiceOptions {
@@ -15,17 +16,17 @@ export interface ImagesServiceOptions {
 
 export function imagesService({ imagesIn, collect }: ImagesServiceOptions): Implementation<typeof Images> {
   return {
-    get: ({ name }, call) => ({ image: imageMessage(imagesIn(scopeOf(call.metadata)).get(name)) }),
-    list: ({ filters }, call) => ({ images: imagesIn(scopeOf(call.metadata)).list(filters).map(imageMessage) }),
+    get: ({ name }, call) => ({ image: imageMessage(imagesIn(scopeOf(call)).get(name)) }),
+    list: ({ filters }, call) => ({ images: imagesIn(scopeOf(call)).list(filters).map(imageMessage) }),
     create({ image, sourceDateEpoch }, call) {
       const created = { ...newImage(image), createdAt: dateOf(sourceDateEpoch) };
-      return { image: imageMessage(imagesIn(scopeOf(call.metadata)).create(created)) };
+      return { image: imageMessage(imagesIn(scopeOf(call)).create(created)) };
     },
     update({ image, updateMask }, call) {
-      return { image: imageMessage(imagesIn(scopeOf(call.metadata)).update(newImage(image, updateMask?.paths), updateMask?.paths)) };
+      return { image: imageMessage(imagesIn(scopeOf(call)).update(newImage(image, updateMask?.paths), updateMask?.paths)) };
     },
     async delete({ name, sync, target }, call) {
-      imagesIn(scopeOf(call.metadata)).delete(name, target && descriptorOf(target, 'target'));
+      imagesIn(scopeOf(call)).delete(name, target && descriptorOf(target, 'target'));
       if (sync) await collect();
       return {};
     },

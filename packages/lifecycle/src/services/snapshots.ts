@@ -3,8 +3,9 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import { type Info, Kind, type Snapshots } from '@berth/rpc/gen/containerd/services/snapshots/v1/snapshots';
 import { timestampOf } from '@berth/rpc/timestamp';
 import type { Call, Implementation } from '@berth/rpc/ttrpc/server';
-import { type Scope, scopeOf } from '../metadata/scope.ts';
+import type { Scope } from '../metadata/scope.ts';
 import type { SnapshotInfo, SnapshotKind, Snapshotter } from '../snapshots/snapshotter.ts';
+import { scopeOf } from './call-scope.ts';
 import { mountMessage } from './descriptor.ts';
 
 /** Snapshots in one message of List. */
@@ -13,7 +14,7 @@ const KINDS: Record<SnapshotKind, Kind> = { view: Kind.VIEW, active: Kind.ACTIVE
 
 /** `find` throws InvalidArgument for a snapshotter that there is not. */
 export function snapshotsService(find: (scope: Scope, name: string) => Snapshotter): Implementation<typeof Snapshots> {
-  const of = (request: { snapshotter: string }, call: Call) => find(scopeOf(call.metadata), request.snapshotter);
+  const of = (request: { snapshotter: string }, call: Call) => find(scopeOf(call), request.snapshotter);
   return {
     async prepare(request, call) {
       return { mounts: (await of(request, call).prepare(request.key, request.parent || undefined, request.labels)).map(mountMessage) };

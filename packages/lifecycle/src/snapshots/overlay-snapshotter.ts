@@ -1,7 +1,7 @@
 // Snapshots as overlayfs layers: each has `fs` (its own files) and, while active, `work`; a mount stacks the `fs` of its ancestors
 // below. Nothing is mounted here. Mount options are containerd's own, so that its clients and shims take them unchanged
 // (Documentation/filesystems/overlayfs.rst for their meaning).
-import { chownSync, existsSync, mkdirSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DirectoryMechanism } from './directory-snapshotter.ts';
 import type { Mount } from './snapshotter.ts';
@@ -26,10 +26,12 @@ export class OverlayMechanism implements DirectoryMechanism {
     const files = this.ownFiles(directory);
     mkdirSync(files, { mode: 0o755 });
     if (kind === 'active') mkdirSync(join(directory, 'work'), { mode: 0o711 });
-    // The root of the stack takes its owner from the uppermost layer.
-    if (parents[0] !== undefined) {
-      const { uid, gid } = statSync(this.ownFiles(parents[0]));
+    // The root of the stack is the upper directory: it has to look as the uppermost layer's root does.
+    if (parents[0] === undefined) chmodSync(files, 0o755);
+    else {
+      const { uid, gid, mode } = statSync(this.ownFiles(parents[0]));
       if (uid !== 0 || gid !== 0) chownSync(files, uid, gid);
+      chmodSync(files, mode & 0o7777);
     }
   }
 
