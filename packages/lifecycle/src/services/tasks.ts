@@ -1,0 +1,193 @@
+// The gRPC face of tasks, containerd.services.tasks.v1.Tasks: each call is one question to the task's shim.
+import { EngineError } from '@berth/errdefs/engine-error';
+import type { StateResponse } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
+import type { Container } from '@berth/rpc/gen/containerd/services/containers/v1/containers';
+import type { Tasks } from '@berth/rpc/gen/containerd/services/tasks/v1/tasks';
+import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
+import { type Process, Status } from '@berth/rpc/gen/containerd/types/task/task';
+import { timestampNow } from '@berth/rpc/timestamp';
+import type { Call, Implementation } from '@berth/rpc/ttrpc/server';
+import { parseTraceparent, TRACEPARENT } from '@berth/trace/context';
+import type { Span, Tracer } from '@berth/trace/tracer';
+import type { ContainerStore } from '../containers/container-store.ts';
+import { Filter } from '../metadata/filter.ts';
+import { validateIdentifier } from '../metadata/identifier.ts';
+import type { Task } from '../tasks/task.ts';
+import type { TaskStore } from '../tasks/task-store.ts';
+import { namespaceOf } from './call-scope.ts';
+
+export interface TasksServiceOptions {
+  store: TaskStore;
+  containers: ContainerStore;
+  tracer: Tracer;
+  /** The mounts of a container's own snapshot, for clients that name none. */
+  mountsOf(namespace: string, container: Container): Promise<Mount[]>;
+}
+
+export function tasksService({ store, containers, tracer, mountsOf }: TasksServiceOptions): Implementation<typeof Tasks> {
+  const taskOf = (request: { containerId: string }, call: Call) => store.get(namespaceOf(call), request.containerId);
+
+  /** Only calls that belong to a trace are recorded. */
+  const traced = async <T>(name: string, call: Call, body: (span: Span | undefined) => Promise<T>): Promise<T> => {
+    const parent = parseTraceparent(call.metadata.get(TRACEPARENT));
+    if (!parent) return body(undefined);
+    using span = tracer.start(name, parent);
+    try {
+      return await body(span);
+    } catch (error) {
+      span.fail(error);
+      throw error;
+    }
+  };
+
+  return {
+    create: (request, call) =>
+      traced('lifecycle.create', call, async (span) => {
+        const namespace = namespaceOf(call);
+        const container = containers.get(namespace, request.containerId);
+        if (request.checkpoint?.digest) throw new EngineError('NotImplemented', 'restoring a checkpoint is not supported: not implemented', { layer: 'lifecycle' });
+        if (!container.spec) {
+          throw new EngineError('FailedPrecondition', `container "${container.id}" has no spec: failed precondition`, { layer: 'lifecycle' });
+        }
+        const task = await store.create(
+          {
+            namespace,
+            id: container.id,
+            runtime: request.runtimePath || (container.runtime?.name ?? ''),
+            config: container.spec.value,
+            rootfs: request.rootfs.length === 0 && container.snapshotKey !== '' ? await mountsOf(namespace, container) : request.rootfs,
+            stdin: request.stdin,
+            stdout: request.stdout,
+            stderr: request.stderr,
+            terminal: request.terminal,
+            options: request.options ?? container.runtime?.options,
+          },
+          span,
+        );
+        return { containerId: task.id, pid: task.pid };
+      }),
+
+    start: (request, call) =>
+      traced('lifecycle.start', call, async (span) => {
+        const task = taskOf(request, call);
+        const { pid } = await task.api.start({ id: task.id, execId: request.execId }, task.options(span));
+        return { pid };
+      }),
+
+    delete: (request, call) =>
+      traced('lifecycle.delete', call, async (span) => {
+        const task = taskOf(request, call);
+        const answer = await task.api.delete({ id: task.id }, task.options(span));
+        await store.remove(task);
+        return { id: task.id, ...answer };
+      }),
+
+    deleteProcess: (request, call) =>
+      traced('lifecycle.delete-process', call, async (span) => {
+        const task = taskOf(request, call);
+        validateIdentifier('exec id', request.execId);
+        return { id: request.execId, ...(await task.api.delete({ id: task.id, execId: request.execId }, task.options(span))) };
+      }),
+
+    async get(request, call) {
+      const task = taskOf(request, call);
+      return { process: processOf(await task.api.state({ id: task.id, execId: request.execId }, task.options())) };
+    },
+
+    async list(_request, call) {
+      const states = await Promise.all(store.list(namespaceOf(call)).map(stateOf));
+      return { tasks: states.filter((state) => state !== undefined) };
+    },
+
+    async kill(request, call) {
+      const task = taskOf(request, call);
+      const { execId, signal, all } = request;
+      return task.api.kill({ id: task.id, execId, signal, all }, task.options());
+    },
+
+    exec: (request, call) =>
+      traced('lifecycle.exec', call, async (span) => {
+        const task = taskOf(request, call);
+        validateIdentifier('exec id', request.execId);
+        const { execId, stdin, stdout, stderr, terminal, spec } = request;
+        return task.api.exec({ id: task.id, execId, stdin, stdout, stderr, terminal, spec }, task.options(span));
+      }),
+
+    async resizePty(request, call) {
+      const task = taskOf(request, call);
+      const { execId, width, height } = request;
+      return task.api.resizePty({ id: task.id, execId, width, height }, task.options());
+    },
+
+    async closeIO(request, call) {
+      const task = taskOf(request, call);
+      return task.api.closeIO({ id: task.id, execId: request.execId, stdin: request.stdin }, task.options());
+    },
+
+    async pause(request, call) {
+      const task = taskOf(request, call);
+      return task.api.pause({ id: task.id }, task.options());
+    },
+
+    async resume(request, call) {
+      const task = taskOf(request, call);
+      return task.api.resume({ id: task.id }, task.options());
+    },
+
+    async listPids(request, call) {
+      const task = taskOf(request, call);
+      return task.api.pids({ id: task.id }, task.options());
+    },
+
+    checkpoint() {
+      throw new EngineError('NotImplemented', 'checkpoints are not supported: not implemented', { layer: 'lifecycle' });
+    },
+
+    async update(request, call) {
+      const task = taskOf(request, call);
+      return task.api.update({ id: task.id, resources: request.resources, annotations: request.annotations }, task.options());
+    },
+
+    async metrics({ filters }, call) {
+      const filter = new Filter(filters);
+      const tasks = store.list(namespaceOf(call)).filter((task) => filter.matches(task, readTask));
+      const metrics = await Promise.all(tasks.map(metricOf));
+      return { metrics: metrics.filter((metric) => metric !== undefined) };
+    },
+
+    async wait(request, call) {
+      const task = taskOf(request, call);
+      return task.api.wait({ id: task.id, execId: request.execId }, task.options(undefined, call.signal));
+    },
+  };
+}
+
+/** Undefined for a task that ended or stopped answering while the list was made. */
+async function stateOf(task: Task) {
+  try {
+    return processOf(await task.api.state({ id: task.id }, { ...task.options(), timeout: 2000 }));
+  } catch (error) {
+    if (error instanceof EngineError && (error.kind === 'NotFound' || error.kind === 'Unavailable')) return undefined;
+    // A shim that hangs must not hide the other tasks, nor itself.
+    return { containerId: task.id, id: task.id, pid: task.pid, status: Status.UNKNOWN };
+  }
+}
+
+async function metricOf(task: Task) {
+  try {
+    const { stats } = await task.api.stats({ id: task.id }, task.options());
+    return { timestamp: timestampNow(), id: task.id, data: stats };
+  } catch {
+    // Stopped meanwhile: it uses nothing any more.
+    return undefined;
+  }
+}
+
+function processOf(state: StateResponse): Process {
+  const { id, execId, pid, status, stdin, stdout, stderr, terminal, exitStatus, exitedAt } = state;
+  return { containerId: id, id: execId || id, pid, status, stdin, stdout, stderr, terminal, exitStatus, exitedAt };
+}
+
+function readTask(task: Task, path: readonly string[]): string | undefined {
+  return path[0] === 'id' ? task.id : path[0] === 'namespace' ? task.namespace : undefined;
+}

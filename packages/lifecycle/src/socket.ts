@@ -1,0 +1,34 @@
+// A listening unix socket's file: left by a service that was killed it is in the way, of a living one it must not be touched.
+import { chmodSync, existsSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import { EngineError } from '@berth/errdefs/engine-error';
+
+/** Makes room for a socket at `path`. FailedPrecondition when somebody serves there. */
+export async function claimSocket(path: string): Promise<void> {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+  if (!existsSync(path)) return;
+  if (!lstatSync(path).isSocket()) {
+    throw new EngineError('FailedPrecondition', `${path} exists and is not a socket; choose another --address`, { layer: 'lifecycle' });
+  }
+  if (await answers(path)) {
+    throw new EngineError('FailedPrecondition', `the socket ${path} is in use by another service; stop it or choose another --address`, { layer: 'lifecycle' });
+  }
+  rmSync(path, { force: true });
+}
+
+/** For root alone: whoever may talk to this service is root on the machine. */
+export function protectSocket(path: string): void {
+  chmodSync(path, 0o600);
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path);
+    probe.on('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.on('error', () => resolve(false));
+  });
+}

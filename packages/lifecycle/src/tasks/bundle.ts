@@ -1,0 +1,109 @@
+// The bundle of a task, containerd's layout: <state>/io.containerd.runtime.v2.task/<namespace>/<id>/ with config.json, rootfs/ and what
+// the shim adds (bootstrap.json, init.pid). The directory is the record that a task exists: it is made first and removed last.
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { EngineError } from '@berth/errdefs/engine-error';
+
+export interface Bundle {
+  namespace: string;
+  id: string;
+  path: string;
+}
+
+/** How the shim of a bundle is reached. */
+export interface ShimAddress {
+  /** A unix socket's path. */
+  address: string;
+  /** Of the task API: 2 or 3. */
+  version: number;
+  pid?: number;
+}
+
+/** Beside containerd's own files: which runtime the task was made with, for the restart of this service. */
+const RUNTIME_FILE = 'runtime';
+
+export class Bundles {
+  readonly #root: string;
+
+  constructor(state: string) {
+    this.#root = join(state, 'io.containerd.runtime.v2.task');
+    mkdirSync(this.#root, { recursive: true, mode: 0o711 });
+  }
+
+  /** `config` are the bytes of config.json, as the client wrote them. AlreadyExists for a bundle that is there. */
+  create(namespace: string, id: string, runtime: string, config: Uint8Array): Bundle {
+    const bundle: Bundle = { namespace, id, path: join(this.#root, namespace, id) };
+    mkdirSync(join(this.#root, namespace), { recursive: true, mode: 0o711 });
+    try {
+      mkdirSync(bundle.path, { mode: 0o711 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      throw new EngineError('AlreadyExists', `task ${id}: already exists`, { layer: 'lifecycle', details: { namespace, id } });
+    }
+    mkdirSync(join(bundle.path, 'rootfs'), { mode: 0o711 });
+    writeFileSync(join(bundle.path, 'config.json'), config, { mode: 0o600 });
+    writeFileSync(join(bundle.path, RUNTIME_FILE), runtime);
+    return bundle;
+  }
+
+  /** Every bundle on the disk, after a restart. */
+  list(): Bundle[] {
+    return readdirSync(this.#root).flatMap((namespace) =>
+      readdirSync(join(this.#root, namespace)).map((id) => ({ namespace, id, path: join(this.#root, namespace, id) })),
+    );
+  }
+
+  runtime(bundle: Bundle): string | undefined {
+    return readOrNothing(join(bundle.path, RUNTIME_FILE));
+  }
+
+  /** What the shim wrote: bootstrap.json, or `address` by shims of containerd before 1.7. */
+  shim(bundle: Bundle): ShimAddress | undefined {
+    const bootstrap = readOrNothing(join(bundle.path, 'bootstrap.json'));
+    if (bootstrap !== undefined) return parseBootstrap(bootstrap);
+    const address = readOrNothing(join(bundle.path, 'address'));
+    return address === undefined ? undefined : parseBootstrap(address);
+  }
+
+  /** For shims that leave this to whoever started them. */
+  writeShim(bundle: Bundle, { address, version }: ShimAddress): void {
+    const path = join(bundle.path, 'bootstrap.json');
+    if (existsSync(path)) return;
+    writeFileSync(`${path}.tmp`, JSON.stringify({ version, address: `unix://${address}`, protocol: 'ttrpc' }));
+    renameSync(`${path}.tmp`, path);
+  }
+
+  /** The pid of the container's first process, as the shim noted it. */
+  initPid(bundle: Bundle): number {
+    return Number.parseInt(readOrNothing(join(bundle.path, 'init.pid')) ?? '', 10) || 0;
+  }
+
+  remove(bundle: Bundle): void {
+    rmSync(bundle.path, { recursive: true, force: true });
+  }
+}
+
+/** A shim's answer to `start`: JSON since version 3, an address alone before. */
+export function parseBootstrap(text: string): ShimAddress {
+  const trimmed = text.trim();
+  if (!trimmed.startsWith('{')) return { address: pathOf(trimmed), version: 2 };
+  const { version, address, protocol } = JSON.parse(trimmed) as { version?: number; address?: string; protocol?: string };
+  if (protocol !== undefined && protocol !== '' && protocol !== 'ttrpc') {
+    throw new EngineError('NotImplemented', `the shim speaks ${protocol}, which is not supported; use one that speaks ttrpc`, { layer: 'lifecycle' });
+  }
+  return { address: pathOf(address ?? ''), version: version ?? 2 };
+}
+
+function pathOf(address: string): string {
+  const path = address.replace(/^unix:(\/\/)?/, '');
+  if (!path.startsWith('/')) throw new EngineError('Internal', `the shim's address "${address}" is not a unix socket`, { layer: 'lifecycle' });
+  return path;
+}
+
+function readOrNothing(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

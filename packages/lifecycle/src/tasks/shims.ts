@@ -1,0 +1,59 @@
+// Where shims come from: the zygote for Berth's own runtime, a shim program by containerd's contract for any other.
+import { EngineError } from '@berth/errdefs/engine-error';
+import type { Any } from '@berth/rpc/gen/google/protobuf/any';
+import type { Bundle, ShimAddress } from './bundle.ts';
+
+export interface StartShimOptions {
+  bundle: Bundle;
+  /** The runtime's options, as the client gave them. */
+  options?: Any;
+  signal?: AbortSignal;
+}
+
+/** How a dead shim's container is remembered. */
+export interface DeadTask {
+  pid: number;
+  exitStatus: number;
+  /** Milliseconds since 1970. */
+  exitedAt: number;
+}
+
+export interface Shims {
+  /** Returns when the shim takes connections. Nothing is left of one that does not. */
+  start(options: StartShimOptions): Promise<ShimAddress>;
+  /** Takes over a living shim that an earlier process of this service started. */
+  adopt(bundle: Bundle): void;
+  /** Removes what a shim that is gone left: processes, cgroups, mounts. Safe to repeat. */
+  cleanUp(bundle: Bundle): Promise<DeadTask>;
+}
+
+/** Berth's own runtime, and the default. */
+export const BERTH_RUNTIME = 'io.containerd.berth.v1';
+
+/** 128 + SIGKILL: nobody was there to see how it ended. */
+export const KILLED = 137;
+
+/** The shims of every runtime, by name: `io.containerd.<name>.<version>`, or the absolute path of a shim program. */
+export class ShimsByRuntime {
+  readonly #berth: Shims;
+  readonly #program: (program: string) => Shims;
+
+  constructor(berth: Shims, program: (program: string) => Shims) {
+    this.#berth = berth;
+    this.#program = program;
+  }
+
+  of(runtime: string): Shims {
+    return runtime === BERTH_RUNTIME ? this.#berth : this.#program(shimProgramOf(runtime));
+  }
+}
+
+/** `io.containerd.runc.v2` → `containerd-shim-runc-v2`. */
+export function shimProgramOf(runtime: string): string {
+  if (runtime.startsWith('/')) return runtime;
+  const parts = runtime.split('.');
+  if (parts.length < 2 || parts.some((part) => !/^[A-Za-z0-9_-]+$/.test(part))) {
+    throw new EngineError('InvalidArgument', `invalid runtime name ${runtime}, correct runtime name should be either format like \`io.containerd.runc.v2\` or a full path to the binary: invalid argument`, { layer: 'lifecycle' });
+  }
+  return `containerd-shim-${parts.at(-2)}-${parts.at(-1)}`;
+}

@@ -1,0 +1,197 @@
+// The tasks that there are: made, found again after a restart, and given up when their shim dies. Runs in berth-lifecycle.
+//
+// A shim that dies takes the knowledge of its container with it: what is left of the container is killed and cleaned up, and
+// subscribers learn of an exit with 137, as if somebody had killed it.
+import { EngineError } from '@berth/errdefs/engine-error';
+import { TaskDelete, TaskExit } from '@berth/rpc/gen/containerd/events/task';
+import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
+import type { Any } from '@berth/rpc/gen/google/protobuf/any';
+import { timestampOf } from '@berth/rpc/timestamp';
+import type { Span } from '@berth/trace/tracer';
+import type { EventExchange } from '../events/exchange.ts';
+import type { Bundle, Bundles } from './bundle.ts';
+import { BERTH_RUNTIME, type DeadTask, KILLED, type ShimsByRuntime } from './shims.ts';
+import { Task } from './task.ts';
+
+export interface NewTask {
+  namespace: string;
+  id: string;
+  runtime: string;
+  /** config.json. */
+  config: Uint8Array;
+  rootfs: Mount[];
+  stdin: string;
+  stdout: string;
+  stderr: string;
+  terminal: boolean;
+  options?: Any;
+}
+
+export interface TaskStoreOptions {
+  bundles: Bundles;
+  shims: ShimsByRuntime;
+  events: EventExchange;
+  log: { warn(fields: object, message: string): void; error(fields: object, message: string): void };
+}
+
+/** Milliseconds in which a shim that was found after a restart has to answer. */
+const RECONNECT_TIMEOUT = 5000;
+
+export class TaskStore {
+  readonly #options: TaskStoreOptions;
+  readonly #tasks = new Map<string, Task>();
+  /** Keys of tasks that are being made or cleaned up. */
+  readonly #busy = new Set<string>();
+
+  constructor(options: TaskStoreOptions) {
+    this.#options = options;
+  }
+
+  find(namespace: string, id: string): Task | undefined {
+    return this.#tasks.get(`${namespace}/${id}`);
+  }
+
+  /** NotFound: `task <id>: not found`. */
+  get(namespace: string, id: string): Task {
+    const task = this.find(namespace, id);
+    if (!task) throw new EngineError('NotFound', `task ${id}: not found`, { layer: 'lifecycle', details: { namespace, id } });
+    return task;
+  }
+
+  list(namespace: string): Task[] {
+    return [...this.#tasks.values()].filter((task) => task.namespace === namespace);
+  }
+
+  async create(wanted: NewTask, span?: Span): Promise<Task> {
+    const { namespace, id, runtime } = wanted;
+    const key = `${namespace}/${id}`;
+    if (this.#tasks.has(key) || this.#busy.has(key)) {
+      throw new EngineError('AlreadyExists', `task ${id}: already exists`, { layer: 'lifecycle', details: { namespace, id } });
+    }
+    const { bundles } = this.#options;
+    const shims = this.#options.shims.of(runtime);
+    this.#busy.add(key);
+    try {
+      const bundle = bundles.create(namespace, id, runtime, wanted.config);
+      let task: Task | undefined;
+      try {
+        task = await during(span, 'lifecycle.shim', async () => {
+          const address = await shims.start({ bundle, options: wanted.options });
+          bundles.writeShim(bundle, address);
+          return Task.connect(bundle, runtime, address);
+        });
+        const created = task;
+        const { rootfs, stdin, stdout, stderr, terminal, options } = wanted;
+        const request = { id, bundle: bundle.path, rootfs, stdin, stdout, stderr, terminal, options };
+        const { pid } = await created.api.create(request, created.options(span));
+        created.pid = pid;
+      } catch (error) {
+        await this.#undo(bundle, runtime, task);
+        throw error;
+      }
+      this.#tasks.set(key, task);
+      this.#watch(task);
+      return task;
+    } finally {
+      this.#busy.delete(key);
+    }
+  }
+
+  /** Forgets a task that its shim has deleted, and ends the shim. */
+  async remove(task: Task): Promise<void> {
+    task.ending = true;
+    this.#tasks.delete(`${task.namespace}/${task.id}`);
+    await task.release();
+    this.#options.bundles.remove(task.bundle);
+  }
+
+  /** Finds the tasks of before this process: those whose shim answers go on, the others are cleaned up. */
+  async recover(): Promise<{ found: number; lost: number }> {
+    const outcomes = await Promise.all(this.#options.bundles.list().map((bundle) => this.#recoverOne(bundle)));
+    return { found: outcomes.filter((found) => found).length, lost: outcomes.filter((found) => !found).length };
+  }
+
+  /** Lets go of every shim; their containers live on. */
+  disconnect(): void {
+    for (const task of this.#tasks.values()) task.disconnect();
+    this.#tasks.clear();
+  }
+
+  async #recoverOne(bundle: Bundle): Promise<boolean> {
+    const { bundles, log } = this.#options;
+    const runtime = bundles.runtime(bundle) ?? BERTH_RUNTIME;
+    try {
+      const address = bundles.shim(bundle);
+      if (!address) throw new EngineError('NotFound', 'its shim never served', { layer: 'lifecycle' });
+      const task = await Task.connect(bundle, runtime, address);
+      try {
+        const { taskPid } = await task.api.connect({ id: bundle.id }, { ...task.options(), timeout: RECONNECT_TIMEOUT });
+        if (taskPid === 0) throw new EngineError('NotFound', 'its shim has no task', { layer: 'lifecycle' });
+        task.pid = taskPid;
+        this.#options.shims.of(runtime).adopt(bundle);
+      } catch (error) {
+        // A creation that was under way when this service died, or a shim that hangs.
+        await task.release();
+        throw error;
+      }
+      this.#tasks.set(`${task.namespace}/${task.id}`, task);
+      this.#watch(task);
+      return true;
+    } catch (error) {
+      log.warn({ namespace: bundle.namespace, id: bundle.id, reason: (error as Error).message }, 'cleaning up after a task whose shim is gone');
+      await this.#bury(bundle, runtime);
+      return false;
+    }
+  }
+
+  #watch(task: Task): void {
+    void task.gone().then(async () => {
+      const key = `${task.namespace}/${task.id}`;
+      if (task.ending || this.#tasks.get(key) !== task) return;
+      this.#options.log.warn({ namespace: task.namespace, id: task.id, shim: task.shim.pid }, 'shim disconnected');
+      this.#tasks.delete(key);
+      this.#busy.add(key);
+      try {
+        await this.#bury(task.bundle, task.runtime);
+      } finally {
+        this.#busy.delete(key);
+      }
+    });
+  }
+
+  /** Cleans up after a dead shim and tells of the end of its container. */
+  async #bury(bundle: Bundle, runtime: string): Promise<void> {
+    const { events, bundles } = this.#options;
+    const { namespace, id } = bundle;
+    const noted = bundles.initPid(bundle);
+    const dead = await this.#cleanUp(bundle, runtime);
+    const pid = dead.pid || noted;
+    const exitedAt = timestampOf(dead.exitedAt);
+    if (pid !== 0) {
+      events.emit(namespace, '/tasks/exit', TaskExit, { containerId: id, id, pid, exitStatus: dead.exitStatus, exitedAt });
+      events.emit(namespace, '/tasks/delete', TaskDelete, { containerId: id, pid, exitStatus: dead.exitStatus, exitedAt });
+    }
+    bundles.remove(bundle);
+  }
+
+  async #cleanUp(bundle: Bundle, runtime: string): Promise<DeadTask> {
+    try {
+      return await this.#options.shims.of(runtime).cleanUp(bundle);
+    } catch (error) {
+      this.#options.log.error({ namespace: bundle.namespace, id: bundle.id, reason: (error as Error).message }, 'cleaning up after a shim failed');
+      return { pid: 0, exitStatus: KILLED, exitedAt: Date.now() };
+    }
+  }
+
+  /** After a creation that failed: the shim has undone its part, unless it is gone itself. */
+  async #undo(bundle: Bundle, runtime: string, task: Task | undefined): Promise<void> {
+    if (task && !task.ending) await task.release();
+    // A shim that created nothing leaves no pid file, and then nothing is left to clean up but the bundle.
+    if (this.#options.bundles.initPid(bundle) !== 0) await this.#cleanUp(bundle, runtime);
+    this.#options.bundles.remove(bundle);
+  }
+}
+
+function during<T>(span: Span | undefined, name: string, body: () => T): T {
+  return span ? span.during(name, body) : body();
+}

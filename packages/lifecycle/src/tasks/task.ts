@@ -1,0 +1,73 @@
+// One task, seen from this service: the connection to its shim. The shim knows everything else; nothing is remembered here that it
+// could be asked. A shim whose connection breaks is dead: it never closes one by itself while it has a task.
+import { EngineError } from '@berth/errdefs/engine-error';
+import { Task as TaskV2 } from '@berth/rpc/gen/containerd/runtime/task/v2/shim';
+import { Task as TaskV3 } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
+import { type CallOptions, type Stub, TtrpcClient } from '@berth/rpc/ttrpc/client';
+import { NAMESPACE } from '@berth/rpc/ttrpc/message';
+import { formatTraceparent, TRACEPARENT } from '@berth/trace/context';
+import type { Span } from '@berth/trace/tracer';
+import type { Bundle, ShimAddress } from './bundle.ts';
+
+export class Task {
+  readonly bundle: Bundle;
+  readonly runtime: string;
+  readonly shim: ShimAddress;
+  /** The pid of the first process; 0 until it is created. */
+  pid = 0;
+  /** Whether this service ends the shim, so that the end of its connection is no surprise. */
+  ending = false;
+  readonly api: Stub<typeof TaskV3>;
+  readonly #client: TtrpcClient;
+
+  private constructor(bundle: Bundle, runtime: string, shim: ShimAddress, client: TtrpcClient) {
+    this.bundle = bundle;
+    this.runtime = runtime;
+    this.shim = shim;
+    this.#client = client;
+    this.api = client.stub(shim.version >= 3 ? TaskV3 : TaskV2);
+  }
+
+  static async connect(bundle: Bundle, runtime: string, shim: ShimAddress): Promise<Task> {
+    return new Task(bundle, runtime, shim, await TtrpcClient.connect(shim.address));
+  }
+
+  get id(): string {
+    return this.bundle.id;
+  }
+
+  get namespace(): string {
+    return this.bundle.namespace;
+  }
+
+  /** Metadata of a call to the shim. */
+  options(span?: Span, signal?: AbortSignal): CallOptions {
+    const metadata: [string, string][] = [[NAMESPACE, this.namespace]];
+    if (span) metadata.push([TRACEPARENT, formatTraceparent(span.context)]);
+    return { metadata, signal };
+  }
+
+  /** Resolves when the shim is gone, however that happened. */
+  gone(): Promise<void> {
+    return this.#client.closed();
+  }
+
+  /** Asks the shim to end, and lets go of it. */
+  async release(): Promise<void> {
+    this.ending = true;
+    try {
+      await this.api.shutdown({ id: this.id, now: true }, { ...this.options(), timeout: 5000 });
+    } catch (error) {
+      // It may close the connection before the answer is out.
+      if (!(error instanceof EngineError)) throw error;
+    } finally {
+      this.#client.close();
+    }
+  }
+
+  /** Lets go of the shim, which lives on. */
+  disconnect(): void {
+    this.ending = true;
+    this.#client.close();
+  }
+}
