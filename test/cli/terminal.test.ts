@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { dockerClient, ROOT } from '../harness/programs.ts';
+import { Terminal } from '../harness/terminal.ts';
+import { type Bench, withBothClients } from './both-clients.ts';
+
+const commandOf = ({ name }: Bench) => (name === 'docker' ? dockerClient() : join(ROOT, 'bin', 'berth'));
+const terminal = (bench: Bench, args: string[]) => new Terminal(commandOf(bench), args, bench.daemon.environment);
+
+withBothClients('terminals and signals', {
+  'a shell with -it: echo, size, exit code': async (bench) => {
+    using tty = terminal(bench, ['run', '--rm', '-it', 'busybox', 'sh']);
+    await tty.see(/# /);
+    tty.type('tty; stty size; exit 3\n');
+    assert.equal(await tty.exit(), 3);
+    assert.match(tty.screen, /\/dev\/(pts\/\d+|console)\r\n24 80\r\n/);
+  },
+  'a change of the window’s size reaches the program': async (bench) => {
+    using tty = terminal(bench, [
+      'run',
+      '--rm',
+      '-it',
+      'busybox',
+      'sh',
+      '-c',
+      'trap "stty size; exit" WINCH; echo ready; while :; do sleep 0.05; done',
+    ]);
+    await tty.see(/ready/);
+    tty.resize({ rows: 50, columns: 132 });
+    await tty.see(/50 132/);
+    await tty.exit();
+  },
+  'the detach keys leave the container running, and attach comes back': async (bench) => {
+    const name = bench.unique();
+    {
+      using tty = terminal(bench, ['run', '-it', '--name', name, 'busybox', 'sh']);
+      await tty.see(/# /);
+      tty.type('\x10\x11');
+      assert.equal(await tty.exit(), 0);
+    }
+    assert.equal((await bench.client(['inspect', '-f', '{{.State.Running}}', name])).stdout, 'true\n');
+    using again = terminal(bench, ['attach', name]);
+    again.type('echo back-$((40+2))\n');
+    await again.see(/back-42/);
+    again.type('exit 5\n');
+    assert.equal(await again.exit(), 5);
+    await bench.client(['rm', '-f', name]);
+  },
+  'exec -it has a terminal of its own': async (bench) => {
+    const name = bench.unique();
+    await bench.client(['run', '-d', '--name', name, 'busybox', 'sleep', '60']);
+    using tty = terminal(bench, ['exec', '-it', name, 'sh']);
+    await tty.see(/# /);
+    tty.type('stty size; exit 8\n');
+    assert.equal(await tty.exit(), 8);
+    assert.match(tty.screen, /24 80/);
+    await bench.client(['rm', '-f', name]);
+  },
+  'ctrl-c in a terminal is the container’s': async (bench) => {
+    using tty = terminal(bench, [
+      'run',
+      '--rm',
+      '-it',
+      'busybox',
+      'sh',
+      '-c',
+      'trap "echo interrupted; exit 9" INT; echo ready; while :; do sleep 0.05; done',
+    ]);
+    await tty.see(/ready/);
+    tty.type('\x03');
+    assert.equal(await tty.exit(), 9);
+    assert.match(tty.screen, /interrupted/);
+  },
+  'signals to the client go on to the container': async (bench) => {
+    const script = 'trap "echo told; exit 4" TERM; echo ready; while :; do sleep 0.05; done';
+    const child = spawn(commandOf(bench), ['run', '--rm', 'busybox', 'sh', '-c', script], {
+      env: bench.daemon.environment,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    let output = '';
+    const code = await new Promise((resolve) => {
+      child.stdout.on('data', (chunk) => {
+        output += chunk;
+        if (output === 'ready\n') child.kill('SIGTERM');
+      });
+      child.on('close', resolve);
+    });
+    assert.equal(output, 'ready\ntold\n');
+    assert.equal(code, 4);
+  },
+  '-t without a terminal on standard input is refused': async (bench) => {
+    const result = await bench.client(['run', '--rm', '-it', 'busybox', 'true']);
+    assert.equal(result.code, 1);
+    assert.match(result.stderr, /the input device is not a TTY/i);
+  },
+});
