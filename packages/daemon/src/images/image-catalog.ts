@@ -64,6 +64,12 @@ export class ImageCatalog implements ImageResolver {
     return this.#names.get(name)?.target;
   }
 
+  /** The labels that all names of an image carry: which platform of an index it is. */
+  labels(image: Image): Record<string, string> {
+    const platform = image.names.map((name) => this.#names.get(name)?.labels[PLATFORM_LABEL]).find((found) => found !== undefined);
+    return platform === undefined ? {} : { [PLATFORM_LABEL]: platform };
+  }
+
   /** When the image was last given a name here. */
   taggedAt(image: Image): Date | undefined {
     const times = image.names.flatMap((name) => this.#names.get(name)?.updatedAt ?? []);

@@ -69,6 +69,21 @@ export class Repository implements Disposable {
     });
   }
 
+  /** Every tag, page by page (the Link header names the next one). */
+  async tags(signal?: AbortSignal): Promise<string[]> {
+    const tags: string[] = [];
+    let next: string | URL | undefined = '/tags/list';
+    while (next !== undefined) {
+      const path: string | URL = next;
+      const response = await retrying(() => this.upstream.request({ method: 'GET', path, expect: [200], signal }), signal);
+      const page = JSON.parse((await readLimited(response, MANIFEST_LIMIT, 'tag list')).toString('utf8')) as { tags?: string[] | null };
+      tags.push(...(page.tags ?? []));
+      const link: string | undefined = /<([^>]+)>\s*;\s*rel="?next"?/.exec(String(response.headers.link ?? ''))?.[1];
+      next = link === undefined ? undefined : this.upstream.resolve(link);
+    }
+    return tags;
+  }
+
   async hasBlob(digest: Digest, signal?: AbortSignal): Promise<boolean> {
     const response = await this.upstream.request({ method: 'HEAD', path: `/blobs/${digest}`, expect: [200, 404], signal });
     response.resume();

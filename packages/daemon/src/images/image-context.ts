@@ -1,0 +1,49 @@
+// What the verbs on images work with: handed to each of them, made once when the daemon starts.
+import type { Config } from '../config/config.ts';
+import type { Events } from '../events/events.ts';
+import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { Image, ImageUsers } from './image.ts';
+import { ImageCatalog } from './image-catalog.ts';
+import { ImageServices } from './image-services.ts';
+import { ImageSizes } from './image-sizes.ts';
+import { RegistryHosts } from './registry-hosts.ts';
+
+export interface ImageContext {
+  readonly services: ImageServices;
+  readonly catalog: ImageCatalog;
+  readonly sizes: ImageSizes;
+  readonly hosts: RegistryHosts;
+  readonly users: ImageUsers;
+  readonly events: Events;
+}
+
+export interface ImageContextOptions {
+  lifecycle: Lifecycle;
+  config: Config;
+  users: ImageUsers;
+  events: Events;
+}
+
+/** Before the first request, `catalog.refresh()` must have been awaited. */
+export function imageContext({ lifecycle, config, users, events }: ImageContextOptions): ImageContext {
+  const services = new ImageServices(lifecycle);
+  return {
+    services,
+    catalog: new ImageCatalog(services),
+    sizes: new ImageSizes(services),
+    hosts: new RegistryHosts(config.registry, config.execRoot),
+    users,
+    events,
+  };
+}
+
+/** Docker's image events carry the image's labels and the name that people know. */
+export function emitImageEvent(context: ImageContext, action: string, actor: string, image: Image | undefined, name: string): void {
+  context.events.emit('image', action, actor, { ...image?.config.config?.Labels, name });
+}
+
+/** Keeps the catalog fresh when others (ctr, nerdctl) change images of this namespace. Ends with the signal, or with the connection. */
+export async function followImages(context: ImageContext, lifecycle: Lifecycle, namespace: string, signal: AbortSignal): Promise<void> {
+  const filters = [`namespace==${namespace},topic~=|^/images/|`];
+  for await (const _change of lifecycle.events.subscribe({ filters }, { signal })) await context.catalog.refresh();
+}

@@ -1,0 +1,97 @@
+// GET /images/json: summaries, newest first, and the filters on them.
+import type { Filters } from '@berth/api/filters';
+import type { ImageSummary } from '@berth/api/image';
+import { EngineError } from '@berth/errdefs/engine-error';
+import type { Image } from './image.ts';
+import type { ImageContext } from './image-context.ts';
+
+export const IMAGE_FILTERS = ['dangling', 'label', 'label!', 'reference', 'before', 'since', 'until'] as const;
+
+export interface ListOptions {
+  filters: Filters;
+  sharedSize: boolean;
+}
+
+export async function listImages(context: ImageContext, options: ListOptions): Promise<ImageSummary[]> {
+  const images = selectImages(context, options.filters);
+  const summaries = await Promise.all(images.map((image) => summaryOf(context, image, options.sharedSize)));
+  return summaries.sort((a, b) => b.Created - a.Created);
+}
+
+/** The images that satisfy every filter. NotFound when `before` or `since` names none. */
+export function selectImages(context: ImageContext, filters: Filters): Image[] {
+  const dangling = filters.boolean('dangling');
+  const [before] = filters.get('before').map((text) => createdAt(boundary(context, text)));
+  const [since] = filters.get('since').map((text) => createdAt(boundary(context, text)));
+  const [until] = filters.get('until').map(momentOf);
+  return context.catalog.all().filter((image) => {
+    const created = createdAt(image);
+    const labels = image.config.config?.Labels;
+    return (
+      (dangling === undefined || (image.repoTags.length === 0) === dangling) &&
+      (before === undefined || created < before) &&
+      (since === undefined || created > since) &&
+      (until === undefined || created < until) &&
+      filters.labels('label', labels) &&
+      !(filters.has('label!') && filters.labels('label!', labels)) &&
+      filters.some('reference', (pattern) => [...image.repoTags, ...image.repoDigests].some((name) => matchesReference(pattern, name)))
+    );
+  });
+}
+
+async function summaryOf(context: ImageContext, image: Image, sharedSize: boolean): Promise<ImageSummary> {
+  const Size = await context.sizes.total(image);
+  return {
+    Containers: context.users.usesOf(image.id).length,
+    Created: Math.floor(createdAt(image) / 1000),
+    Id: image.id,
+    Labels: image.config.config?.Labels ?? null,
+    ParentId: '',
+    RepoDigests: [...image.repoDigests],
+    RepoTags: [...image.repoTags],
+    SharedSize: sharedSize ? Size - (await context.sizes.unique(image, context.catalog.all())) : -1,
+    Size,
+  };
+}
+
+/** Milliseconds since 1970; images without a time are as old as time itself. */
+export function createdAt(image: Image): number {
+  const time = Date.parse(image.config.created ?? '');
+  return Number.isNaN(time) ? 0 : time;
+}
+
+function boundary(context: ImageContext, text: string): Image {
+  const image = context.catalog.find(text);
+  if (!image) throw new EngineError('NotFound', `No such image: ${text}`, { layer: 'daemon' });
+  return image;
+}
+
+const UNIT_MS: Record<string, number> = { ns: 1e-6, us: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** A Unix time, an RFC 3339 time, or a Go duration before now. */
+export function momentOf(text: string): number {
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)/g)];
+  if (parts.length > 0 && parts.map((part) => part[0]).join('') === text) {
+    return Date.now() - parts.reduce((sum, [, value, unit]) => sum + Number(value) * (UNIT_MS[unit ?? ''] ?? 0), 0);
+  }
+  const time = Date.parse(text);
+  if (Number.isNaN(time)) throw new EngineError('InvalidArgument', `invalid filter 'until=${text}': use a Unix time, an RFC 3339 time or a duration such as 10m`, { layer: 'daemon' });
+  return time;
+}
+
+/** Go's path.Match over the whole name, or over the repository alone: `*` and `?` stop at slashes. */
+export function matchesReference(pattern: string, name: string): boolean {
+  const repository = name.replace(/@.*$/, '').replace(/:[^:/]*$/, '');
+  const expression = globOf(pattern);
+  return expression.test(name) || expression.test(repository);
+}
+
+function globOf(pattern: string): RegExp {
+  const source = pattern.replace(/\[!|[.+^${}()|\\]|\*|\?/g, (part) => (part === '*' ? '[^/]*' : part === '?' ? '[^/]' : part === '[!' ? '[^' : `\\${part}`));
+  try {
+    return new RegExp(`^${source}$`);
+  } catch (cause) {
+    throw new EngineError('InvalidArgument', `invalid filter 'reference=${pattern}': syntax error in pattern`, { layer: 'daemon', cause });
+  }
+}

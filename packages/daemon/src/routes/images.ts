@@ -1,0 +1,145 @@
+// The Engine API's images, and what it asks registries: paths, parameters and status codes. What they do is in ../images.
+import { Readable } from 'node:stream';
+import { Filters } from '@berth/api/filters';
+import type { AuthConfig, ImageSummary } from '@berth/api/image';
+import { EngineError } from '@berth/errdefs/engine-error';
+import { formatTraceparent } from '@berth/trace/context';
+import { parseReference, parseRepositoryAndTag, withDefaultTag } from '@berth/oci/reference';
+import express, { type Request, type Response, type Router } from 'express';
+import type { ImageContext } from '../images/image-context.ts';
+import { importImage } from '../images/import-image.ts';
+import { imageHistory, inspectImage } from '../images/inspect-image.ts';
+import { IMAGE_FILTERS, listImages } from '../images/list-images.ts';
+import { ProgressOutput } from '../images/progress-output.ts';
+import { PRUNE_FILTERS, pruneImages } from '../images/prune-images.ts';
+import { pullImage } from '../images/pull-image.ts';
+import { pushImage } from '../images/push-image.ts';
+import { authOf, credentialsOf } from '../images/registry-auth.ts';
+import { inspectDistribution, login } from '../images/registry-login.ts';
+import { removeImage } from '../images/remove-image.ts';
+import { tagImage } from '../images/tag-image.ts';
+import { clientGone, sendEmpty, sendJson } from '../server/reply.ts';
+import { jsonBody, parameter, query, queryBoolean, queryList, requestState, speaksAtLeast } from '../server/request.ts';
+
+const AUTH_CONFIG = {
+  fields: { username: 'string', password: 'string', auth: 'string', email: 'string', serveraddress: 'string', identitytoken: 'string', registrytoken: 'string' },
+} as const;
+
+export function imageRoutes(context: ImageContext): Router {
+  const router = express.Router();
+
+  router.get('/images/json', async (request, response) => {
+    const filters = Filters.parse(query(request, 'filters'), IMAGE_FILTERS);
+    const summaries = await listImages(context, { filters, sharedSize: queryBoolean(request, 'shared-size') });
+    sendJson(response, 200, summaries.map((summary) => forVersion(request, summary)));
+  });
+
+  router.post('/images/create', async (request, response) => {
+    const output = new ProgressOutput(response);
+    await output.during(() => (query(request, 'fromImage') === '' ? create(context, request, response, output) : pull(context, request, response, output)));
+  });
+
+  router.post('/images/prune', async (request, response) => {
+    sendJson(response, 200, await pruneImages(context, Filters.parse(query(request, 'filters'), PRUNE_FILTERS)));
+  });
+
+  router.get('/images/search', () => {
+    throw new EngineError('NotImplemented', 'searching Docker Hub is not implemented: look at https://hub.docker.com/search', { layer: 'daemon' });
+  });
+
+  router.get('/images/*name/json', async (request, response) => {
+    const image = await context.catalog.resolve(parameter(request, 'name'));
+    const inspected = await inspectImage(context, image);
+    sendJson(response, 200, speaksAtLeast(request, '1.44') ? inspected : { ...inspected, VirtualSize: inspected.Size });
+  });
+
+  router.get('/images/*name/history', async (request, response) => {
+    sendJson(response, 200, await imageHistory(context, await context.catalog.resolve(parameter(request, 'name'))));
+  });
+
+  router.post('/images/*name/tag', async (request, response) => {
+    const image = await context.catalog.resolve(parameter(request, 'name'));
+    const reference = parseRepositoryAndTag(query(request, 'repo'), query(request, 'tag'));
+    if (reference.digest !== undefined) throw new EngineError('InvalidArgument', 'refusing to create a tag with a digest reference', { layer: 'daemon' });
+    await tagImage(context, image, reference);
+    sendEmpty(response, 201);
+  });
+
+  router.post('/images/*name/push', async (request, response) => {
+    const name = parseReference(parameter(request, 'name'));
+    const tag = query(request, 'tag');
+    const reference = tag === '' ? name : parseRepositoryAndTag(parameter(request, 'name'), tag);
+    if (reference.digest !== undefined) throw new EngineError('InvalidArgument', 'cannot push a digest reference', { layer: 'daemon' });
+    const output = new ProgressOutput(response);
+    const credentials = credentialsOf(authOf(request.headers['x-registry-auth']));
+    await output.during(() => pushImage(context, { reference, credentials, trace: traceOf(request), signal: clientGone(response) }, output.write));
+  });
+
+  router.delete('/images/*name', async (request, response) => {
+    sendJson(response, 200, await removeImage(context, parameter(request, 'name'), { force: queryBoolean(request, 'force') }));
+  });
+
+  router.post('/auth', async (request, response) => {
+    sendJson(response, 200, await login(context.hosts, await jsonBody<AuthConfig>(request, AUTH_CONFIG, 'AuthConfig'), clientGone(response)));
+  });
+
+  router.get('/distribution/*name/json', async (request, response) => {
+    const reference = parseReference(parameter(request, 'name'));
+    sendJson(response, 200, await inspectDistribution(context.hosts, reference, credentialsOf(authOf(request.headers['x-registry-auth'])), clientGone(response)));
+  });
+
+  return router;
+}
+
+async function pull(context: ImageContext, request: Request, response: Response, output: ProgressOutput): Promise<void> {
+  // `pull -a` of older clients leaves a colon at the end of the name.
+  const name = query(request, 'fromImage').replace(/:$/, '');
+  const reference = parseRepositoryAndTag(name, query(request, 'tag'));
+  const credentials = credentialsOf(authOf(request.headers['x-registry-auth']));
+  const options = { reference, platform: query(request, 'platform'), credentials, trace: traceOf(request), signal: clientGone(response) };
+  await pullImage(context, options, output.write);
+}
+
+async function create(context: ImageContext, request: Request, response: Response, output: ProgressOutput): Promise<void> {
+  const source = query(request, 'fromSrc');
+  const repository = query(request, 'repo');
+  const reference = repository === '' ? undefined : withDefaultTag(parseRepositoryAndTag(repository, query(request, 'tag')));
+  if (reference?.digest !== undefined) throw new EngineError('InvalidArgument', 'cannot import digest reference', { layer: 'daemon' });
+  const signal = clientGone(response);
+  const id = await importImage(context, {
+    archive: source === '-' ? request : await download(source, output, signal),
+    reference,
+    message: query(request, 'message') || `Imported from ${source}`,
+    changes: queryList(request, 'changes'),
+    platform: query(request, 'platform'),
+    signal,
+  });
+  output.write({ status: id });
+}
+
+async function download(source: string, output: ProgressOutput, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  const url = source.includes('://') ? source : `http://${source}`;
+  if (!/^https?:\/\/./.test(url)) throw new EngineError('InvalidArgument', `fromSrc must be - or an http(s) address, not ${JSON.stringify(source)}`, { layer: 'daemon' });
+  const answer = await fetch(url, { signal }).catch((cause: Error) => {
+    throw new EngineError('Internal', `downloading ${url}: ${cause.message}`, { layer: 'daemon', cause });
+  });
+  if (!answer.ok || answer.body === null) throw new EngineError('Internal', `downloading ${url}: the server answered ${answer.status}`, { layer: 'daemon' });
+  output.write({ status: `Downloading from ${url}` });
+  return Readable.fromWeb(answer.body as Parameters<typeof Readable.fromWeb>[0]);
+}
+
+function traceOf(request: Request): string {
+  return formatTraceparent(requestState(request).span.context);
+}
+
+/** What clients of older versions expect to find. */
+function forVersion(request: Request, summary: ImageSummary): ImageSummary {
+  const named = speaksAtLeast(request, '1.43')
+    ? summary
+    : {
+        ...summary,
+        RepoTags: summary.RepoTags?.length ? summary.RepoTags : ['<none>:<none>'],
+        RepoDigests: summary.RepoDigests?.length ? summary.RepoDigests : ['<none>@<none>'],
+      };
+  return speaksAtLeast(request, '1.44') ? named : { ...named, VirtualSize: summary.Size };
+}
