@@ -2,27 +2,28 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { LeaseStore } from '@berth/lifecycle/leases/lease-store';
 import { openMemoryDatabase } from '@berth/lifecycle/metadata/database';
-import type { LeaseResources } from '@berth/lifecycle/metadata/scope';
 import { Storage } from '@berth/lifecycle/storage';
 
 export interface StorageFixture extends AsyncDisposable {
   root: string;
   storage: Storage;
+  leases: LeaseStore;
   /** Topics of the events that were published. */
   topics: string[];
 }
 
-const NO_LEASES: LeaseResources = { addResource() {} };
-
 export function openStorage(): StorageFixture {
   const root = mkdtempSync(join(tmpdir(), 'berth-storage-'));
   const database = openMemoryDatabase();
+  const leases = new LeaseStore(database);
   const topics: string[] = [];
-  const storage = new Storage({ root, database, leases: NO_LEASES, publish: (_namespace, topic) => topics.push(topic), ensureNamespace() {} });
+  const storage = new Storage({ root, database, leases, publish: (_namespace, topic) => topics.push(topic), ensureNamespace() {} });
   return {
     root,
     storage,
+    leases,
     topics,
     async [Symbol.asyncDispose]() {
       await storage[Symbol.asyncDispose]();

@@ -8,8 +8,10 @@ import type { CopyJob } from './diff/copy-job.ts';
 import { UnpackPool } from './diff/unpack-pool.ts';
 import { Unpacker } from './diff/unpacker.ts';
 import { WorkerDiffer } from './diff/worker-differ.ts';
+import { type Collected, GarbageCollector } from './gc/collector.ts';
 import { SqliteImages } from './images/sqlite-image-store.ts';
-import type { LeaseResources, Scope } from './metadata/scope.ts';
+import type { LeaseStore } from './leases/lease-store.ts';
+import type { Scope } from './metadata/scope.ts';
 import { DirectorySnapshots } from './snapshots/directory-snapshotter.ts';
 import { NativeMechanism } from './snapshots/native-snapshotter.ts';
 import { OverlayMechanism } from './snapshots/overlay-snapshotter.ts';
@@ -22,7 +24,7 @@ export interface StorageOptions {
   /** The service's --root. */
   root: string;
   database: Database;
-  leases: LeaseResources;
+  leases: LeaseStore;
   publish: PublishEvent;
   /** Notes that a namespace exists: the first thing made in it brings it about. */
   ensureNamespace(namespace: string): void;
@@ -34,6 +36,7 @@ export class Storage implements AsyncDisposable {
   readonly snapshotters: ReadonlyMap<string, DirectorySnapshots>;
   readonly differ: WorkerDiffer;
   readonly unpacker: Unpacker;
+  readonly #collector: GarbageCollector;
   readonly #pool = new UnpackPool();
 
   constructor({ root, database, leases, publish, ensureNamespace }: StorageOptions) {
@@ -53,6 +56,7 @@ export class Storage implements AsyncDisposable {
     );
     this.differ = new WorkerDiffer(this.#pool);
     this.unpacker = new Unpacker(this.differ);
+    this.#collector = new GarbageCollector({ database, content: this.content, snapshotters: this.snapshotters, leases });
   }
 
   /** '' is the default one; InvalidArgument for one that there is not, as containerd answers. */
@@ -69,6 +73,13 @@ export class Storage implements AsyncDisposable {
   async recover(): Promise<void> {
     await this.content.recover();
     for (const snapshots of this.snapshotters.values()) await snapshots.cleanup();
+  }
+
+  /** Deletes what nothing refers to; resolves when its files are gone. */
+  async collect(): Promise<Collected> {
+    const collected = await this.#collector.collect();
+    await Promise.all([...this.snapshotters.values()].map((snapshots) => snapshots.settle()));
+    return collected;
   }
 
   /** Waits for deletions and writes under way, then ends the worker threads. The database stays open. */

@@ -64,6 +64,11 @@ export class FileContent {
     return () => this.#locks.delete(key);
   }
 
+  /** Whether an ingest has an open writer. */
+  isLocked(namespace: string, ref: string): boolean {
+    return this.#locks.has(`${namespace}/${ref}`);
+  }
+
   /** Moves a finished ingest to its name; its fsync goes on after this returns. */
   adopt(ingest: string, digest: Digest): void {
     const path = this.blobPath(digest);

@@ -142,7 +142,7 @@ export class Unpacker {
 
 function exists(snapshotter: Snapshotter, name: string): boolean {
   try {
-    return snapshotter.stat(name).kind === 'committed';
+    return snapshotter.retain(name).kind === 'committed';
   } catch (error) {
     if (isKind(error, 'NotFound')) return false;
     throw error;

@@ -11,7 +11,7 @@ import { descriptorMessage, descriptorOf } from './descriptor.ts';
 export interface ImagesServiceOptions {
   imagesIn(scope: Scope): ImageStore;
   /** Collects garbage; a synchronous delete waits for it. */
-  collect(): Promise<void>;
+  collect(): Promise<unknown>;
 }
 
 export function imagesService({ imagesIn, collect }: ImagesServiceOptions): Implementation<typeof Images> {

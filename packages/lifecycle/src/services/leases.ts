@@ -12,7 +12,7 @@ export interface LeasesServiceOptions {
   store: LeaseStore;
   namespaces: NamespaceStore;
   /** Collects garbage; resolves when it is gone. */
-  collect(): Promise<void>;
+  collect(): Promise<unknown>;
 }
 
 export function leasesService({ store, namespaces, collect }: LeasesServiceOptions): Implementation<typeof Leases> {

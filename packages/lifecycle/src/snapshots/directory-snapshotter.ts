@@ -186,6 +186,13 @@ class NamespaceSnapshotter implements Snapshotter {
     return this.#snapshots.rows.get(this.#scope.namespace, name).info;
   }
 
+  retain(name: string): SnapshotInfo {
+    const info = this.stat(name);
+    const { namespace, lease } = this.#scope;
+    if (lease) this.#snapshots.options.leases.addResource(namespace, lease, `snapshots/${this.name}`, name);
+    return info;
+  }
+
   update(name: string, labels: Labels, fieldPaths: readonly string[] = []): SnapshotInfo {
     const { id, info } = this.#snapshots.rows.get(this.#scope.namespace, name);
     const foreign = fieldPaths.find((path) => path !== 'labels' && !path.startsWith('labels.'));

@@ -65,6 +65,8 @@ export interface Snapshotter {
   /** Takes the snapshot away at once; its files are deleted in the background. FailedPrecondition while it has children. */
   remove(name: string): Promise<void>;
   stat(name: string): SnapshotInfo;
+  /** `stat` that adds the snapshot to the scope's lease as well: from now on the garbage collector leaves it alone. */
+  retain(name: string): SnapshotInfo;
   /** Field paths as everywhere: `labels`, `labels.<key>`. */
   update(name: string, labels: Labels, fieldPaths?: readonly string[]): SnapshotInfo;
   list(filters?: readonly string[]): SnapshotInfo[];
