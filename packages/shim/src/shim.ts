@@ -24,6 +24,42 @@ const PARAMETERS = 'berth-shim.json';
 /** Milliseconds for events that are still on their way when the shim ends. */
 const LAST_EVENTS = 2000;
 
+/** A task service with all that it stands on, without a socket yet. */
+export interface ServedTasks {
+  server: TtrpcServer;
+  /** Ends it once answers, events and attached clients have what is theirs. */
+  end(): Promise<void>;
+}
+
+/** `shutdown` is called when the API is told to end the shim. */
+export function serveTasks(parameters: ShimParameters, shutdown: (served: ServedTasks) => void, log?: ShimLog): ServedTasks {
+  const sink = parameters.traceDir ? new TraceDirectory(parameters.traceDir) : discard;
+  const events = new EventPublisher(parameters.ttrpcAddress, parameters.namespace);
+  const server = new TtrpcServer();
+  const reaper = new Reaper();
+  const service = new TaskService({
+    reaper,
+    events,
+    log: (message) => log?.write('error', message),
+    runtimes: new RuntimeSelector(parameters.runtimeRoot),
+    tracer: new Tracer('shim', sink),
+    shutdown: () => shutdown(served),
+  });
+  server.register(TaskV3, service).register(TaskV2, service);
+  const served: ServedTasks = {
+    server,
+    async end() {
+      // The answer to Shutdown is written before its connection is closed.
+      await new Promise((resolve) => setImmediate(resolve));
+      server.close();
+      await events.close(LAST_EVENTS);
+      await service.clientsGone();
+      reaper.close();
+    },
+  };
+  return served;
+}
+
 /**
  * Makes this process a shim. `ready` is called once the socket takes connections (bootstrap.json is written then), `failed`
  * when that could not be had. Returns at once; the event loop does the rest.
@@ -32,29 +68,16 @@ export function becomeShim(parameters: ShimParameters, ready: (bootstrap: ShimBo
   const log = new ShimLog(parameters.bundle, parameters.debug === true);
   surviveMistakes(log);
   leaveParent(`berth-shim ${parameters.namespace}/${parameters.id}`);
-
+  const { server } = serveTasks(
+    parameters,
+    async (served) => {
+      await served.end();
+      log.write('debug', 'shim ends');
+      exitNow(0);
+    },
+    log,
+  );
   const address = socketPath(parameters);
-  const sink = parameters.traceDir ? new TraceDirectory(parameters.traceDir) : discard;
-  const events = new EventPublisher(parameters.ttrpcAddress, parameters.namespace);
-  const server = new TtrpcServer();
-  const service = new TaskService({
-    reaper: new Reaper(),
-    events,
-    log: (message) => log.write('error', message),
-    runtimes: new RuntimeSelector(parameters.runtimeRoot),
-    tracer: new Tracer('shim', sink),
-    shutdown: () => void end(),
-  });
-  const end = async () => {
-    // The answer to Shutdown is written before its connection is closed.
-    await new Promise((resolve) => setImmediate(resolve));
-    server.close();
-    await events.close(LAST_EVENTS);
-    await service.clientsGone();
-    log.write('debug', 'shim ends');
-    exitNow(0);
-  };
-  server.register(TaskV3, service).register(TaskV2, service);
   mkdirSync(parameters.socketDir, { recursive: true, mode: 0o711 });
   // A socket file without its shim is left by SIGKILL; ids are unique, so no living shim has this one.
   rmSync(address, { force: true });

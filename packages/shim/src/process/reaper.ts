@@ -10,8 +10,15 @@ export class Reaper {
   readonly #watchers = new Map<number, (exit: Exit) => void>();
   readonly #unclaimed = new Map<number, Exit>();
 
+  readonly #onChild = () => this.reap();
+
   constructor() {
-    process.on('SIGCHLD', () => this.reap());
+    process.on('SIGCHLD', this.#onChild);
+  }
+
+  /** Children are reaped no more. */
+  close(): void {
+    process.off('SIGCHLD', this.#onChild);
   }
 
   /** Calls `exited` once when the child has gone, also when it has already. */

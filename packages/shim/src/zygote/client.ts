@@ -141,6 +141,7 @@ class RunningZygote {
     try {
       const hello = JSON.parse(await running.#line(START_TIMEOUT)) as ZygoteHello;
       if (!hello.ready) throw new Error(hello.reason ?? 'the self-test failed');
+      if (hello.reason) options.log?.(`the zygote could not warm up, first containers start slower: ${hello.reason}`);
     } catch (error) {
       await running.close();
       throw error;

@@ -1,16 +1,16 @@
-// The zygote: one warm, single-threaded Node process that forks every shim (docs/zygote.md). It never starts its event loop; it reads
-// requests from descriptor 3 with blocking calls, so that between two forks it has one thread and watches nothing.
+// The zygote: one warm, single-threaded Node process that forks every shim (docs/zygote.md). Once warm it does not run its event loop
+// any more; it reads requests from descriptor 3 with blocking calls, so that between two forks it has one thread and watches nothing.
 //
-// Runs as `node --v8-pool-size=0 --single-threaded … main.ts`, started by client.ts. In a forked child, serve() returns
-// 'child' and the main module ends, which is when Node starts the event loop: the child's own.
+// Runs as `node --v8-pool-size=0 --single-threaded … main.ts`, started by client.ts. In a forked child serve() returns to the
+// event loop, which is the child's own from then on.
 import { closeSync } from 'node:fs';
 import { exitNow } from '@berth/sys/fork';
 import { becomeShim } from '../shim.ts';
+import { warmUp } from '../warm-up/warm-up.ts';
 import { forkShim } from './fork-shim.ts';
 import { LineSocket } from './line-socket.ts';
 import type { ShimBootstrap, ShimParameters, ZygoteHello, ZygoteReply, ZygoteRequest } from './protocol.ts';
-import { selfTest } from './self-test.ts';
-import { warmUp } from './warm-up.ts';
+import { selfTest, unexpectedThread } from './self-test.ts';
 
 /** Where client.ts put its end of the socket pair. */
 const REQUESTS = 3;
@@ -18,16 +18,32 @@ const REQUESTS = 3;
 process.title = 'berth-zygote';
 const client = new LineSocket(REQUESTS);
 const verdict = selfTest();
-if (verdict.outcome === 'fit') {
-  warmUp();
-  client.write({ ready: true } satisfies ZygoteHello);
-  serve();
-} else if (verdict.outcome === 'unfit') {
-  client.write({ ready: false, reason: verdict.reason } satisfies ZygoteHello);
+if (verdict.outcome === 'unfit') refuse(verdict.reason);
+else if (verdict.outcome === 'fit') await start();
+
+async function start(): Promise<void> {
+  const cold = await warmUp();
+  const left = process.getActiveResourcesInfo();
+  if (left.length > 0) refuse(`the warm-up left ${left.join(', ')}`);
+  const thread = unexpectedThread();
+  if (thread !== undefined) refuse(thread);
+  compactHeap();
+  client.write({ ready: true, reason: cold } satisfies ZygoteHello);
+  // From the event loop's own phase for this, a forked child goes on with the loop where it stands.
+  setImmediate(serve);
+}
+
+function refuse(reason: string): never {
+  client.write({ ready: false, reason } satisfies ZygoteHello);
   exitNow(1);
 }
 
-/** Returns in a forked child only. */
+/** What a shim would otherwise collect, and unshare page by page, itself. */
+function compactHeap(): void {
+  globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+}
+
+/** Blocks for the rest of the zygote's life; returns in forked children only. */
 function serve(): void {
   for (;;) {
     const request = client.read() as ZygoteRequest | undefined;

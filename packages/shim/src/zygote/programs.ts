@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 export const FORK_FLAGS = ['--v8-pool-size=0', '--single-threaded'];
 
 /** FORK_FLAGS, and what keeps a shim small: a small young generation is collected before it grows the process. */
-export const SHIM_NODE_FLAGS = [...FORK_FLAGS, '--max-semi-space-size=1', '--disable-warning=ExperimentalWarning'];
+export const SHIM_NODE_FLAGS = [...FORK_FLAGS, '--max-semi-space-size=1', '--expose-gc', '--disable-warning=ExperimentalWarning'];
 
 export function zygoteProgram(): string {
   return program('./main.ts', './berth-zygote.js');

@@ -32,9 +32,9 @@ export type ZygoteRequest = { op: 'start'; shim: ShimParameters } | { op: 'ping'
 
 export type ZygoteReply = { ok: true; bootstrap?: ShimBootstrap } | { ok: false; error: string };
 
-/** First line that a zygote writes: the outcome of its self-test. */
+/** First line that a zygote writes: the outcome of its self-test and its warm-up. */
 export interface ZygoteHello {
   ready: boolean;
-  /** Why it cannot fork, when it cannot. */
+  /** Why it cannot fork, when it cannot; why it is cold, when it is. */
   reason?: string;
 }

@@ -16,7 +16,7 @@ export type Verdict = { outcome: 'fit' } | { outcome: 'unfit'; reason: string } 
 
 /** Nothing of the test outlives it. */
 export function selfTest(): Verdict {
-  const reason = checkFlags() ?? checkThreads();
+  const reason = checkFlags() ?? unexpectedThread();
   return reason === undefined ? checkFork() : { outcome: 'unfit', reason };
 }
 
@@ -28,7 +28,7 @@ function checkFlags(): string | undefined {
 }
 
 /** By name: fork() copies the calling thread alone, so a thread that holds a lock must not exist. */
-function checkThreads(): string | undefined {
+export function unexpectedThread(): string | undefined {
   for (const task of readdirSync('/proc/self/task')) {
     if (Number(task) === process.pid) continue;
     const name = readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim();

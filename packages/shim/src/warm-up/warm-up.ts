@@ -1,0 +1,120 @@
+// Makes the zygote warm: it lives the life of a few containers itself, through its own sockets, before it forks anybody. What is
+// compiled, cached and allocated on the way is shared by every shim. A real container, since everything less leaves the slowest
+// paths cold; a host that refuses one (no root, no cgroups) gets a colder zygote, nothing else.
+//
+// This is the only time that the zygote runs its event loop. When it is done no handle, no child and no thread is left.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Process, Spec } from '@berth/oci/runtime-spec';
+import { packJson, PROCESS_TYPE } from '@berth/rpc/any';
+import { Task } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
+import { Events } from '@berth/rpc/gen/containerd/services/ttrpc/events/v1/events';
+import { type Stub, TtrpcClient } from '@berth/rpc/ttrpc/client';
+import { TtrpcServer } from '@berth/rpc/ttrpc/server';
+import { setChildSubreaper } from '@berth/sys/process';
+import { formatTraceparent, newSpanId, newTraceId, TRACEPARENT } from '@berth/trace/context';
+import { type ServedTasks, serveTasks } from '../shim.ts';
+import { drySpec } from './dry-spec.ts';
+import { tinyProgram } from './tiny-program.ts';
+
+/** Enough for V8 to have baseline code and settled inline caches; more costs start-up time. */
+const ROUNDS = 4;
+
+/** Returns why it stayed cold, if it did. Everything it made is gone again. */
+export async function warmUp(): Promise<string | undefined> {
+  const root = mkdtempSync(join(tmpdir(), 'berth-warm-'));
+  setChildSubreaper(true);
+  try {
+    mkdirSync(join(root, 'rootfs/bin'), { recursive: true });
+    for (const directory of ['proc', 'dev', 'sys', 'etc']) mkdirSync(join(root, 'rootfs', directory));
+    writeFileSync(join(root, 'rootfs/bin/warm'), tinyProgram(), { mode: 0o755 });
+    for (let round = 0; round < ROUNDS; round++) await live(root, `warm-${process.pid}-${round}`);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  } finally {
+    setChildSubreaper(false);
+    rmSync(root, { recursive: true, force: true });
+    await settled();
+  }
+}
+
+/** One container from create to delete, with a log, an attached client and two execs. */
+async function live(root: string, id: string): Promise<void> {
+  const bundle = join(root, id);
+  mkdirSync(bundle);
+  const spec = drySpec(id, join(root, 'rootfs'));
+  writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec));
+  const ttrpcAddress = join(bundle, 'e');
+  const events = new TtrpcServer().register(Events, { forward: () => ({}) });
+  events.listen(ttrpcAddress);
+  const served = serveTasks(
+    { namespace: 'warm', id, bundle, ttrpcAddress, runtimeRoot: join(root, 'runtime'), socketDir: bundle, traceDir: join(root, 'traces') },
+    () => {},
+  );
+  try {
+    const listener = served.server.listen(join(bundle, 's'));
+    await new Promise((resolve) => listener.once('listening', resolve));
+    using client = await TtrpcClient.connect(join(bundle, 's'));
+    await drive(client, bundle, id, spec);
+  } finally {
+    await end(served, events);
+  }
+}
+
+async function drive(client: TtrpcClient, bundle: string, id: string, spec: Spec): Promise<void> {
+  const task = client.stub(Task);
+  const options = () => ({ metadata: [[TRACEPARENT, formatTraceparent({ traceId: newTraceId(), spanId: newSpanId() })] as const] });
+  const name = (suffix: string) => `attach://${join(bundle, suffix)}.sock?log=json-file&path=${join(bundle, suffix)}.log&stdin-once=1`;
+  await task.create({ id, bundle, stdin: name('init'), stdout: name('init'), stderr: name('init') }, options());
+  try {
+    const waiting = task.wait({ id }).catch(() => {});
+    const attached = attach(join(bundle, 'init.sock'));
+    await task.start({ id }, options());
+    await task.state({ id });
+    await exec(task, id, spec.process, { stdin: '', stdout: name('exec'), stderr: name('exec'), terminal: false });
+    await exec(task, id, spec.process, { stdin: name('tty'), stdout: name('tty'), stderr: '', terminal: true });
+    await task.closeIO({ id, stdin: true });
+    await Promise.all([waiting, attached]);
+  } finally {
+    await task.kill({ id, signal: 9, all: true }).catch(() => {});
+    await task.wait({ id }).catch(() => {});
+    await task.delete({ id }, options());
+  }
+}
+
+type Stdio = { stdin: string; stdout: string; stderr: string; terminal: boolean };
+
+async function exec(task: Stub<typeof Task>, id: string, process: Process | undefined, stdio: Stdio): Promise<void> {
+  const execId = stdio.terminal ? 'tty' : 'exec';
+  await task.exec({ id, execId, spec: packJson(PROCESS_TYPE, process), ...stdio });
+  const waiting = task.wait({ id, execId }).catch(() => {});
+  await task.start({ id, execId });
+  if (stdio.terminal) {
+    await task.resizePty({ id, execId, width: 80, height: 24 });
+    await task.kill({ id, execId, signal: 9 }).catch(() => {});
+  }
+  await waiting;
+  await task.delete({ id, execId });
+}
+
+/** Reads an attach socket to its end. */
+function attach(path: string): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.write('{"stdin":true,"stdout":true,"stderr":true}\n');
+    socket.resume().on('error', () => {}).on('close', () => resolve());
+  });
+}
+
+async function end(served: ServedTasks, events: TtrpcServer): Promise<void> {
+  await served.end();
+  events.close();
+}
+
+/** Lets closing handles close: a few turns of the event loop. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
