@@ -57,7 +57,9 @@ export function prepareProgram(plan: ProcessPlan): string {
     const { effective, permitted, inheritable, ambient } = plan.capabilities;
     sys.setCapabilities({ effective, permitted, inheritable });
     sys.clearAmbientCapabilities();
-    for (const capability of ambient) sys.raiseAmbientCapability(capability);
+    // The kernel refuses what is not inheritable as well; runc, whose own default specification asks for that, goes on without it.
+    const held = permitted & inheritable;
+    for (const capability of ambient) if ((held >> BigInt(capability)) & 1n) sys.raiseAmbientCapability(capability);
   }
   sys.umask(user.umask ?? 0o022);
   if (!plan.env.some((entry) => entry.startsWith('HOME='))) plan.env.push(`HOME=${homeOf(user.uid)}`);
