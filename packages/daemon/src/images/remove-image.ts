@@ -82,8 +82,10 @@ class Removal {
   }
 
   async #untag(reference: Reference): Promise<void> {
-    await this.#context.services.images.delete({ name: canonical(reference) });
     this.#references = this.#references.filter((one) => one !== reference);
+    // With the last name goes what nothing else refers to: content and snapshots are collected before the answer.
+    const last = this.#references.length === 0 && !this.#image.names.some(isDanglingName);
+    await this.#context.services.images.delete({ name: canonical(reference), sync: last });
     this.removed.push({ Untagged: familiar(reference) });
     emitImageEvent(this.#context, 'untag', this.#image.id, this.#image, this.#image.id);
   }
@@ -92,7 +94,7 @@ class Removal {
   async #delete(check: { referenced: boolean }): Promise<void> {
     this.#check(check);
     const { services, catalog, events } = this.#context;
-    for (const name of this.#image.names.filter(isDanglingName)) await services.images.delete({ name });
+    for (const name of this.#image.names.filter(isDanglingName)) await services.images.delete({ name, sync: true });
     this.removed.push({ Deleted: this.#image.id });
     await catalog.refresh();
     const kept = new Set(catalog.all().flatMap((image) => chainIds(image.config.rootfs.diff_ids)));

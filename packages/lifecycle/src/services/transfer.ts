@@ -1,6 +1,6 @@
 // The gRPC face of transfers, containerd.services.transfer.v1.Transfer: the types of source and destination choose what is done.
 //   registry → image store: pull      image store → registry: push      image store → image store: tag
-import { EngineError } from '@berth/errdefs/engine-error';
+import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { type Platform, hostPlatform } from '@berth/oci/platform';
 import { holds, pack, unpack } from '@berth/rpc/any';
 import type { Transfer, TransferRequest } from '@berth/rpc/gen/containerd/services/transfer/v1/transfer';
@@ -26,6 +26,8 @@ export interface TransferServiceOptions {
   downloads: Downloads;
   storage: Storage;
   leases: LeaseStore;
+  /** Collects garbage: what a transfer that failed for good has left. */
+  collect(): Promise<unknown>;
 }
 
 /** A transfer without a lease of its client's runs under one of its own, which a killed service leaves to expire. */
@@ -41,6 +43,11 @@ export function transferService(options: TransferServiceOptions): Implementation
       const storage = storageOf(options.storage, { ...scope, ...(lease ? { lease: lease.id } : {}) });
       try {
         await transfer(options, storage, request, sinkOf(stream), call.signal);
+      } catch (error) {
+        lease?.[Symbol.dispose]();
+        // One that broke off is taken up by the next attempt, so what it fetched is kept for a while.
+        if (!call.signal.aborted && !isKind(error, 'Unavailable')) void options.collect().catch(() => {});
+        throw error;
       } finally {
         stream?.close();
       }
@@ -52,7 +59,12 @@ export function transferService(options: TransferServiceOptions): Implementation
 function ownLease(leases: LeaseStore, namespace: string): { id: string } & Disposable {
   const expires = new Date(Date.now() + LEASE_LIFE_MS).toISOString();
   const { id } = leases.create(namespace, '', { [EXPIRE_LABEL]: expires });
-  return { id, [Symbol.dispose]: () => leases.delete(namespace, id) };
+  let held = true;
+  const release = () => {
+    if (held) leases.delete(namespace, id);
+    held = false;
+  };
+  return { id, [Symbol.dispose]: release };
 }
 
 function storageOf(storage: Storage, scope: Scope): TransferStorage {
