@@ -1,9 +1,8 @@
 // Shims of Berth's own runtime: forked by the zygote, cleaned up after by the shim program's `delete`.
-import type { Zygote } from '@berth/shim/zygote/client';
-import { SHIM_NODE_FLAGS, shimProgram } from '@berth/shim/zygote/programs';
+import { millisecondsOf } from '@berth/rpc/timestamp';
+import { deleteDeadShim, type Zygote } from '@berth/shim/zygote/client';
 import type { Bundle, ShimAddress } from './bundle.ts';
-import { runDelete } from './program-shims.ts';
-import type { DeadTask, Shims, StartShimOptions } from './shims.ts';
+import { type DeadTask, KILLED, type Shims, type StartShimOptions } from './shims.ts';
 
 export interface BerthShimsOptions {
   /** Becomes ready while the service starts. */
@@ -12,7 +11,7 @@ export interface BerthShimsOptions {
   eventsAddress: string;
   /** State of the runtime, one directory a namespace below it. */
   runtimeRoot: string;
-  /** Directory of the shims' sockets. */
+  /** Directory of the shims' sockets, the zygote's `<stateDir>/s`. */
   socketDir: string;
   debug: boolean;
 }
@@ -33,9 +32,10 @@ export class BerthShims implements Shims {
   /** A shim logs by itself and needs nobody. */
   adopt(): void {}
 
-  cleanUp(bundle: Bundle): Promise<DeadTask> {
-    const own = ['-runtime-root', this.#runtimeRoot(bundle.namespace), '-socket-dir', this.#options.socketDir];
-    return runDelete(process.execPath, [...SHIM_NODE_FLAGS, shimProgram(), ...own], bundle, {});
+  async cleanUp({ namespace, id, path }: Bundle): Promise<DeadTask> {
+    const { socketDir } = this.#options;
+    const { pid, exitStatus, exitedAt } = await deleteDeadShim({ namespace, id, bundle: path, socketDir, runtimeRoot: this.#runtimeRoot(namespace) });
+    return { pid, exitStatus: exitStatus || KILLED, exitedAt: exitedAt ? millisecondsOf(exitedAt) : Date.now() };
   }
 
   #runtimeRoot(namespace: string): string {

@@ -78,10 +78,10 @@ export class ProgramShims implements Shims {
 }
 
 /** `<program> … -bundle B delete`, run outside of the bundle. */
-export async function runDelete(program: string, flags: readonly string[], bundle: Bundle, env: Record<string, string>): Promise<DeadTask> {
-  const more = flags.includes('-namespace') ? [] : ['-namespace', bundle.namespace, '-id', bundle.id];
+async function runDelete(program: string, flags: readonly string[], bundle: Bundle, env: Record<string, string>): Promise<DeadTask> {
+
   const signal = AbortSignal.timeout(DELETE_TIMEOUT);
-  const printed = await run(program, [...flags, ...more, '-bundle', bundle.path, 'delete'], { cwd: bundle.path, env, signal });
+  const printed = await run(program, [...flags, '-bundle', bundle.path, 'delete'], { cwd: bundle.path, env, signal });
   if (printed.length === 0) return { pid: 0, exitStatus: KILLED, exitedAt: Date.now() };
   const { pid, exitStatus, exitedAt } = DeleteResponse.decode(printed);
   return { pid, exitStatus: exitStatus || KILLED, exitedAt: exitedAt ? millisecondsOf(exitedAt) : Date.now() };
