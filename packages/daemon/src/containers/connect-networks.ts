@@ -28,7 +28,7 @@ export function allocateEndpoints(context: ContainerContext, container: Containe
   }
 }
 
-function endpointRequest(container: Container, settings: EndpointSettings, publishes: boolean) {
+export function endpointRequest(container: Container, settings: EndpointSettings, publishes: boolean) {
   const { config, hostConfig } = container.record;
   return {
     containerId: container.id,

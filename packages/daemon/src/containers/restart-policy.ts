@@ -50,3 +50,15 @@ async function restartNow(context: ContainerContext, container: Container, timer
     }
   });
 }
+
+/** After the daemon's own start: what should run and does not, because the machine was off, or the daemon was when it ended. */
+export function startWithDaemon(context: ContainerContext): void {
+  for (const container of context.store.all()) {
+    const { state, hostConfig } = container.record;
+    const name = hostConfig.RestartPolicy?.Name;
+    const wanted = name === 'always' ? state.phase === 'exited' : name === 'unless-stopped' && state.phase === 'exited' && !state.stoppedByUser;
+    if (!wanted && state.phase !== 'restarting') continue;
+    state.phase = 'restarting';
+    restartLater(context, container);
+  }
+}

@@ -116,9 +116,9 @@ export class Volumes {
     this.#discard(record);
   }
 
-  /** Removes volumes that nobody uses: made-up ones, and with `all=true` named ones too. Gives their names and bytes. */
-  prune(filters: Filters): { deleted: string[]; bytes: number } {
-    const all = filters.boolean('all') === true;
+  /** Removes volumes that nobody uses: made-up ones, and with `all=true` (and always for clients before 1.42) named ones too. Gives their names and bytes. */
+  prune(filters: Filters, options: { namedToo: boolean }): { deleted: string[]; bytes: number } {
+    const all = options.namedToo || filters.boolean('all') === true;
     let bytes = 0;
     const deleted = [...this.#byName.values()].filter(
       (record) =>

@@ -1,0 +1,127 @@
+// berthd's composition: every object is made here, once, in the order of what it needs, and taken down in the reverse.
+import { randomUUID } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { NetworkRecord } from '@berth/network/driver';
+import { TraceDirectory, Tracer } from '@berth/trace/tracer';
+import type { Router } from 'express';
+import type { Logger } from 'pino';
+import type { Config } from './config/config.ts';
+import type { ContainerRecord } from './containers/container.ts';
+import { ContainerStore } from './containers/container-store.ts';
+import type { ContainerContext } from './containers/context.ts';
+import { AccountCache } from './containers/rootfs.ts';
+import { startWithDaemon } from './containers/restart-policy.ts';
+import { sweepLeftovers } from './containers/sweep.ts';
+import { TaskEvents } from './containers/task-events.ts';
+import { Events } from './events/events.ts';
+import { Execs } from './exec/execs.ts';
+import { followImages, imageContext } from './images/image-context.ts';
+import { Lifecycle } from './lifecycle/lifecycle.ts';
+import { LifecycleProcess } from './lifecycle/lifecycle-process.ts';
+import { NetworkVerbs } from './networks/network-verbs.ts';
+import { openNetworks } from './networks/open-networks.ts';
+import { containerRoutes } from './routes/containers.ts';
+import { execRoutes } from './routes/exec.ts';
+import { imageRoutes } from './routes/images.ts';
+import { networkRoutes } from './routes/networks.ts';
+import { systemRoutes } from './routes/system.ts';
+import { traceRoutes } from './routes/trace.ts';
+import { volumeRoutes } from './routes/volumes.ts';
+import { Background } from './state/background.ts';
+import { StateDatabase } from './state/database.ts';
+import { imageFacts } from './system/image-facts.ts';
+import { SystemInfo } from './system/system-info.ts';
+import { TraceFiles } from './system/trace-files.ts';
+import { type VolumeRecord, Volumes } from './volumes/volumes.ts';
+
+export interface Daemon {
+  readonly routers: readonly Router[];
+  readonly tracer: Tracer;
+  /** Containers run on; everything that the daemon holds is given back. */
+  stop(): Promise<void>;
+}
+
+export async function startDaemon(config: Config, log: Logger): Promise<Daemon> {
+  for (const directory of [config.dataRoot, config.execRoot, join(config.dataRoot, 'containers'), join(config.execRoot, 'io')]) {
+    mkdirSync(directory, { recursive: true, mode: 0o711 });
+  }
+  const stack = new AsyncDisposableStack();
+  try {
+    const service = config.containerd === undefined ? new LifecycleProcess(config, log) : undefined;
+    if (service) {
+      await service.start();
+      stack.defer(() => service.stop());
+    }
+    const database = stack.use(new StateDatabase(join(config.dataRoot, 'berth.db')));
+    const traces = stack.use(new TraceFiles(config.traceDir));
+    const tracer = new Tracer('daemon', new TraceDirectory(config.traceDir));
+    const lifecycle = new Lifecycle(config.containerd ?? (service as LifecycleProcess).address, config);
+    stack.defer(() => lifecycle.connection.close());
+
+    const events = new Events();
+    const store = new ContainerStore(database.collection<ContainerRecord>('container'));
+    const usersOf = (name: string) =>
+      store.all().filter((container) => container.record.mounts.some((mount) => mount.Name === name)).map((container) => container.id);
+    const volumes = new Volumes(join(config.dataRoot, 'volumes'), database.collection<VolumeRecord>('volume'), events, usersOf);
+    const images = imageContext({ lifecycle, config, users: store, events });
+    const networkRecords = database.collection<NetworkRecord>('network');
+    const held = store.all().flatMap((container) => (container.running ? container.record.endpoints : []));
+    const networks = stack.use(openNetworks(config.network, networkRecords, held));
+    const background = new Background();
+    const context: ContainerContext = {
+      config, store, images: images.catalog, lifecycle, networks, volumes, events, accounts: new AccountCache(), background, tracer, log,
+    };
+
+    await lifecycle.connection.ready(15_000);
+    await images.catalog.refresh();
+    const taskEvents = new TaskEvents(context);
+    await taskEvents.start();
+    stack.defer(() => taskEvents.stop());
+    const following = new AbortController();
+    stack.defer(() => following.abort());
+    keepFollowing(() => followImages(images, lifecycle, config.namespace, following.signal), following.signal);
+    background.track(sweepLeftovers(context).catch((error) => log.warn({ err: error }, 'the sweep of leftovers failed')));
+    startWithDaemon(context);
+
+    const system = new SystemInfo(context, imageFacts(images), daemonId(database));
+    return {
+      tracer,
+      routers: [
+        systemRoutes(system),
+        traceRoutes(store, traces),
+        containerRoutes(context),
+        execRoutes(context, new Execs(context)),
+        imageRoutes(images),
+        networkRoutes(new NetworkVerbs(context, networkRecords), store),
+        volumeRoutes(volumes),
+      ],
+      async stop() {
+        for (const container of store.all()) container.restartTimer?.abort();
+        await background.idle();
+        await stack.disposeAsync();
+      },
+    };
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+/** The stream ends with the service; it is taken up again when the service is back. */
+function keepFollowing(follow: () => Promise<void>, signal: AbortSignal): void {
+  void follow()
+    .catch(() => {})
+    .then(() => {
+      if (!signal.aborted) setTimeout(() => keepFollowing(follow, signal), 500).unref();
+    });
+}
+
+function daemonId(database: StateDatabase): string {
+  const settings = database.collection<{ id: string }>('setting');
+  const [stored] = settings.all();
+  if (stored) return stored.id;
+  const id = randomUUID();
+  settings.put('daemon', { id });
+  return id;
+}

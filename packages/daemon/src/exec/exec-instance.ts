@@ -1,0 +1,63 @@
+// One exec: made by `POST /containers/{id}/exec`, run at most once, inspected until its container goes. The process itself is a
+// process of the container's task, with an attach socket of its own.
+import { EventEmitter } from 'node:events';
+import type { ExecCreateRequest, ExecInspect } from '@berth/api/exec';
+
+export class ExecInstance {
+  readonly id: string;
+  readonly containerId: string;
+  readonly request: ExecCreateRequest;
+  readonly exits = new EventEmitter<{ exit: [number] }>();
+  phase: 'created' | 'starting' | 'running' | 'ended' = 'created';
+  pid = 0;
+  exitCode: number | undefined;
+
+  constructor(id: string, containerId: string, request: ExecCreateRequest) {
+    this.id = id;
+    this.containerId = containerId;
+    this.request = request;
+    this.exits.setMaxListeners(0);
+  }
+
+  get argv(): string[] {
+    const { Cmd } = this.request;
+    return typeof Cmd === 'string' ? [Cmd] : (Cmd ?? []);
+  }
+
+  /** Its process has ended. The first word counts. */
+  ended(exitCode: number): void {
+    if (this.phase === 'ended') return;
+    this.phase = 'ended';
+    this.exitCode = exitCode;
+    this.exits.emit('exit', exitCode);
+  }
+
+  /** The container's first process took all others with it. */
+  containerEnded(): void {
+    if (this.phase === 'running' || this.phase === 'starting') this.ended(137);
+  }
+
+  inspect(): ExecInspect {
+    const [entrypoint = '', ...args] = this.argv;
+    const { request } = this;
+    return {
+      ID: this.id,
+      Running: this.phase === 'running' || this.phase === 'starting',
+      ExitCode: this.exitCode ?? null,
+      ProcessConfig: {
+        tty: request.Tty === true,
+        entrypoint,
+        arguments: args,
+        privileged: request.Privileged === true,
+        ...(request.User ? { user: request.User } : {}),
+      },
+      OpenStdin: request.AttachStdin === true,
+      OpenStderr: request.AttachStderr === true,
+      OpenStdout: request.AttachStdout === true,
+      CanRemove: this.phase === 'ended',
+      ContainerID: this.containerId,
+      DetachKeys: request.DetachKeys ?? '',
+      Pid: this.pid,
+    };
+  }
+}

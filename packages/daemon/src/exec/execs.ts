@@ -1,0 +1,181 @@
+// Commands in running containers: create, start (attached or not), resize, inspect.
+import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import type { ExecCreateRequest, ExecStartRequest } from '@berth/api/exec';
+import { EngineError, isKind, toEngineError } from '@berth/errdefs/engine-error';
+import type { Process } from '@berth/oci/runtime-spec';
+import { packJson, PROCESS_TYPE } from '@berth/rpc/any';
+import type { Span } from '@berth/trace/tracer';
+import type { Container } from '../containers/container.ts';
+import { attachSocket } from '../containers/container-directory.ts';
+import { type ContainerContext, emitContainerEvent } from '../containers/context.ts';
+import { capabilitiesOf } from '../containers/spec/capabilities.ts';
+import { capabilitySets, consoleSize, mergeEnvironment, userOf } from '../containers/spec/spec.ts';
+import { execStdioUris } from '../containers/stdio.ts';
+import { resolveUser } from '../containers/users.ts';
+import { connectProcess, runAttachment } from '../io/attachment.ts';
+import { parseDetachKeys } from '../io/detach-keys.ts';
+import { traced } from '../lifecycle/lifecycle.ts';
+import type { HijackedStream } from '../server/hijack.ts';
+import { ExecInstance } from './exec-instance.ts';
+
+/** Ended execs of one container that can still be inspected. */
+const KEPT = 100;
+
+export class Execs {
+  readonly #context: ContainerContext;
+  readonly #byId = new Map<string, ExecInstance>();
+
+  constructor(context: ContainerContext) {
+    this.#context = context;
+  }
+
+  create(container: Container, request: ExecCreateRequest): ExecInstance {
+    requireRunning(container);
+    parseDetachKeys(request.DetachKeys ?? '');
+    const exec = new ExecInstance(randomBytes(32).toString('hex'), container.id, request);
+    if (exec.argv.length === 0) throw new EngineError('InvalidArgument', 'No exec command specified', { layer: 'daemon' });
+    this.#forgetOldest(container);
+    this.#byId.set(exec.id, exec);
+    container.execs.set(exec.id, exec);
+    container.signals.once('removed', () => this.#byId.delete(exec.id));
+    this.#emit(container, exec, 'exec_create');
+    return exec;
+  }
+
+  /** Throws NotFound. */
+  get(id: string): ExecInstance {
+    const exec = this.#byId.get(id);
+    if (!exec) throw new EngineError('NotFound', `No such exec instance: ${id}`, { layer: 'daemon' });
+    return exec;
+  }
+
+  /** Checks that the exec can be started, and takes it: a second start is a conflict. */
+  claim(id: string): { exec: ExecInstance; container: Container } {
+    const exec = this.get(id);
+    const container = this.#context.store.get(exec.containerId);
+    if (exec.phase === 'ended') throw new EngineError('Conflict', `exec command ${id} has already run`, { layer: 'daemon' });
+    if (exec.phase !== 'created') throw new EngineError('Conflict', `exec command ${id} is already running`, { layer: 'daemon' });
+    requireRunning(container);
+    exec.phase = 'starting';
+    return { exec, container };
+  }
+
+  /** Runs a claimed exec; with `client`, resolves when its output is over or the client has left it. */
+  async start(exec: ExecInstance, container: Container, options: ExecStartRequest, client: HijackedStream | undefined, span: Span): Promise<void> {
+    const { tasks } = this.#context.lifecycle;
+    const { request } = exec;
+    const ids = { containerId: container.id, execId: exec.id };
+    const stdin = client !== undefined && request.AttachStdin === true;
+    const terminal = request.Tty === true;
+    const path = attachSocket(this.#context.config, exec.id);
+    try {
+      const spec = packJson(PROCESS_TYPE, this.#process(exec, container, options));
+      const io = execStdioUris(this.#context.config, exec.id, { stdin, terminal });
+      await span.during('exec', (child) => tasks.exec({ ...ids, ...io, terminal, spec }, traced(child)));
+      const streams = { stdin, stdout: request.AttachStdout === true || terminal, stderr: request.AttachStderr === true };
+      const process = client && (await connectProcess(path, streams));
+      try {
+        const { pid } = await span.during('start exec', (child) => tasks.start(ids, traced(child)));
+        exec.pid = pid;
+      } catch (error) {
+        process?.destroy();
+        await tasks.deleteProcess(ids).catch(() => {});
+        throw error;
+      }
+      // A short command may have ended before the answer came.
+      if (exec.phase === 'starting') exec.phase = 'running';
+      this.#emit(container, exec, 'exec_start');
+      this.#clearAfterExit(container, exec, path);
+      if (!client || !process) return;
+      const keys = terminal ? parseDetachKeys(request.DetachKeys ?? '') : undefined;
+      const outcome = await runAttachment(client, process, { stdin, detachKeys: keys });
+      if (outcome === 'detached') emitContainerEvent(this.#context, container, 'exec_detach', { execID: exec.id });
+    } catch (thrown) {
+      const { error, exitCode } = execError(thrown);
+      exec.ended(exitCode);
+      throw error;
+    }
+  }
+
+  async resize(exec: ExecInstance, height: number, width: number, span: Span): Promise<void> {
+    if (exec.phase === 'ended') throw new EngineError('Conflict', `exec process ${exec.id} is not running`, { layer: 'daemon' });
+    await this.#context.lifecycle.tasks.resizePty({ containerId: exec.containerId, execId: exec.id, width, height }, traced(span));
+  }
+
+  /** Once its process has ended, its traces in the service and on disk go. */
+  #clearAfterExit(container: Container, exec: ExecInstance, path: string): void {
+    const clear = (exitCode: number) => {
+      emitContainerEvent(this.#context, container, 'exec_die', { execID: exec.id, exitCode: String(exitCode) });
+      const deleted = this.#context.lifecycle.tasks.deleteProcess({ containerId: container.id, execId: exec.id }).then(
+        () => rmSync(path, { force: true }),
+        (error) => {
+          if (!isKind(error, 'NotFound')) this.#context.log.debug({ exec: exec.id, err: error }, 'the exec process is gone already');
+        },
+      );
+      this.#context.background.track(deleted);
+    };
+    if (exec.phase === 'ended') clear(exec.exitCode ?? 0);
+    else exec.exits.once('exit', clear);
+  }
+
+  #process(exec: ExecInstance, container: Container, options: ExecStartRequest): Process {
+    const { request } = exec;
+    const { config, hostConfig } = container.record;
+    const user = resolveUser(request.User || config.User || '', hostConfig.GroupAdd ?? [], this.#context.accounts.of(container));
+    const privileged = request.Privileged === true || hostConfig.Privileged === true;
+    const capabilities = capabilitiesOf({ privileged, add: hostConfig.CapAdd ?? [], drop: hostConfig.CapDrop ?? [] });
+    const spec = container.sentSpec === undefined ? undefined : (JSON.parse(container.sentSpec) as { process?: Process });
+    const inherited = spec?.process;
+    const base = inherited?.env ?? config.Env ?? [];
+    const env = mergeEnvironment(
+      [...base.filter((pair) => !(request.User && pair.startsWith('HOME='))), ...(request.Tty ? ['TERM=xterm'] : [])],
+      request.Env ?? [],
+    );
+    return {
+      terminal: request.Tty === true,
+      ...consoleSize(options.ConsoleSize ?? request.ConsoleSize),
+      user: userOf(user),
+      args: exec.argv,
+      env: env.some((pair) => pair.startsWith('HOME=')) ? env : [...env, `HOME=${user.home}`],
+      cwd: request.WorkingDir || config.WorkingDir || '/',
+      capabilities: capabilitySets(capabilities, user.uid),
+      ...(inherited?.rlimits ? { rlimits: inherited.rlimits } : {}),
+      noNewPrivileges: inherited?.noNewPrivileges ?? false,
+    };
+  }
+
+  #emit(container: Container, exec: ExecInstance, action: string): void {
+    emitContainerEvent(this.#context, container, `${action}: ${exec.argv.join(' ')} `, { execID: exec.id });
+  }
+
+  #forgetOldest(container: Container): void {
+    const ended = [...container.execs.values()].filter((exec) => exec.phase === 'ended');
+    for (const exec of ended.slice(0, Math.max(0, ended.length - KEPT + 1))) {
+      container.execs.delete(exec.id);
+      this.#byId.delete(exec.id);
+    }
+  }
+}
+
+function requireRunning(container: Container): void {
+  if (container.restarting) {
+    throw new EngineError('Conflict', `Container ${container.id} is restarting, wait until the container is running`, { layer: 'daemon' });
+  }
+  if (!container.running) throw new EngineError('Conflict', `container ${container.id} is not running`, { layer: 'daemon' });
+  if (container.record.state.phase === 'paused') {
+    throw new EngineError('Conflict', `Container ${container.id} is paused, unpause the container before exec`, { layer: 'daemon' });
+  }
+}
+
+/** Exit codes as Docker has them: 127 for a command that is not there, 126 for one that cannot be run. */
+function execError(thrown: unknown): { error: EngineError; exitCode: number } {
+  const error = toEngineError(thrown);
+  if (/executable file not found|no such file or directory/.test(error.message)) {
+    return { error: new EngineError('InvalidArgument', error.message, { layer: error.layer, cause: thrown }), exitCode: 127 };
+  }
+  if (/permission denied|is a directory|exec format error|OCI runtime exec failed/.test(error.message)) {
+    return { error: new EngineError('InvalidArgument', error.message, { layer: error.layer, cause: thrown }), exitCode: 126 };
+  }
+  return { error, exitCode: 126 };
+}

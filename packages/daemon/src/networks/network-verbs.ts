@@ -1,0 +1,136 @@
+// Making and removing networks, and connecting containers that do not run: records and events around the drivers.
+import type { EndpointSettings, NetworkCreateRequest, NetworkResource } from '@berth/api/network';
+import { Filters } from '@berth/api/filters';
+import { EngineError } from '@berth/errdefs/engine-error';
+import type { Network, NetworkRecord } from '@berth/network/driver';
+import { attachNetworks, endpointRequest } from '../containers/connect-networks.ts';
+import type { Container } from '../containers/container.ts';
+import type { ContainerContext } from '../containers/context.ts';
+import type { RecordStore } from '../state/database.ts';
+import { describeNetwork } from './describe.ts';
+
+export const NETWORK_FILTERS = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type'] as const;
+export const NETWORK_PRUNE_FILTERS = ['label', 'label!', 'until'] as const;
+const PREDEFINED = new Set(['bridge', 'host', 'none']);
+
+export class NetworkVerbs {
+  readonly #context: ContainerContext;
+  readonly #records: RecordStore<NetworkRecord>;
+
+  constructor(context: ContainerContext, records: RecordStore<NetworkRecord>) {
+    this.#context = context;
+    this.#records = records;
+  }
+
+  list(filters: Filters): NetworkResource[] {
+    const dangling = filters.boolean('dangling');
+    return this.#context.networks
+      .list()
+      .filter(
+        (network) =>
+          filters.some('id', (wanted) => network.record.id.startsWith(wanted)) &&
+          filters.fuzzy('name', network.record.name) &&
+          filters.exact('driver', network.record.driver) &&
+          filters.exact('scope', 'local') &&
+          filters.labels('label', network.record.labels) &&
+          filters.exact('type', PREDEFINED.has(network.record.name) ? 'builtin' : 'custom') &&
+          (dangling === undefined || (!PREDEFINED.has(network.record.name) && this.#users(network).length === 0) === dangling),
+      )
+      .map((network) => describeNetwork(network, { containers: false }));
+  }
+
+  inspect(reference: string): NetworkResource {
+    return describeNetwork(this.#context.networks.get(reference), { containers: true });
+  }
+
+  create(request: NetworkCreateRequest): NetworkRecord {
+    const subnets = (request.IPAM?.Config ?? []).map(({ Subnet, Gateway, IPRange }) => ({
+      ...(Subnet ? { subnet: Subnet } : {}),
+      ...(Gateway ? { gateway: Gateway } : {}),
+      ...(IPRange ? { range: IPRange } : {}),
+    }));
+    const { record } = this.#context.networks.create({
+      name: request.Name,
+      driver: request.Driver || 'bridge',
+      internal: request.Internal === true,
+      enableIpv6: request.EnableIPv6 === true,
+      subnets,
+      options: request.Options ?? {},
+      labels: request.Labels ?? {},
+    });
+    this.#records.put(record.id, record);
+    this.#context.events.emit('network', 'create', record.id, { name: record.name, type: record.driver });
+    return record;
+  }
+
+  remove(reference: string): void {
+    const { record } = this.#context.networks.remove(reference);
+    this.#records.delete(record.id);
+    this.#context.events.emit('network', 'destroy', record.id, { name: record.name, type: record.driver });
+  }
+
+  prune(filters: Filters): string[] {
+    const unused = this.#context.networks
+      .list()
+      .filter((network) => !PREDEFINED.has(network.record.name) && this.#users(network).length === 0)
+      .filter(({ record }) => filters.labels('label', record.labels) && (!filters.has('label!') || !filters.labels('label!', record.labels)));
+    for (const { record } of unused) this.remove(record.id);
+    return unused.map(({ record }) => record.name);
+  }
+
+  /** A running container gets its interface at once. */
+  async connect(reference: string, container: Container, settings: EndpointSettings): Promise<void> {
+    const network = this.#context.networks.get(reference);
+    const { name, id, driver } = network.record;
+    await container.lock.run(() => {
+      const { record } = container;
+      if (driver === 'host' || record.hostConfig.NetworkMode === 'host') {
+        throw new EngineError('PermissionDenied', 'cannot connect container to host network - container must be created in host network mode', { layer: 'daemon' });
+      }
+      if (record.hostConfig.NetworkMode?.startsWith('container:')) {
+        throw new EngineError('InvalidArgument', 'container sharing network namespace with another container or host cannot be connected to any other network', { layer: 'daemon' });
+      }
+      if (record.networks[name]) {
+        throw new EngineError('PermissionDenied', `endpoint with name ${record.name} already exists in network ${name}`, { layer: 'daemon' });
+      }
+      if (container.running) {
+        const endpoint = network.allocate(endpointRequest(container, settings, false));
+        try {
+          attachNetworks(container, [endpoint], record.state.pid);
+        } catch (error) {
+          endpoint.release();
+          throw error;
+        }
+        record.endpoints = [...record.endpoints, endpoint.record];
+      }
+      record.networks[name] = settings;
+      container.save();
+      this.#context.events.emit('network', 'connect', id, { container: container.id, name, type: driver });
+    });
+  }
+
+  async disconnect(reference: string, container: Container): Promise<void> {
+    const network = this.#context.networks.get(reference);
+    const { name, id, driver } = network.record;
+    await container.lock.run(() => {
+      const { record } = container;
+      if (driver === 'host') {
+        throw new EngineError('PermissionDenied', 'container cannot be disconnected from host network or connected to host network', { layer: 'daemon' });
+      }
+      if (!record.networks[name]) {
+        throw new EngineError('PermissionDenied', `container ${container.id} is not connected to network ${name}`, { layer: 'daemon' });
+      }
+      const endpoint = network.endpoints.get(container.id);
+      endpoint?.detach();
+      record.endpoints = record.endpoints.filter((one) => one.networkId !== id);
+      delete record.networks[name];
+      container.save();
+      this.#context.events.emit('network', 'disconnect', id, { container: container.id, name, type: driver });
+    });
+  }
+
+  /** Containers that name the network, running or not. */
+  #users(network: Network): readonly Container[] {
+    return this.#context.store.all().filter((container) => container.record.networks[network.record.name] !== undefined);
+  }
+}

@@ -1,0 +1,54 @@
+// The engine itself: /_ping, /version, /info, /events, /system/df.
+import { Filters } from '@berth/api/filters';
+import { Router } from 'express';
+import { EVENT_FILTERS, matchesEvent, serializeEvent, type EngineEvent } from '../events/events.ts';
+import { beginStream, clientGone, sendJson } from '../server/reply.ts';
+import { query, speaksAtLeast } from '../server/request.ts';
+import { nowNanoseconds, parseTimestamp } from '../state/clock.ts';
+import type { SystemInfo } from '../system/system-info.ts';
+
+export function systemRoutes(system: SystemInfo): Router {
+  const router = Router();
+
+  router.get('/_ping', (request, response) => {
+    response.set({
+      'Builder-Version': '1',
+      Swarm: 'inactive',
+      'Cache-Control': 'no-cache, no-store, must-revalidate',
+      Pragma: 'no-cache',
+      'Content-Type': 'text/plain; charset=utf-8',
+      'Content-Length': request.method === 'HEAD' ? '0' : '2',
+    });
+    response.status(200).end(request.method === 'HEAD' ? undefined : 'OK');
+  });
+
+  router.get('/version', async (_request, response) => sendJson(response, 200, await system.version()));
+
+  router.get('/info', async (_request, response) => sendJson(response, 200, await system.info()));
+
+  router.get('/system/df', async (_request, response) => sendJson(response, 200, await system.diskUsage()));
+
+  router.get('/events', (request, response) => {
+    const filters = Filters.parse(query(request, 'filters'), EVENT_FILTERS);
+    const since = parseTimestamp(query(request, 'since'));
+    const until = parseTimestamp(query(request, 'until'));
+    beginStream(response, speaksAtLeast(request, '1.52') ? 'application/jsonl' : 'application/json');
+    const send = (event: EngineEvent) => {
+      if (matchesEvent(event, filters) && (until === undefined || event.moment <= until)) response.write(serializeEvent(event));
+    };
+    if (since !== undefined) for (const event of system.events.since(since)) send(event);
+    if (until !== undefined && until <= nowNanoseconds()) {
+      response.end();
+      return;
+    }
+    const subscription = system.events.subscribe(send);
+    const timer = until === undefined ? undefined : setTimeout(() => response.end(), Number((until - nowNanoseconds()) / 1_000_000n));
+    clientGone(response).addEventListener('abort', () => {
+      subscription[Symbol.dispose]();
+      clearTimeout(timer);
+    });
+  });
+
+  return router;
+}
+

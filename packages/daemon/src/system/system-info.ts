@@ -1,0 +1,199 @@
+// What the engine says of itself and its host: `/version`, `/info`, `/system/df`.
+import { readdirSync, readFileSync } from 'node:fs';
+import { cpus, hostname, machine, release } from 'node:os';
+import type { ImageSummary } from '@berth/api/image';
+import { API_VERSION, type DiskUsageResponse, type InfoResponse, MIN_API_VERSION, type VersionResponse } from '@berth/api/system';
+import type { ContainerContext } from '../containers/context.ts';
+import { runtimeNames } from '../containers/create.ts';
+import { listContainers } from '../containers/list.ts';
+import { Filters } from '@berth/api/filters';
+import type { Events } from '../events/events.ts';
+import { nowText } from '../state/clock.ts';
+import { COMMIT, VERSION } from '../version.ts';
+import { HostCgroups } from './host-cgroups.ts';
+
+/** What is asked of the images' side. */
+export interface ImageFacts {
+  count(): number;
+  summaries(): Promise<ImageSummary[]>;
+}
+
+export class SystemInfo {
+  readonly events: Events;
+  readonly #context: ContainerContext;
+  readonly #images: ImageFacts;
+  /** Stays the same over the daemon's lives. */
+  readonly #id: string;
+  readonly #cgroups = new HostCgroups();
+
+  constructor(context: ContainerContext, images: ImageFacts, id: string) {
+    this.#context = context;
+    this.#images = images;
+    this.#id = id;
+    this.events = context.events;
+  }
+
+  async version(): Promise<VersionResponse> {
+    const lifecycle = await this.#context.lifecycle.version.version({}).catch(() => undefined);
+    const arch = process.arch === 'x64' ? 'amd64' : process.arch;
+    const details = {
+      ApiVersion: API_VERSION,
+      Arch: arch,
+      BuildTime: '',
+      Experimental: 'false',
+      GitCommit: COMMIT,
+      GoVersion: `node ${process.version}`,
+      KernelVersion: release(),
+      MinAPIVersion: MIN_API_VERSION,
+      Os: 'linux',
+    };
+    return {
+      Platform: { Name: 'Berth' },
+      Version: VERSION,
+      ApiVersion: API_VERSION,
+      MinAPIVersion: MIN_API_VERSION,
+      GitCommit: COMMIT,
+      GoVersion: `node ${process.version}`,
+      Os: 'linux',
+      Arch: arch,
+      KernelVersion: release(),
+      BuildTime: '',
+      Components: [
+        { Name: 'Engine', Version: VERSION, Details: details },
+        ...(lifecycle ? [{ Name: 'lifecycle', Version: lifecycle.version, Details: { GitCommit: lifecycle.revision } }] : []),
+      ],
+    };
+  }
+
+  async info(): Promise<InfoResponse> {
+    const { config, store, lifecycle, events } = this.#context;
+    const containers = store.all();
+    const running = containers.filter((container) => container.record.state.phase === 'running' || container.restarting).length;
+    const paused = containers.filter((container) => container.record.state.phase === 'paused').length;
+    const { version, controllers } = this.#cgroups;
+    const os = osRelease();
+    const runtimes = runtimeNames(config).map((name) => [name, { path: config.runtimes[name] ?? 'berth-runtime' }] as const);
+    return {
+      ID: this.#id,
+      Containers: containers.length,
+      ContainersRunning: running,
+      ContainersPaused: paused,
+      ContainersStopped: containers.length - running - paused,
+      Images: this.#images.count(),
+      Driver: config.snapshotter === 'overlayfs' ? 'overlay2' : config.snapshotter,
+      DriverStatus: [
+        ['Backing Filesystem', backingFilesystem(config.dataRoot)],
+        ['Supports d_type', 'true'],
+        ['Using metacopy', 'false'],
+        ['Native Overlay Diff', 'true'],
+        ['userxattr', 'false'],
+      ],
+      DockerRootDir: config.dataRoot,
+      SystemStatus: null,
+      Plugins: { Volume: ['local'], Network: ['bridge', 'host', 'null'], Authorization: null, Log: ['json-file', 'local', 'none'] },
+      MemoryLimit: controllers.has('memory'),
+      SwapLimit: this.#cgroups.limitsSwap,
+      CpuCfsPeriod: controllers.has('cpu'),
+      CpuCfsQuota: controllers.has('cpu'),
+      CPUShares: controllers.has('cpu'),
+      CPUSet: controllers.has('cpuset'),
+      PidsLimit: controllers.has('pids'),
+      IPv4Forwarding: readText('/proc/sys/net/ipv4/ip_forward') === '1',
+      Debug: config.debug,
+      NFd: readdirSync('/proc/self/fd').length,
+      OomKillDisable: version === '1' && controllers.has('memory'),
+      NGoroutines: readdirSync('/proc/self/task').length,
+      SystemTime: nowText(),
+      LoggingDriver: config.logDriver,
+      CgroupDriver: 'cgroupfs',
+      CgroupVersion: version,
+      NEventsListener: events.listeners,
+      KernelVersion: release(),
+      OperatingSystem: os.name,
+      OSVersion: os.version,
+      OSType: 'linux',
+      Architecture: machine(),
+      IndexServerAddress: 'https://index.docker.io/v1/',
+      RegistryConfig: {
+        InsecureRegistryCIDRs: ['::1/128', '127.0.0.0/8', ...config.registry.insecure.filter((one) => one.includes('/'))],
+        IndexConfigs: Object.fromEntries([
+          ['docker.io', { Name: 'docker.io', Mirrors: [...config.registry.mirrors], Secure: true, Official: true }],
+          ...config.registry.insecure.filter((one) => !one.includes('/')).map((Name) => [Name, { Name, Mirrors: [], Secure: false, Official: false }] as const),
+        ]),
+        Mirrors: [...config.registry.mirrors],
+      },
+      NCPU: cpus().length,
+      MemTotal: Number(/^MemTotal:\s+(\d+)/m.exec(readText('/proc/meminfo'))?.[1] ?? 0) * 1024,
+      GenericResources: null,
+      HttpProxy: '',
+      HttpsProxy: '',
+      NoProxy: '',
+      Name: hostname(),
+      Labels: [...config.labels],
+      ExperimentalBuild: false,
+      ServerVersion: VERSION,
+      Runtimes: Object.fromEntries(runtimes),
+      DefaultRuntime: config.defaultRuntime,
+      Swarm: { NodeID: '', NodeAddr: '', LocalNodeState: 'inactive', ControlAvailable: false, Error: '', RemoteManagers: null },
+      LiveRestoreEnabled: true,
+      Isolation: '',
+      InitBinary: '',
+      ContainerdCommit: { ID: '' },
+      RuncCommit: { ID: '' },
+      InitCommit: { ID: '' },
+      SecurityOptions: ['name=seccomp,profile=builtin', ...(config.cgroupnsMode === 'private' ? ['name=cgroupns'] : [])],
+      ProductLicense: '',
+      ...(config.network.addressPools.length > 0 ? { DefaultAddressPools: config.network.addressPools.map(({ base, size }) => ({ Base: base, Size: size })) } : {}),
+      Containerd: { Address: lifecycle.connection.address, Namespaces: { Containers: config.namespace, Plugins: 'plugins.moby' } },
+      CDISpecDirs: [],
+      Warnings: this.#warnings(),
+    };
+  }
+
+  async diskUsage(): Promise<DiskUsageResponse> {
+    const [images, containers] = await Promise.all([
+      this.#images.summaries(),
+      listContainers(this.#context, { all: true, limit: undefined, size: true, filters: new Filters() }),
+    ]);
+    return {
+      LayersSize: images.reduce((sum, image) => sum + image.Size, 0),
+      Images: images,
+      Containers: containers,
+      Volumes: this.#context.volumes.usage(),
+      BuildCache: [],
+      BuilderSize: 0,
+    };
+  }
+
+  #warnings(): string[] {
+    const { controllers } = this.#cgroups;
+    const missing = [
+      ['memory', 'WARNING: No memory limit support'],
+      ['cpu', 'WARNING: No cpu shares support'],
+      ['cpuset', 'WARNING: No cpuset support'],
+      ['pids', 'WARNING: No pids limit support'],
+    ] as const;
+    return missing.flatMap(([controller, warning]) => (controllers.has(controller) ? [] : [warning]));
+  }
+}
+
+function osRelease(): { name: string; version: string } {
+  const text = readText('/etc/os-release');
+  const field = (key: string) => new RegExp(`^${key}="?([^"\n]*)"?$`, 'm').exec(text)?.[1] ?? '';
+  return { name: field('PRETTY_NAME') || 'Linux', version: field('VERSION_ID') };
+}
+
+/** The type of the file system under `path`, by the longest mount point above it. */
+function backingFilesystem(path: string): string {
+  const mounts = readText('/proc/self/mounts').split('\n').map((line) => line.split(' '));
+  const above = mounts.filter(([, point]) => point !== undefined && (point === '/' || `${path}/`.startsWith(`${point}/`)));
+  return above.sort((a, b) => (b[1]?.length ?? 0) - (a[1]?.length ?? 0))[0]?.[2] ?? 'unknown';
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return '';
+  }
+}
