@@ -1,11 +1,11 @@
 // Hooks (runtime-spec config.md "POSIX-platform Hooks"): programs that get the container's state on standard input. The kinds prestart,
 // createRuntime, poststart and poststop run in the runtime's process, createContainer and startContainer in init, which is a forked
-// child without an event loop: hence fork, pipes and poll here, not child_process.
+// child without an event loop: hence fork and poll here, not child_process.
 import { closeSync, readSync, writeSync } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Hook, HookKind, State } from '@berth/oci/runtime-spec';
-import { shutdownWrite, socketPair } from '@berth/sys/fd-passing';
 import { exitNow, fork } from '@berth/sys/fork';
+import { anonymousFile } from '@berth/sys/memfd';
 import { kill, pidfdOpen, POLLIN, poll } from '@berth/sys/namespace';
 import { dup2 } from '@berth/sys/path';
 import { blockSignals, closeOnExecFrom, defaultSignals, execve, unblockAllSignals } from '@berth/sys/process';
@@ -22,31 +22,35 @@ export function runHooks(kind: HookKind, hooks: readonly Hook[] | undefined, sta
 }
 
 function runHook(name: string, hook: Hook, state: State): void {
-  const [ours, theirs] = socketPair('stream');
-  const unblock = blockSignals();
-  const pid = fork();
-  if (pid === 0) becomeHook(hook, theirs);
-  unblock();
-  closeSync(theirs);
-  const pidfd = pidfdOpen(pid);
+  // Files in memory: the hook may read late or never, and write as much as it likes, without either side waiting for the other.
+  const input = anonymousFile('hook-input');
+  const output = anonymousFile('hook-output');
+  let pidfd: number | undefined;
   try {
-    const timely = deliver(ours, `${JSON.stringify(state)}`) && poll(pidfd, POLLIN, hook.timeout ? hook.timeout * 1000 : -1) !== 0;
+    const text = Buffer.from(JSON.stringify(state));
+    writeSync(input, text, 0, text.length, 0);
+    const unblock = blockSignals();
+    const pid = fork();
+    if (pid === 0) becomeHook(hook, input, output);
+    unblock();
+    pidfd = pidfdOpen(pid);
+    const timely = poll(pidfd, POLLIN, hook.timeout ? hook.timeout * 1000 : -1) !== 0;
     if (!timely) kill(pid, SIGKILL);
     const exit = waitpid(pid);
-    if (!timely) throw failure(name, `hook ran past specified timeout of ${(hook.timeout ?? 0).toFixed(1)}s`, '');
-    if (exit?.status !== 0) throw failure(name, exit?.signal ? `signal: ${exit.signal}` : `exit status ${exit?.status}`, readOutput(ours));
+    if (!timely) throw failure(name, `hook ran past specified timeout of ${hook.timeout}s`, '');
+    if (exit?.status !== 0) throw failure(name, exit?.signal ? `signal: ${exit.signal}` : `exit status ${exit?.status}`, readOutput(output));
   } finally {
-    closeSync(pidfd);
-    closeSync(ours);
+    closeSync(input);
+    closeSync(output);
+    if (pidfd !== undefined) closeSync(pidfd);
   }
 }
 
-/** One socket is the hook's standard input, output and error: the state fits into its buffer, so no side waits for the other. */
-function becomeHook(hook: Hook, socket: number): never {
+function becomeHook(hook: Hook, input: number, output: number): never {
   try {
-    dup2(socket, 0);
-    dup2(socket, 1);
-    dup2(socket, 2);
+    dup2(input, 0);
+    dup2(output, 1);
+    dup2(output, 2);
     closeOnExecFrom(3);
     defaultSignals(ignoredSignals());
     unblockAllSignals();
@@ -60,24 +64,9 @@ function becomeHook(hook: Hook, socket: number): never {
   }
 }
 
-/** Writes the state and ends the stream, so that `cat` ends too. A hook that reads nothing is no failure. */
-function deliver(socket: number, text: string): boolean {
-  try {
-    writeSync(socket, text);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
-  }
-  shutdownWrite(socket);
-  return true;
-}
-
-function readOutput(socket: number): string {
+function readOutput(output: number): string {
   const buffer = Buffer.alloc(KEPT_OUTPUT);
-  try {
-    return poll(socket, POLLIN, 0) ? buffer.toString('utf8', 0, readSync(socket, buffer)).trim() : '';
-  } catch {
-    return '';
-  }
+  return buffer.toString('utf8', 0, readSync(output, buffer, 0, KEPT_OUTPUT, 0)).trim();
 }
 
 function failure(name: string, what: string, output: string): EngineError {

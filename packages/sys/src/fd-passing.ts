@@ -15,8 +15,10 @@ koffi.struct('berth_msghdr', {
 const cSendmsg = bind('int64_t sendmsg(int, berth_msghdr*, int)');
 const cRecvmsg = bind('int64_t recvmsg(int, _Inout_ berth_msghdr*, int)');
 const cSocketpair = bind('int socketpair(int, int, int, _Out_ int*)');
-const cShutdown = bind('int shutdown(int, int)');
 const cSocket = bind('int socket(int, int, int)');
+const cBind = bind('int bind(int, void*, unsigned int)');
+const cListen = bind('int listen(int, int)');
+const cAccept4 = bind('int accept4(int, void*, void*, int)');
 const cConnect = bind('int connect(int, void*, unsigned int)');
 
 const AF_UNIX = 1;
@@ -40,9 +42,7 @@ export function socketPair(kind: 'stream' | 'packet'): [number, number] {
 
 /** A stream connection to a socket's path. */
 export function connectUnix(path: string): number {
-  const address = Buffer.alloc(2 + Buffer.byteLength(path) + 1);
-  address.writeUInt16LE(AF_UNIX, 0);
-  address.write(path, 2);
+  const address = unixAddress(path);
   const fd = check(cSocket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), 'socket');
   check(cConnect(fd, address, address.length), 'connect', path);
   return fd;
@@ -101,8 +101,23 @@ export function receiveWithFds(socket: number, size: number): { data: Buffer; fd
   }
 }
 
-/** The other end reads the end of the stream. */
-export function shutdownWrite(socket: number): void {
-  const SHUT_WR = 1;
-  check(cShutdown(socket, SHUT_WR), 'shutdown');
+/** A stream socket that listens at a path. */
+export function listenUnix(path: string): number {
+  const fd = check(cSocket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), 'socket');
+  const address = unixAddress(path);
+  check(cBind(fd, address, address.length), 'bind', path);
+  check(cListen(fd, 16), 'listen', path);
+  return fd;
+}
+
+/** Blocks until somebody connects. */
+export function acceptUnix(socket: number): number {
+  return check(cAccept4(socket, null, null, SOCK_CLOEXEC), 'accept');
+}
+
+function unixAddress(path: string): Buffer {
+  const address = Buffer.alloc(2 + Buffer.byteLength(path) + 1);
+  address.writeUInt16LE(AF_UNIX, 0);
+  address.write(path, 2);
+  return address;
 }

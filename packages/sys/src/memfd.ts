@@ -13,6 +13,11 @@ const F_ADD_SEALS = 1033;
 /** F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE. */
 const ALL_SEALS = 1 | 2 | 4 | 8;
 
+/** An empty file in memory, close-on-exec: what a child may write without anybody reading it meanwhile. */
+export function anonymousFile(name: string): number {
+  return check(memfdCreate(name, MFD_CLOEXEC), 'memfd_create', name);
+}
+
 /** A sealed copy of a file in memory: its descriptor, and a path under which this process (and a child it execs) opens it. */
 export class SealedFile implements Disposable {
   readonly fd: number;

@@ -15,7 +15,7 @@ export const list: Command = {
     const states = listContainers(root).map((container) => container.state());
     const format = valueOf(parsed, 'format') ?? 'table';
     if (parsed.flags.has('quiet')) print(states.map(({ id }) => `${id}\n`).join(''));
-    else if (format === 'json') print(states.length ? JSON.stringify(states) : 'null');
+    else if (format === 'json') print(`${states.length ? JSON.stringify(states) : 'null'}\n`);
     else if (format === 'table')
       print(table(['ID', 'PID', 'STATUS', 'BUNDLE', 'CREATED', 'OWNER'], states.map(({ id, pid, status, bundle, created, owner }) => [id, String(pid), status, bundle, created, owner])));
     else throw usage('invalid format option');

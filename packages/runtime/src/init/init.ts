@@ -1,9 +1,10 @@
 // The life of a container's init until it executes the user's program: one function, in the order in which things happen. It runs in a
 // child that clone() put into the new namespaces, with all signals blocked, and makes system calls only.
-import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { exitNow } from '@berth/sys/fork';
 import { POLLIN, poll, setns, unshare } from '@berth/sys/namespace';
+import { errnoText } from '@berth/sys/libc';
 import { bringUpLoopback } from '@berth/sys/loopback';
 import { dup2, O, openInRoot } from '@berth/sys/path';
 import * as sys from '@berth/sys/process';
@@ -67,6 +68,7 @@ function setUp(plan: InitPlan, channel: Channel): string {
   runHooks('createContainer', plan.hooks.createContainer, { ...plan.hookState, status: 'creating', pid: process.pid });
   changeRoot(plan, root);
   useStreams(plan, terminal);
+  makeWorkingDirectory(plan.process.cwd);
   finishRoot(plan);
   restrict(plan);
   lap('init.root');
@@ -113,6 +115,16 @@ function restrict(plan: InitPlan): void {
   const { apparmorProfile, selinuxLabel } = plan.process;
   if (apparmorProfile) setLabel(`apparmor/exec`, `exec ${apparmorProfile}`);
   if (selinuxLabel) setLabel('exec', selinuxLabel);
+}
+
+/** An image need not have the directory that its program starts in. */
+function makeWorkingDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o755 });
+  } catch (cause) {
+    const { code = 'EIO' } = cause as NodeJS.ErrnoException;
+    throw new EngineError('InvalidArgument', `mkdir ${path}: ${errnoText(code === 'EEXIST' ? 'ENOTDIR' : code)}`, { layer: 'runtime', cause });
+  }
 }
 
 /** Takes effect at execve. */

@@ -41,7 +41,7 @@ export function makeMounts(plan: InitPlan, root: number): void {
 function makeMount(plan: InitPlan, root: number, each: MountPlan): void {
   const { options } = each;
   if (options.remount) return remount(root, each);
-  refuseInsideProc(each);
+  if (each.type !== 'tmpfs') refuseInsideProc(each);
   if (each.type === 'cgroup') return mountCgroups(plan, root, each);
   const plain = each.type === 'proc' || each.type === 'sysfs';
   const kind = options.bind && !statSync(each.source).isDirectory() ? 'file' : 'directory';
