@@ -122,7 +122,7 @@ export async function startService(settings: Settings, log: Logger): Promise<{ s
   const grpc = new GrpcServer({
     onCall: debug ? (path, milliseconds, error) => log.debug({ path, ms: Math.round(milliseconds * 100) / 100, error: error instanceof Error ? error.message : undefined }, 'call') : undefined,
   });
-  const collect = async () => {};
+  const collect = async () => void (await storage.collect());
   const services = [Version, Health, Namespaces, Containers, Leases, Events, Introspection, Tasks, Content, Images, Snapshots, Diff, Streaming, Transfer];
   const names = services.map((service) => service.name);
   grpc
