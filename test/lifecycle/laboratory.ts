@@ -16,7 +16,8 @@ import { program, ROOT, type Result, run } from '../harness/programs.ts';
 
 export const NAMESPACE = 'lab';
 
-const MAIN = join(ROOT, 'packages/lifecycle/src/main.ts');
+/** The built program. */
+export const LIFECYCLE = join(ROOT, 'bin/berth-lifecycle');
 const TYPES = new Map(Object.values(taskEvents).map((type) => [type.fullName as string, type as { decode(bytes: Uint8Array): unknown }]));
 
 export interface SeenEvent {
@@ -47,7 +48,7 @@ export class Laboratory {
   }
 
   async start(flags: readonly string[] = []): Promise<void> {
-    this.process = spawn(process.execPath, [MAIN, ...this.flags(), ...flags], { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.process = spawn(LIFECYCLE, [...this.flags(), ...flags], { stdio: ['ignore', 'ignore', 'pipe'] });
     this.process.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.output += text;
     });

@@ -22,12 +22,19 @@ export interface ShimAddress {
 /** Beside containerd's own files: which runtime the task was made with, for the restart of this service. */
 const RUNTIME_FILE = 'runtime';
 
+/** Milliseconds until what could not be deleted is tried again. */
+const DELETE_AGAIN = 200;
+
 export class Bundles {
   readonly #root: string;
+  readonly #deleting: string;
+  #deleted = 0;
 
   constructor(state: string) {
     this.#root = join(state, 'io.containerd.runtime.v2.task');
-    mkdirSync(this.#root, { recursive: true, mode: 0o711 });
+    this.#deleting = join(state, 'deleting');
+    rmSync(this.#deleting, { recursive: true, force: true });
+    for (const directory of [this.#root, this.#deleting]) mkdirSync(directory, { recursive: true, mode: 0o711 });
   }
 
   /** `config` are the bytes of config.json, as the client wrote them. AlreadyExists for a bundle that is there. */
@@ -78,8 +85,20 @@ export class Bundles {
     return Number.parseInt(readOrNothing(join(bundle.path, 'init.pid')) ?? '', 10) || 0;
   }
 
+  /** The id is free at once. The shim may still write its last words into the directory, so that deleting it can fail for a moment. */
   remove(bundle: Bundle): void {
-    rmSync(bundle.path, { recursive: true, force: true });
+    const doomed = join(this.#deleting, String(this.#deleted++));
+    renameSync(bundle.path, doomed);
+    deleteSoon(doomed);
+  }
+}
+
+function deleteSoon(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    // The next start of the service deletes whatever is left.
+    setTimeout(() => deleteSoon(path), DELETE_AGAIN).unref();
   }
 }
 

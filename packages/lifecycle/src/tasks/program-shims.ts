@@ -79,7 +79,6 @@ export class ProgramShims implements Shims {
 
 /** `<program> … -bundle B delete`, run outside of the bundle. */
 async function runDelete(program: string, flags: readonly string[], bundle: Bundle, env: Record<string, string>): Promise<DeadTask> {
-
   const signal = AbortSignal.timeout(DELETE_TIMEOUT);
   const printed = await run(program, [...flags, '-bundle', bundle.path, 'delete'], { cwd: bundle.path, env, signal });
   if (printed.length === 0) return { pid: 0, exitStatus: KILLED, exitedAt: Date.now() };
