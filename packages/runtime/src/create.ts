@@ -95,7 +95,7 @@ export function create(options: CreateOptions): Created {
       cloneFlags: plan.cloneFlags,
       pidNamespace: namespaces.joinPid,
       intermediate: namespaces.needsIntermediate ? join : undefined,
-      cgroupDirectory: cgroup.location.paths[''],
+      cgroupDirectory: has('user') ? undefined : cgroup.location.paths[''],
       live: (channel) => runInit(plan, channel),
     });
     const { pid, channel } = newborn;

@@ -40,7 +40,7 @@ export function exec(root: string, container: SavedState, cgroup: Cgroup, proces
     cloneFlags: 0,
     pidNamespace: types.includes('pid') ? init : undefined,
     intermediate: joinsUser ? () => setns(init, CLONE.NEWUSER) : undefined,
-    cgroupDirectory: cgroup.location.paths[''],
+    cgroupDirectory: joinsUser ? undefined : cgroup.location.paths[''],
     live: (channel) => live(plan, channel, init, cgroup, joinsUser ? flags & ~CLONE.NEWUSER : flags, joinsUser),
   });
   undo.defer(() => discardChild(pid));

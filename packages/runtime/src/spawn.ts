@@ -20,7 +20,7 @@ export interface Birth {
   pidNamespace: number | undefined;
   /** Runs in a process between the caller and the child: joins what must be joined before the child's user namespace. */
   intermediate: (() => void) | undefined;
-  /** Its cgroup in the v2 hierarchy: the directory to be born in. */
+  /** Its cgroup in the v2 hierarchy: the directory to be born in. Another user namespace would have no right to it. */
   cgroupDirectory: string | undefined;
   /** The child's life; never returns. */
   live: (channel: Channel) => never;
@@ -38,7 +38,7 @@ export function spawn(birth: Birth): Newborn {
   try {
     using cgroup = openDirectory(birth.cgroupDirectory);
     const pid = birth.intermediate
-      ? forkThrough(birth.intermediate, birth, parent, child, cgroup.fd)
+      ? forkThrough(birth.intermediate, birth, parent, child)
       : inPidNamespace(birth.pidNamespace, () => bear(birth, parent, child, 0, cgroup.fd));
     child.close();
     return { pid, channel: parent };
@@ -85,7 +85,7 @@ function inPidNamespace(fd: number | undefined, body: () => number): number {
 }
 
 /** With CLONE_PARENT the grandchild becomes the caller's child; the process between reports its pid and ends. */
-function forkThrough(join: () => void, birth: Birth, parent: Channel, child: Channel, cgroup: number | undefined): number {
+function forkThrough(join: () => void, birth: Birth, parent: Channel, child: Channel): number {
   const between = forkInto(0);
   if (between === 0) {
     try {
@@ -94,7 +94,7 @@ function forkThrough(join: () => void, birth: Birth, parent: Channel, child: Cha
       if (birth.pidNamespace !== undefined) setns(birth.pidNamespace, CLONE.NEWPID);
       // The child's /proc files must be the parent's to write.
       setDumpable(true);
-      child.send({ type: 'forked', pid: bear(birth, parent, child, CLONE.PARENT, cgroup) });
+      child.send({ type: 'forked', pid: bear(birth, parent, child, CLONE.PARENT, undefined) });
     } catch (error) {
       child.sendError(error);
     }

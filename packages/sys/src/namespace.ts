@@ -38,7 +38,8 @@ const CLONE_INTO_CGROUP = 0x200000000n;
 export function forkInto(flags: number, options: { cgroup?: number } = {}): number {
   const args = Buffer.alloc(CLONE_ARGS_SIZE);
   args.writeBigUInt64LE(BigInt(flags) | (options.cgroup === undefined ? 0n : CLONE_INTO_CGROUP), 0);
-  args.writeBigUInt64LE(BigInt(SIGCHLD), 32);
+  // With CLONE_PARENT the signal is that of the caller.
+  args.writeBigUInt64LE(BigInt(flags & CLONE.PARENT ? 0 : SIGCHLD), 32);
   args.writeBigUInt64LE(BigInt(options.cgroup ?? 0), 80);
   makePagesForkable();
   const pid = cClone3(SYSCALL.clone3, args, CLONE_ARGS_SIZE);
