@@ -29,13 +29,11 @@ export async function attachContainer(context: ContainerContext, container: Cont
   }
   const stdin = request.stdin && container.record.config.OpenStdin === true;
   const streams = { stdin, stdout: request.stdout, stderr: request.stderr };
-  const live = async (client: HijackedStream, path: string): Promise<(finish?: () => void) => void> => {
+  const live = async (path: string) => {
     const process = await connectProcess(path, streams);
-    return (finish) =>
-      void runAttachment(client, process, { stdin, detachKeys: container.terminal ? keys : undefined }).then((outcome) => {
-        if (outcome === 'detached') emitContainerEvent(context, container, 'detach');
-        finish?.();
-      });
+    void runAttachment(client, process, { stdin, detachKeys: container.terminal ? keys : undefined }).then((outcome) => {
+      if (outcome === 'detached') emitContainerEvent(context, container, 'detach');
+    });
   };
 
   const wasRunning = container.running;
@@ -47,23 +45,19 @@ export async function attachContainer(context: ContainerContext, container: Cont
     return;
   }
   if (wasRunning) {
-    const run = await live(client, attachSocket(context.config, container.id));
-    run();
+    await live(attachSocket(context.config, container.id));
     return;
   }
   const pending = async (path: string) => {
-    container.signals.off('exit', abandon);
-    container.signals.off('removed', abandon);
-    const run = await live(client, path);
-    run();
+    for (const event of ['startFailed', 'removed'] as const) container.signals.off(event, abandon);
+    await live(path);
   };
   const abandon = () => {
     container.pendingAttachments.delete(pending);
     client.end();
   };
   container.pendingAttachments.add(pending);
-  container.signals.once('exit', abandon);
-  container.signals.once('removed', abandon);
+  for (const event of ['startFailed', 'removed'] as const) container.signals.once(event, abandon);
   void client.closed.then(() => container.pendingAttachments.delete(pending));
 }
 

@@ -72,13 +72,14 @@ export interface ExitStatus {
 
 interface ContainerSignals {
   exit: [ExitStatus];
-  removed: [ExitStatus, string | undefined];
+  startFailed: [];
+  removed: [ExitStatus];
 }
 
 export class Container {
   readonly record: ContainerRecord;
   readonly lock = new Lock();
-  /** `exit` after every end of its process that is not followed by a restart attempt's success; `removed` once, last of all. */
+  /** `exit` when its process has ended and its restart policy lets it be; `startFailed` when there never was one; `removed` once. */
   readonly signals = new EventEmitter<ContainerSignals>();
   readonly execs = new Map<string, ExecInstance>();
   /** Clients that attached before the start: connected to the output before the process runs. */
@@ -153,7 +154,7 @@ export class Container {
     Object.assign(this.record.state, { pid: 0, exitCode: code, error });
     if (this.record.state.phase !== 'created') this.record.state.phase = 'exited';
     this.save();
-    this.signals.emit('exit', { code, error });
+    this.signals.emit('startFailed');
   }
 
   get exit(): ExitStatus {

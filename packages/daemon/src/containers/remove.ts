@@ -43,12 +43,11 @@ export async function autoRemove(context: ContainerContext, container: Container
 async function discard(context: ContainerContext, container: Container, volumes: boolean, span: Span): Promise<void> {
   container.restartTimer?.abort();
   container.record.state.phase = 'removing';
-  const { exit } = container;
   context.store.remove(container);
   const released = releaseResources(context, container, volumes, container.cleanup, span);
   container.cleanup = released;
   emitContainerEvent(context, container, 'destroy');
-  container.signals.emit('removed', exit, undefined);
+  container.signals.emit('removed', { code: container.record.state.exitCode });
   context.background.track(released);
 }
 

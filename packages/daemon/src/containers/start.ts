@@ -11,6 +11,7 @@ import { type ContainerContext, emitContainerEvent } from './context.ts';
 import { populateVolumes } from './populate-volumes.ts';
 import { prepareRootfs, sendSpec } from './prepare.ts';
 import { autoRemove } from './remove.ts';
+import { isRuntimeError, runtimeExitCode, runtimeMessage } from './runtime-error.ts';
 import { stdioUris } from './stdio.ts';
 import { nowText } from '../state/clock.ts';
 
@@ -111,14 +112,10 @@ function emitConnect(context: ContainerContext, container: Container, endpoint: 
 /** Exit codes as Docker has them: 127 for a command that is not there, 126 for one that cannot be run, 128 for the rest. */
 function startError(thrown: unknown): { error: EngineError; exitCode: number } {
   const error = toEngineError(thrown);
-  const { message } = error;
-  const worded = (kind: 'InvalidArgument' | 'Unknown') =>
-    new EngineError(kind, `failed to create task for container: ${message}`, { layer: error.layer, cause: thrown });
-  const fromRuntime = /OCI runtime create failed|runc create failed/.test(message);
-  if (/executable file not found|no such file or directory|system cannot find the file specified|failed to run runc create\/exec call/.test(message)) {
-    return { error: fromRuntime ? worded('InvalidArgument') : error, exitCode: 127 };
-  }
-  if (/permission denied|is a directory/.test(message)) return { error: fromRuntime ? worded('InvalidArgument') : error, exitCode: 126 };
-  return { error: fromRuntime ? worded('Unknown') : error, exitCode: 128 };
+  const fromRuntime = isRuntimeError(error);
+  const exitCode = fromRuntime ? runtimeExitCode(error.message) : 128;
+  if (!fromRuntime) return { error, exitCode };
+  const prefix = 'failed to create task for container: failed to create shim task: ';
+  const options = { layer: error.layer, details: error.details, cause: thrown };
+  return { error: new EngineError(exitCode === 128 ? 'Unknown' : 'InvalidArgument', prefix + runtimeMessage(error.message, 'create'), options), exitCode };
 }
-

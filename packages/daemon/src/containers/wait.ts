@@ -25,9 +25,9 @@ export function waitFor(container: Container, condition: WaitCondition, signal: 
   if (condition === 'not-running' && !container.running && !container.restarting) return Promise.resolve(answer(container.exit));
   return new Promise((resolve) => {
     const event = condition === 'removed' ? 'removed' : 'exit';
-    const settle = (status: ExitStatus, problem?: string) => {
+    const settle = (status: ExitStatus) => {
       stop();
-      resolve(answer(problem === undefined ? status : { ...status, error: problem }));
+      resolve(answer(status));
     };
     const stop = () => {
       container.signals.off(event, settle);

@@ -9,6 +9,7 @@ import type { Span } from '@berth/trace/tracer';
 import type { Container } from '../containers/container.ts';
 import { attachSocket } from '../containers/container-directory.ts';
 import { type ContainerContext, emitContainerEvent } from '../containers/context.ts';
+import { isRuntimeError, runtimeExitCode, runtimeMessage } from '../containers/runtime-error.ts';
 import { capabilitiesOf } from '../containers/spec/capabilities.ts';
 import { capabilitySets, consoleSize, mergeEnvironment, userOf } from '../containers/spec/spec.ts';
 import { execStdioUris } from '../containers/stdio.ts';
@@ -171,11 +172,8 @@ function requireRunning(container: Container): void {
 /** Exit codes as Docker has them: 127 for a command that is not there, 126 for one that cannot be run. */
 function execError(thrown: unknown): { error: EngineError; exitCode: number } {
   const error = toEngineError(thrown);
-  if (/executable file not found|no such file or directory/.test(error.message)) {
-    return { error: new EngineError('InvalidArgument', error.message, { layer: error.layer, cause: thrown }), exitCode: 127 };
-  }
-  if (/permission denied|is a directory|exec format error|OCI runtime exec failed/.test(error.message)) {
-    return { error: new EngineError('InvalidArgument', error.message, { layer: error.layer, cause: thrown }), exitCode: 126 };
-  }
-  return { error, exitCode: 126 };
+  if (!isRuntimeError(error)) return { error, exitCode: 126 };
+  const exitCode = runtimeExitCode(error.message) === 127 ? 127 : 126;
+  const options = { layer: error.layer, details: error.details, cause: thrown };
+  return { error: new EngineError('InvalidArgument', runtimeMessage(error.message, 'exec'), options), exitCode };
 }

@@ -1,0 +1,21 @@
+// What a runtime says when a process cannot be started, in the wording that Docker's clients look at: they tell "not found" (127)
+// from "cannot be run" (126) by the text.
+import type { EngineError } from '@berth/errdefs/engine-error';
+
+/** The runtime got as far as trying to start the process. */
+export function isRuntimeError(error: EngineError): boolean {
+  return /unable to start container process|OCI runtime (create|exec) failed|runc create failed|error mounting|error during container init/.test(error.message);
+}
+
+export function runtimeExitCode(message: string): 126 | 127 | 128 {
+  if (/executable file not found|no such file or directory|system cannot find the file specified/.test(message)) return 127;
+  if (/permission denied|is a directory|exec format error/.test(message)) return 126;
+  return 128;
+}
+
+/** With the words around it that containerd and runc put there, for runtimes that did not say them. */
+export function runtimeMessage(message: string, verb: 'create' | 'exec'): string {
+  if (/^OCI runtime/.test(message)) return message;
+  if (verb === 'create') return `OCI runtime create failed: runc create failed: ${message}: unknown`;
+  return `OCI runtime exec failed: exec failed: ${message.replace('error during container init: ', '')}: unknown`;
+}
