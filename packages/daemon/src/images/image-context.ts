@@ -44,6 +44,8 @@ export function emitImageEvent(context: ImageContext, action: string, actor: str
 
 /** Keeps the catalog fresh when others (ctr, nerdctl) change images of this namespace. Ends with the signal, or with the connection. */
 export async function followImages(context: ImageContext, lifecycle: Lifecycle, namespace: string, signal: AbortSignal): Promise<void> {
+  // What changed while nobody listened.
+  await context.catalog.refresh();
   const filters = [`namespace==${namespace},topic~=|^/images/|`];
   for await (const _change of lifecycle.events.subscribe({ filters }, { signal })) await context.catalog.refresh();
 }

@@ -1,6 +1,6 @@
 // The lifecycle service's calls that images are made of, and the three things that take more than one call: reading a blob,
 // writing one, and keeping what is being made from the garbage collector.
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { type Digest, digestOf } from '@berth/oci/digest';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { Content, WriteAction } from '@berth/rpc/gen/containerd/services/content/v1/content';
@@ -69,9 +69,12 @@ export class ImageServices {
     const ref = `daemon-${randomUUID()}`;
     using call = this.content.write({ lease, ...(signal ? { signal } : {}) });
     const answers = call[Symbol.asyncIterator]();
+    // Hashed here as well: a blob that is there already is told by its digest alone.
+    const hash = expected === '' ? createHash('sha256') : undefined;
     let offset = 0;
     try {
       for await (const data of chunksOf(source)) {
+        hash?.update(data);
         await call.send({ action: WriteAction.WRITE, ref, total, expected, offset, data });
         offset += data.length;
         await nextAnswer(answers);
@@ -81,12 +84,13 @@ export class ImageServices {
       call.end();
       return { digest: digest as Digest, size: offset };
     } catch (error) {
-      if (expected !== '' && isKind(error, 'AlreadyExists')) {
-        await this.#relabel(expected, labels ?? {}, lease);
-        return { digest: expected, size: total };
+      if (!isKind(error, 'AlreadyExists')) {
+        await this.content.abort({ ref }).catch(() => {});
+        throw error;
       }
-      await this.content.abort({ ref }).catch(() => {});
-      throw error;
+      const digest = expected === '' ? (`sha256:${hash?.digest('hex')}` as Digest) : expected;
+      await this.#keep(digest, labels ?? {}, lease);
+      return { digest, size: expected === '' ? offset : total };
     }
   }
 
@@ -101,7 +105,7 @@ export class ImageServices {
     }
   }
 
-  async #relabel(digest: string, labels: Record<string, string>, lease: string): Promise<void> {
+  async #keep(digest: string, labels: Record<string, string>, lease: string): Promise<void> {
     await this.leases.addResource({ id: lease, resource: { id: digest, type: 'content' } });
     const paths = Object.keys(labels).map((name) => `labels.${name}`);
     if (paths.length > 0) await this.content.update({ info: { digest, labels }, updateMask: { paths } });

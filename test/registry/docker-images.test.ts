@@ -1,0 +1,218 @@
+// Images through the docker client: pull, push, import, tag, list, inspect, history, remove, prune and login, against berthd and
+// docker-registry. What docker prints is what dockerd would have it print.
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { json } from 'node:stream/consumers';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { zstdCompressSync } from 'node:zlib';
+import { digestOf } from '@berth/oci/digest';
+import { Berthd } from '../harness/berthd.ts';
+import { busyboxRootfs } from '../harness/busybox.ts';
+import type { Result } from '../harness/programs.ts';
+import { type RegistryProcess, startRegistry } from './registry-process.ts';
+import { storeImage, storeIndex } from './test-image.ts';
+
+let registry: RegistryProcess;
+let daemon: Berthd;
+before(async () => {
+  registry = await startRegistry();
+  // On the machine's network, where the registry is, and without touching that network.
+  daemon = await Berthd.start({ hostNetwork: true, flags: ['--bridge', 'none', '--iptables=false', '--ip-forward=false'] });
+});
+after(async () => {
+  await daemon[Symbol.asyncDispose]();
+  await registry[Symbol.asyncDispose]();
+});
+
+async function docker(...args: string[]): Promise<string> {
+  const result = await daemon.docker(args);
+  assert.equal(result.code, 0, `docker ${args.join(' ')}: ${result.stderr}`);
+  return result.stdout;
+}
+
+async function refused(...args: string[]): Promise<string> {
+  const { code, stderr }: Result = await daemon.docker(args);
+  assert.equal(code, 1, `docker ${args.join(' ')} did not fail`);
+  return stderr.trim();
+}
+
+async function imported(name: string, ...changes: string[]): Promise<string> {
+  const result = await daemon.docker(['import', ...changes.flatMap((change) => ['-c', change]), '-', name], { input: busyboxRootfs() });
+  assert.equal(result.code, 0, result.stderr);
+  return result.stdout.trim();
+}
+
+const LAYERS = [[{ name: 'etc/' }, { name: 'etc/hello', body: 'hello' }], [{ name: 'bye', body: 'bye' }]];
+
+test('pull tells what it does, and that nothing was to be done', async () => {
+  const name = `${registry.host}/team/app:1`;
+  const image = await storeImage(name, { family: 'docker', layers: LAYERS, config: { Labels: { team: 'a' } } });
+  const lines = (await docker('pull', name)).trim().split('\n');
+  const ids = image.layers.map((layer) => layer.digest.slice(7, 19));
+  assert.equal(lines[0], '1: Pulling from team/app');
+  assert.deepEqual(lines.slice(1, 3), ids.map((id) => `${id}: Pulling fs layer`));
+  for (const id of ids) for (const step of ['Verifying Checksum', 'Download complete', 'Pull complete']) assert.ok(lines.includes(`${id}: ${step}`), `${id} ${step}`);
+  assert.deepEqual(lines.slice(-3), [`Digest: ${image.manifest.digest}`, `Status: Downloaded newer image for ${name}`, name]);
+  const again = (await docker('pull', name)).trim().split('\n');
+  assert.deepEqual(again.slice(1), [...ids.map((id) => `${id}: Already exists`), `Digest: ${image.manifest.digest}`, `Status: Image is up to date for ${name}`, name]);
+  assert.equal((await docker('images', '-q', '--no-trunc', '--filter', 'label=team=a')).trim(), image.config.digest);
+});
+
+test('an index: the host’s platform, and another one on request', async () => {
+  const repository = `${registry.host}/multi`;
+  const platforms = ['amd64', 'arm64', 's390x'] as const;
+  const images = await Promise.all(platforms.map((architecture) => storeImage(repository, { family: 'oci', compression: 'zstd', layers: [[{ name: 'arch', body: architecture }]], platform: { os: 'linux', architecture } })));
+  const index = await storeIndex(`${repository}:1`, 'oci', images.map(({ manifest }, at) => ({ ...manifest, platform: { os: 'linux', architecture: platforms[at]! } })));
+  await docker('pull', '-q', `${repository}:1`);
+  const host = process.arch === 'x64' ? 'amd64' : process.arch;
+  assert.equal((await docker('image', 'inspect', '-f', '{{.Architecture}} {{.RepoDigests}}', `${repository}:1`)).trim(), `${host} [${repository}@${index.digest}]`);
+  await docker('pull', '-q', '--platform', 'linux/s390x', `${repository}:1`);
+  assert.equal((await docker('image', 'inspect', '-f', '{{.Architecture}}', `${repository}:1`)).trim(), 's390x');
+  assert.match(await refused('pull', '--platform', 'linux/riscv64', `${repository}:1`), /no matching manifest for linux\/riscv64 in the manifest list entries/);
+  // As in dockerd's classic store, the tag has moved: the host's own is without a name now.
+  await docker('rmi', `${repository}:1`);
+  assert.match(await docker('image', 'prune', '-f'), /deleted: sha256:/);
+});
+
+test('what cannot be pulled: Docker’s words and status', async () => {
+  await storeImage(`${registry.host}/some:1`, { family: 'oci', layers: LAYERS });
+  assert.equal(await refused('pull', `${registry.host}/some:2`), `Error response from daemon: manifest for ${registry.host}/some:2 not found: manifest unknown: manifest unknown`);
+  assert.match(await refused('pull', '127.0.0.1:1/some'), /^Error response from daemon: Get "http:\/\/127\.0\.0\.1:1\/v2\/.*": dial tcp 127\.0\.0\.1:1: connect: connection refused$/);
+  const answer = await api('POST', `/images/create?fromImage=${registry.host}/some&tag=2`);
+  assert.equal(answer.status, 404);
+  assert.equal((await api('POST', '/images/create?fromImage=UPPER&tag=1')).status, 400);
+});
+
+test('a damaged layer: one clear line, and nothing is left', async () => {
+  const name = `${registry.host}/damaged:1`;
+  const image = await storeImage(name, { family: 'oci', layers: [[{ name: 'x', body: randomBytes(100_000) }]] });
+  writeFileSync(registry.blobPath(image.layers[0]!.digest), randomBytes(image.layers[0]!.size));
+  assert.equal(await refused('pull', name), `filesystem layer verification failed for digest ${image.layers[0]!.digest}`);
+  assert.equal((await docker('images', '-q', name)).trim(), '');
+});
+
+test('push, remove, pull again: the same image', async () => {
+  const id = await imported('pushed', 'CMD ["sh"]', 'ENV PATH=/bin');
+  const name = `${registry.host}/mine/pushed:v1`;
+  await docker('tag', 'pushed', name);
+  const lines = (await docker('push', name)).trim().split('\n');
+  assert.equal(lines[0], `The push refers to repository [${registry.host}/mine/pushed]`);
+  assert.match(lines.at(-1)!, /^v1: digest: sha256:[0-9a-f]{64} size: \d+$/);
+  assert.match(await docker('push', name), /Layer already exists/);
+  await docker('rmi', name, 'pushed');
+  assert.match(await refused('inspect', '--type', 'image', id), /No such image/);
+  await docker('pull', '-q', name);
+  assert.equal((await docker('images', '-q', '--no-trunc', name)).trim(), id);
+  const digest = (await docker('image', 'inspect', '-f', '{{index .RepoDigests 0}}', name)).trim();
+  assert.equal(lines.at(-1), `v1: digest: ${digest.split('@')[1]} size: ${lines.at(-1)!.split(' ').at(-1)}`);
+  await docker('rmi', name);
+  await docker('pull', '-q', digest);
+  assert.equal((await docker('image', 'inspect', '-f', '{{.RepoTags}} {{.Id}}', digest)).trim(), `[] ${id}`);
+  await docker('rmi', digest);
+  assert.equal(await refused('push', `${registry.host}/nowhere`), `An image does not exist locally with the tag: ${registry.host}/nowhere`);
+});
+
+test('import of plain and zstd archives; what is no archive is refused', async () => {
+  const archive = busyboxRootfs();
+  const packed = await daemon.docker(['import', '-m', 'by hand', '-', 'packed:1'], { input: zstdCompressSync(archive) });
+  assert.equal(packed.code, 0, packed.stderr);
+  assert.equal((await docker('image', 'inspect', '-f', '{{.Comment}} {{index .RootFS.Layers 0}}', 'packed:1')).trim(), `by hand ${digestOf(archive)}`);
+  const before = await docker('images', '-aq');
+  const broken = await daemon.docker(['import', '-', 'broken'], { input: randomBytes(10_000) });
+  assert.equal(broken.code, 1);
+  const xz = await daemon.docker(['import', '-', 'broken'], { input: Buffer.from('fd377a585a000000', 'hex') });
+  assert.match(xz.stderr, /compressed with xz/);
+  assert.equal(await docker('images', '-aq'), before);
+  await docker('rmi', 'packed:1');
+});
+
+test('list, history and their filters', async () => {
+  const id = await imported('listed:1', 'LABEL listed=yes');
+  await docker('tag', 'listed:1', 'listed:2');
+  assert.equal((await docker('images', '-q', '--no-trunc', 'listed')).trim(), `${id}\n${id}`);
+  assert.equal((await docker('images', '--filter', 'reference=list*:2', '--format', '{{.Repository}}:{{.Tag}}')).trim(), 'listed:1\nlisted:2');
+  assert.equal((await docker('images', '-q', '--filter', 'dangling=true')).trim(), '');
+  assert.match(await docker('history', 'listed:1'), /IMAGE +CREATED +CREATED BY +SIZE +COMMENT\n[0-9a-f]{12} .* Imported from -\n/);
+  assert.match(await refused('images', '--filter', 'nonsense=1'), /invalid filter 'nonsense'/);
+  await imported('listed:1', 'LABEL listed=again');
+  await docker('rmi', 'listed:2');
+  await imported('listed:2');
+  await docker('rmi', 'listed:1', 'listed:2');
+});
+
+test('an image whose name was taken is dangling, and prune removes it', async () => {
+  const old = await imported('renewed', 'LABEL generation=1');
+  await imported('renewed', 'LABEL generation=2');
+  assert.equal((await docker('images', '-q', '--no-trunc', '--filter', 'dangling=true', '--filter', 'label=generation=1')).trim(), old);
+  const pruned = await docker('image', 'prune', '-f', '--filter', 'label=generation=1');
+  assert.match(pruned, new RegExp(`deleted: ${old}\n`));
+  await docker('rmi', 'renewed');
+});
+
+test('removing: names, prefixes, and the containers that forbid it', async () => {
+  const id = await imported('used', 'CMD ["sleep", "1000"]', 'ENV PATH=/bin');
+  const short = id.slice(7, 19);
+  await docker('tag', 'used', 'used:also');
+  await docker('tag', 'used', 'other/used');
+  assert.equal(await docker('rmi', 'used:also'), 'Untagged: used:also\n');
+  assert.equal(await refused('rmi', short), `Error response from daemon: conflict: unable to delete ${short} (must be forced) - image is referenced in multiple repositories`);
+  await docker('rmi', 'other/used');
+  const container = (await docker('create', '--network', 'none', 'used')).trim();
+  assert.equal(
+    await refused('rmi', 'used'),
+    `Error response from daemon: conflict: unable to remove repository reference "used:latest" (must force) - container ${container.slice(0, 12)} is using its referenced image ${short}`,
+  );
+  assert.equal(await refused('rmi', short), `Error response from daemon: conflict: unable to delete ${short} (must be forced) - image is being used by stopped container ${container.slice(0, 12)}`);
+  await docker('start', container);
+  assert.equal(await refused('rmi', '-f', short), `Error response from daemon: conflict: unable to delete ${short} (cannot be forced) - image is being used by running container ${container.slice(0, 12)}`);
+  await docker('rm', '-f', container);
+  const lines = (await docker('rmi', short)).trim().split('\n');
+  assert.deepEqual(lines.slice(0, 2), ['Untagged: used:latest', `Deleted: ${id}`]);
+  assert.equal(await refused('rmi', 'used'), 'Error response from daemon: No such image: used:latest');
+});
+
+test('what was removed is gone from the disk', async () => {
+  await imported('collected');
+  const size = async () => Number((await docker('system', 'df', '--format', '{{if eq .Type "Images"}}{{.TotalCount}}{{end}}')).trim());
+  const count = await size();
+  await docker('rmi', 'collected');
+  await sleep(50);
+  assert.equal(await size(), count - 1);
+});
+
+test('login and a private repository', async () => {
+  const htpasswd = 'alice:$2b$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n';
+  await using locked = await startRegistry({ htpasswd });
+  assert.match((await daemon.docker(['login', '-u', 'alice', '--password-stdin', locked.host], { input: 'wrong' })).stderr, /401 Unauthorized/);
+  const login = await daemon.docker(['login', '-u', 'alice', '--password-stdin', locked.host], { input: 'secret' });
+  assert.match(login.stdout, /Login Succeeded/);
+  await imported('secretive');
+  await docker('tag', 'secretive', `${locked.host}/secretive`);
+  await docker('push', '-q', `${locked.host}/secretive`);
+  await docker('rmi', `${locked.host}/secretive`, 'secretive');
+  await docker('pull', '-q', `${locked.host}/secretive`);
+  await docker('rmi', `${locked.host}/secretive`);
+  await docker('logout', locked.host);
+  assert.match(await refused('pull', `${locked.host}/secretive`), /no basic auth credentials/);
+});
+
+test('what a registry has, without pulling it', async () => {
+  const name = `${registry.host}/inspected:1`;
+  const image = await storeImage(name, { family: 'oci', layers: LAYERS });
+  const { status, body } = await api('GET', `/distribution/${name}/json`);
+  assert.equal(status, 200);
+  assert.equal((body as { Descriptor: { digest: string } }).Descriptor.digest, image.manifest.digest);
+});
+
+function api(method: string, path: string): Promise<{ status: number; body: unknown }> {
+  return new Promise((resolve, reject) => {
+    const call = request({ socketPath: daemon.socket, method, path: `/v1.51${path}` }, (response) => {
+      json(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject);
+    });
+    call.on('error', reject);
+    call.end();
+  });
+}
