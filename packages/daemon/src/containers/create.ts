@@ -2,6 +2,7 @@
 // root file system and the lifecycle service's own record are prepared behind it, and a start waits for them.
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { ContainerCreateRequest, ContainerCreateResponse } from '@berth/api/container';
 import type { ContainerConfig, HostConfig } from '@berth/api/host-config';
@@ -47,6 +48,10 @@ export async function createContainer(
   const id = randomBytes(32).toString('hex');
   const config = mergeConfig(askedConfig, image.config.config ?? {}, id);
   resolveContainerModes(context, hostConfig);
+  // Who shares a network shares its names.
+  const networkOwner = containerOfMode(hostConfig.NetworkMode);
+  if (networkOwner !== undefined) config.Hostname = context.store.get(networkOwner).record.config.Hostname;
+  else if (hostConfig.NetworkMode === 'host' && !askedConfig.Hostname) config.Hostname = hostname();
   const container = addContainer(context, { id, name, image, config, hostConfig, networking: networking?.EndpointsConfig ?? {} });
 
   emitContainerEvent(context, container, 'create');

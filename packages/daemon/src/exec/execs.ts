@@ -11,7 +11,9 @@ import { attachSocket } from '../containers/container-directory.ts';
 import { type ContainerContext, emitContainerEvent } from '../containers/context.ts';
 import { isRuntimeError, runtimeExitCode, runtimeMessage } from '../containers/runtime-error.ts';
 import { capabilitiesOf } from '../containers/spec/capabilities.ts';
-import { capabilitySets, consoleSize, mergeEnvironment, userOf } from '../containers/spec/spec.ts';
+import { rlimits } from '../containers/spec/resources.ts';
+import { parseSecurityOptions } from '../containers/spec/security.ts';
+import { capabilitySets, consoleSize, environment, mergeEnvironment, userOf } from '../containers/spec/spec.ts';
 import { execStdioUris } from '../containers/stdio.ts';
 import { resolveUser } from '../containers/users.ts';
 import { connectProcess, runAttachment } from '../io/attachment.ts';
@@ -126,23 +128,19 @@ export class Execs {
     const user = resolveUser(request.User || config.User || '', hostConfig.GroupAdd ?? [], this.#context.accounts.of(container));
     const privileged = request.Privileged === true || hostConfig.Privileged === true;
     const capabilities = capabilitiesOf({ privileged, add: hostConfig.CapAdd ?? [], drop: hostConfig.CapDrop ?? [] });
-    const spec = container.sentSpec === undefined ? undefined : (JSON.parse(container.sentSpec) as { process?: Process });
-    const inherited = spec?.process;
-    const base = inherited?.env ?? config.Env ?? [];
-    const env = mergeEnvironment(
-      [...base.filter((pair) => !(request.User && pair.startsWith('HOME='))), ...(request.Tty ? ['TERM=xterm'] : [])],
-      request.Env ?? [],
-    );
+    // A user of its own has a home of its own.
+    const inherited = environment(container.record, user);
+    const env = mergeEnvironment(inherited, [...(request.Tty ? ['TERM=xterm'] : []), ...(request.Env ?? [])]);
     return {
       terminal: request.Tty === true,
       ...consoleSize(options.ConsoleSize ?? request.ConsoleSize),
       user: userOf(user),
       args: exec.argv,
-      env: env.some((pair) => pair.startsWith('HOME=')) ? env : [...env, `HOME=${user.home}`],
+      env,
       cwd: request.WorkingDir || config.WorkingDir || '/',
       capabilities: capabilitySets(capabilities, user.uid),
-      ...(inherited?.rlimits ? { rlimits: inherited.rlimits } : {}),
-      noNewPrivileges: inherited?.noNewPrivileges ?? false,
+      rlimits: rlimits(this.#context.config.ulimits, hostConfig.Ulimits ?? []),
+      noNewPrivileges: parseSecurityOptions(hostConfig.SecurityOpt ?? []).noNewPrivileges,
     };
   }
 

@@ -1,5 +1,6 @@
 // The mounts of a container, in the order they are made: the kernel's file systems, then the user's by depth, then the three files
 // that tell the container who and where it is. Volumes and binds are already settled paths here.
+import { existsSync } from 'node:fs';
 import type { HostConfig } from '@berth/api/host-config';
 import type { Mount } from '@berth/oci/runtime-spec';
 import type { ContainerMount } from '../container.ts';
@@ -30,7 +31,7 @@ export function containerMounts(inputs: MountInputs): Mount[] {
       source: 'cgroup',
       options: ['nosuid', 'noexec', 'nodev', ...(inputs.cgroupWritable ? [] : readOnly)],
     },
-    ...(hostConfig.IpcMode === 'host'
+    ...(hostConfig.IpcMode === 'host' && existsSync('/dev/mqueue')
       ? [bind('/dev/mqueue', '/dev/mqueue', true)]
       : [{ destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] }]),
     ...(inputs.sharedShm !== undefined

@@ -89,7 +89,7 @@ export function consoleSize(size: readonly number[] | null | undefined): { conso
 }
 
 /** What is set for every container, then the image's and the user's, of which the last one counts. */
-function environment(record: ContainerRecord, user: ResolvedUser): string[] {
+export function environment(record: ContainerRecord, user: Pick<ResolvedUser, 'home'>): string[] {
   const hostname = record.config.Hostname;
   const defaults = [
     DEFAULT_PATH,
