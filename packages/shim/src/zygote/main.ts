@@ -3,7 +3,8 @@
 //
 // Runs as `node --v8-pool-size=0 --single-threaded … main.ts`, started by client.ts. In a forked child serve() returns to the
 // event loop, which is the child's own from then on.
-import { closeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
+import { Writable } from 'node:stream';
 import { exitNow } from '@berth/sys/fork';
 import { becomeShim } from '../shim.ts';
 import { warmUp } from '../warm-up/warm-up.ts';
@@ -16,10 +17,27 @@ import { selfTest, unexpectedThread } from './self-test.ts';
 const REQUESTS = 3;
 
 process.title = 'berth-zygote';
+plainOutput();
 const client = new LineSocket(REQUESTS);
 const verdict = selfTest();
 if (verdict.outcome === 'unfit') refuse(verdict.reason);
 else if (verdict.outcome === 'fit') await start();
+
+/**
+ * Node opens descriptors 1 and 2 as streams the first time that any socket is destroyed; where they are pipes or sockets that is a
+ * handle in the event loop, which a process that forks must not have.
+ */
+function plainOutput(): void {
+  for (const [name, fd] of [['stdout', 1], ['stderr', 2]] as const) {
+    const value = new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        writeSync(fd, chunk);
+        done();
+      },
+    });
+    Object.defineProperty(process, name, { value, configurable: true });
+  }
+}
 
 async function start(): Promise<void> {
   const cold = await warmUp();
