@@ -108,14 +108,15 @@ export class Container {
     this.#saved = saved;
   }
 
-  /** Lets init execute the user's program; returns when it has. */
+  /** Lets init execute the user's program. With poststart hooks it returns when that has happened. */
   start(options: { span?: Span } = {}): void {
     using _span = options.span?.child('runtime.start');
     const status = this.status();
     if (status === 'stopped') throw new EngineError('FailedPrecondition', 'cannot start a container that has stopped', { layer: 'runtime' });
     if (status !== 'created') throw new EngineError('FailedPrecondition', 'cannot start an already running container', { layer: 'runtime' });
-    openGate(fifoPath(this.#directory));
-    runHooks('poststart', this.spec.hooks?.poststart, this.#hookState('running'));
+    const poststart = this.spec.hooks?.poststart ?? [];
+    openGate(fifoPath(this.#directory), { awaitProgram: poststart.length > 0 });
+    runHooks('poststart', poststart, this.#hookState('running'));
   }
 
   /** `all`: every process of the container, by its cgroup. */

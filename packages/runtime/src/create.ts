@@ -17,10 +17,11 @@ import { writeIdMaps } from './id-maps.ts';
 import { runInit } from './init/init.ts';
 import { parseMountOptions } from './mount-options.ts';
 import { planNamespaces } from './namespaces.ts';
+import { setOomScore } from './oom-score.ts';
 import type { InitPlan, MountPlan } from './plan.ts';
 import { planProcess } from './process-plan.ts';
 import { processStatus } from './process-status.ts';
-import { awaitReady, discardChild, ForkCrash, raiseHardLimits, type Ready, recordTimings, setOomScore, spawn } from './spawn.ts';
+import { awaitReady, discardChild, ForkCrash, raiseHardLimits, type Ready, recordTimings, sendGo, spawn } from './spawn.ts';
 import { fifoPath, filterDirectory, makeStateDirectory, type SavedState, writeState } from './state-file.ts';
 import { UndoStack } from './undo.ts';
 
@@ -75,6 +76,7 @@ export function create(options: CreateOptions): Created {
     joins: namespaces.needsIntermediate ? [] : namespaces.joins,
     has: { user: has('user'), mount: has('mount'), network: has('network'), pid: has('pid'), uts: has('uts') },
     gate,
+    waitsForParent: has('user'),
     joinCgroup: has('user') ? undefined : cgroup,
     noPivot: options.noPivot ?? false,
     noNewKeyring: options.noNewKeyring ?? false,
@@ -102,11 +104,12 @@ export function create(options: CreateOptions): Created {
     using _channel = { [Symbol.dispose]: () => channel.close() };
     failed.defer(() => discardChild(pid));
     if (newUser) writeIdMaps(pid, spec.linux?.uidMappings ?? [], spec.linux?.gidMappings ?? []);
-    setOomScore(pid, process.oomScoreAdj);
-    // A user namespace has no right to the host's cgroup files.
-    if (has('user')) {
+    if (plan.waitsForParent) {
+      // A user namespace has no right to the host's cgroup files, nor to better its score or its limits.
+      setOomScore(pid, process.oomScoreAdj);
       cgroup.join(pid);
       raiseHardLimits(pid, plan.rlimits);
+      sendGo(newborn);
     }
     const ready = awaitReady(newborn, () => {
       const state: State = { ...plan.hookState, status: 'creating', pid };

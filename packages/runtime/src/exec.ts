@@ -12,9 +12,10 @@ import type { Channel, ChildMessage } from './channel.ts';
 import type { ExecOptions, ExecResult } from './container.ts';
 import { executeProgram, prepareProgram, useDescriptors } from './init/become-program.ts';
 import { openTerminal, useTerminal } from './init/console.ts';
+import { setOomScore } from './oom-score.ts';
 import { NAMESPACE_FLAGS, type ProcessPlan } from './plan.ts';
 import { planProcess } from './process-plan.ts';
-import { awaitReady, discardChild, raiseHardLimits, setOomScore, spawn, startError } from './spawn.ts';
+import { awaitReady, discardChild, raiseHardLimits, sendGo, spawn, startError } from './spawn.ts';
 import { filterDirectory, type SavedState } from './state-file.ts';
 import { UndoStack } from './undo.ts';
 
@@ -36,20 +37,22 @@ export function exec(root: string, container: SavedState, cgroup: Cgroup, proces
     setgroupsDenied: types.includes('user') && globalThis.process.geteuid?.() !== 0,
   });
   const joinsUser = types.includes('user');
+  const oomScore = process.oomScoreAdj ?? container.spec.process?.oomScoreAdj;
   const { pid, channel } = spawn({
     cloneFlags: 0,
     pidNamespace: types.includes('pid') ? init : undefined,
     intermediate: joinsUser ? () => setns(init, CLONE.NEWUSER) : undefined,
     cgroupDirectory: joinsUser ? undefined : cgroup.location.paths[''],
-    live: (channel) => live(plan, channel, init, cgroup, joinsUser ? flags & ~CLONE.NEWUSER : flags, joinsUser),
+    live: (channel) => live(plan, channel, init, cgroup, oomScore, joinsUser ? flags & ~CLONE.NEWUSER : flags, joinsUser),
   });
   undo.defer(() => discardChild(pid));
   using _channel = { [Symbol.dispose]: () => channel.close() };
   if (joinsUser) {
+    setOomScore(pid, oomScore);
     cgroup.join(pid);
     raiseHardLimits(pid, plan.rlimits);
+    sendGo({ pid, channel });
   }
-  setOomScore(pid, process.oomScoreAdj ?? container.spec.process?.oomScoreAdj);
   const { master } = awaitReady({ pid, channel });
   if (master !== undefined) undo.defer(() => closeSync(master));
   channel.send({ type: 'go' });
@@ -60,10 +63,13 @@ export function exec(root: string, container: SavedState, cgroup: Cgroup, proces
   return master === undefined ? { pid } : { pid, consoleMaster: master };
 }
 
-function live(plan: ProcessPlan, channel: Channel, init: number, cgroup: Cgroup, flags: number, inUserNamespace: boolean): never {
+function live(plan: ProcessPlan, channel: Channel, init: number, cgroup: Cgroup, oomScore: number | undefined, flags: number, inUserNamespace: boolean): never {
   try {
-    channel.awaitGo();
-    if (!inUserNamespace) cgroup.joinAsThread();
+    if (inUserNamespace) channel.awaitGo();
+    else {
+      setOomScore('self', oomScore);
+      cgroup.joinAsThread();
+    }
     // From the moment it is visible in the container, nobody there may look into this process (CVE-2019-5736, CVE-2016-9962).
     sys.setDumpable(false);
     if (flags) setns(init, flags);

@@ -6,8 +6,8 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import { POLLERR, poll } from '@berth/sys/namespace';
 import { O } from '@berth/sys/path';
 
-/** Returns when init has executed the program, or died in the attempt. */
-export function openGate(fifo: string): void {
+/** With `awaitProgram` it returns when init has executed the program, or died in the attempt; else while it is about to. */
+export function openGate(fifo: string, options: { awaitProgram: boolean }): void {
   let fd: number;
   try {
     fd = openSync(fifo, O.WRONLY | O.NONBLOCK | O.CLOEXEC);
@@ -25,7 +25,7 @@ export function openGate(fifo: string): void {
       throw new EngineError('FailedPrecondition', 'cannot start an already running container', { layer: 'runtime', cause });
     }
     writeSync(fd, '\0');
-    while (!(poll(fd, 0, -1) & POLLERR));
+    while (options.awaitProgram && !(poll(fd, 0, -1) & POLLERR));
   } finally {
     closeSync(fd);
   }

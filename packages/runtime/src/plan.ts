@@ -67,6 +67,8 @@ export interface InitPlan extends ProcessPlan {
   /** Namespaces to join, in this order: descriptors with their flags. */
   joins: { fd: number; flag: number }[];
   has: { user: boolean; mount: boolean; network: boolean; pid: boolean; uts: boolean };
+  /** The parent has things to do first that init has no right to: in a user namespace. */
+  waitsForParent: boolean;
   /** Joined by init itself, which is cheaper, where it may. */
   joinCgroup: Cgroup | undefined;
   /** Becomes readable when the container is started. */

@@ -1,6 +1,6 @@
 // The fork that becomes a container's init or an exec'd process, and the parent's side of its set-up: id maps, cgroup, limits,
 // then the conversation over the channel until the child is ready.
-import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { EngineError, SysError } from '@berth/errdefs/engine-error';
 import { exitNow } from '@berth/sys/fork';
 import { CLONE, forkInto, kill, setns } from '@berth/sys/namespace';
@@ -116,14 +116,18 @@ export interface Ready {
   timings: Timing[];
 }
 
-/** Sends the first "go" and talks to the child until it is ready; `onHooks` runs when it asks for the runtime's hooks. */
-export function awaitReady({ channel, pid }: Newborn, onHooks: () => void = () => {}): Ready {
+/** Lets a child go on that waits for its parent. */
+export function sendGo({ channel, pid }: Newborn): void {
   try {
     channel.send({ type: 'go' });
   } catch (error) {
     if (error instanceof SysError && error.code === 'EPIPE') throw deathOf(pid);
     throw error;
   }
+}
+
+/** Talks to the child until it is ready; `onHooks` runs when it asks for the runtime's hooks. */
+export function awaitReady({ channel, pid }: Newborn, onHooks: () => void = () => {}): Ready {
   for (;;) {
     const received = channel.receive<ChildMessage>();
     if (!received) throw deathOf(pid);
@@ -165,11 +169,6 @@ export function raiseHardLimits(pid: number, rlimits: readonly ResolvedRlimit[])
     const current = getRlimit(resource);
     if (hard > current.hard) setRlimitOf(pid, resource, current.soft, hard);
   }
-}
-
-export function setOomScore(pid: number, score: number | undefined): void {
-  if (score === undefined) return;
-  writeFileSync(`/proc/${pid}/oom_score_adj`, String(score));
 }
 
 export function recordTimings(span: Span | undefined, timings: readonly Timing[]): void {

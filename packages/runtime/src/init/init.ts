@@ -10,6 +10,7 @@ import { dup2, O, openInRoot } from '@berth/sys/path';
 import * as sys from '@berth/sys/process';
 import type { Channel, Timing } from '../channel.ts';
 import { runHooks } from '../hooks.ts';
+import { setOomScore } from '../oom-score.ts';
 import type { InitPlan } from '../plan.ts';
 import { executeProgram, isNullDevice, prepareProgram, useDescriptors } from './become-program.ts';
 import { bindConsole, openTerminal, type Terminal, useTerminal } from './console.ts';
@@ -47,7 +48,8 @@ function setUp(plan: InitPlan, channel: Channel): string {
     timings.push([name, since, end]);
     since = end;
   };
-  channel.awaitGo();
+  if (plan.waitsForParent) channel.awaitGo();
+  else setOomScore('self', plan.process.oomScoreAdj);
   plan.joinCgroup?.joinAsThread();
   enterNamespaces(plan);
   sys.setsid();
