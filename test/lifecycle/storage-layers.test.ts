@@ -8,7 +8,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { isKind } from '@berth/errdefs/engine-error';
 import { chainIds, digestOf } from '@berth/oci/digest';
 import { inMounts } from '@berth/lifecycle/snapshots/conformance';
-import type { Snapshotter } from '@berth/lifecycle/snapshots/snapshotter';
+import type { Mount, Snapshotter } from '@berth/lifecycle/snapshots/snapshotter';
 import { directory, file, hardlink, layer, type LayerMember, stored, symlink } from './layer-fixture.ts';
 import { openStorage, type StorageFixture } from './storage-fixture.ts';
 
@@ -126,6 +126,26 @@ for (const name of ['overlayfs', 'native']) {
     });
   });
 }
+
+it('any two snapshots can be compared, whatever they stand on', async () => {
+  await using fixture = openStorage();
+  const { content, snapshotter, differ } = parts(fixture);
+  inMounts(await snapshotter.prepare('w0'), 'echo 0 > zero; echo x > same; mkdir d; echo 1 > d/one');
+  await snapshotter.commit('c0', 'w0');
+  inMounts(await snapshotter.prepare('w1', 'c0'), 'rm zero; echo 2 > d/two');
+  await snapshotter.commit('c1', 'w1');
+  inMounts(await snapshotter.prepare('w2', 'c1'), 'rm d/one; echo 3 > three');
+  const names = async (lower: Mount[], upper: Mount[]) => {
+    const mediaType = 'application/vnd.oci.image.layer.v1.tar';
+    const { digest } = await differ.compare(content, lower, upper, { mediaType });
+    return execFileSync('tar', ['tf', content.path(digest)], { encoding: 'utf8' }).trim().split('\n');
+  };
+  const mountsBefore = readFileSync('/proc/self/mountinfo', 'utf8');
+  assert.deepEqual(await names(await snapshotter.view('v0', 'c0'), await snapshotter.mounts('w2')), ['d/', 'd/.wh.one', 'd/two', 'three', '.wh.zero']);
+  assert.deepEqual(await names([], await snapshotter.mounts('w2')), ['d/', 'd/two', 'same', 'three']);
+  assert.deepEqual(await names(await snapshotter.mounts('w2'), await snapshotter.mounts('v0')), ['d/', 'd/one', 'd/.wh.two', '.wh.three', 'zero']);
+  assert.equal(readFileSync('/proc/self/mountinfo', 'utf8'), mountsBefore);
+});
 
 describe('packing', () => {
   const members = [directory('d'), ...Array.from({ length: 50 }, (_, index) => file(`d/${index}`, String(index).repeat(index * 100)))];

@@ -64,7 +64,7 @@ export class Storage implements AsyncDisposable {
     const snapshots = this.snapshotters.get(name || DEFAULT_SNAPSHOTTER);
     if (!snapshots) {
       const known = [...this.snapshotters.keys()].join(', ');
-      throw new EngineError('InvalidArgument', `snapshotter not loaded: ${name}: invalid argument (there are: ${known})`, { layer: 'lifecycle' });
+      throw new EngineError('InvalidArgument', `snapshotter not loaded: ${name} (there are: ${known}): invalid argument`, { layer: 'lifecycle' });
     }
     return snapshots.in(scope);
   }

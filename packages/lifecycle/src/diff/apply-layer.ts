@@ -8,13 +8,16 @@ import { adoptDirectories } from './adopt-directories.ts';
 import { failure } from './call-failure.ts';
 import { decompress } from './decompress.ts';
 import type { Applied } from './differ.ts';
+import type { Mount } from '../snapshots/snapshotter.ts';
 import { LayerWriter, type WhiteoutMode } from './layer-writer.ts';
+import { MountedTree } from './private-mount.ts';
 
 export interface ApplyJob {
   kind: 'apply';
   /** File with the layer as transferred. */
   blob: string;
-  directory: string;
+  /** Where to unpack: a directory, or mounts of which the worker makes one. */
+  directory: string | Mount[];
   lowers: string[];
   whiteouts: WhiteoutMode;
   sync: boolean;
@@ -23,7 +26,8 @@ export interface ApplyJob {
 export async function applyLayer(job: ApplyJob, signal: AbortSignal, onProgress: (consumed: number) => void): Promise<Applied> {
   const hash = createHash('sha256');
   let size = 0;
-  using writer = new LayerWriter(job.directory, job.whiteouts);
+  using tree = new MountedTree(job.directory);
+  using writer = new LayerWriter(tree.path, job.whiteouts);
   const reader = new TarReader(writer);
   for await (const chunk of decompress(counted(job.blob, signal, onProgress))) {
     signal.throwIfAborted();
@@ -34,10 +38,10 @@ export async function applyLayer(job: ApplyJob, signal: AbortSignal, onProgress:
   reader.finish();
   writer.finish();
   const implicitDirectories = writer.implicitDirectories;
-  adoptDirectories(job.directory, job.lowers, implicitDirectories);
+  adoptDirectories(tree.path, job.lowers, implicitDirectories);
   if (job.sync) {
     const synced = syncFileSystem(writer.root);
-    if (synced < 0) throw failure('syncfs', job.directory, synced);
+    if (synced < 0) throw failure('syncfs', tree.path, synced);
   }
   return { diffId: `sha256:${hash.digest('hex')}` as Digest, size, implicitDirectories };
 }

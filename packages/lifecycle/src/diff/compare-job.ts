@@ -11,16 +11,18 @@ import { tarEnd, tarHeader, tarPadding } from '@berth/oci/tar/writer';
 import { closeFd, getXattrAt, openAt } from '@berth/sys/byte-path';
 import { failure } from './call-failure.ts';
 import type { Compression } from './decompress.ts';
+import type { Mount } from '../snapshots/snapshotter.ts';
 import { baseOf, directoryOf } from './member-name.ts';
+import { MountedTree } from './private-mount.ts';
 import { entryOf, HardLinks, isDirectory, isWhiteout, type Member, openDirectory, walk } from './tree-walk.ts';
-import { changes } from './tree-changes.ts';
+import { type Change, changes } from './tree-changes.ts';
 
 export interface CompareJob {
   kind: 'compare';
-  /** An overlay's upper directory, or the newer of two plain directories. */
-  upper: string;
-  /** The older plain directory; undefined for nothing. Not used for an overlay. */
-  lower: string | undefined;
+  /** An overlay's upper directory, or the newer of two trees: directories, or mounts of which the worker makes one. */
+  upper: string | Mount[];
+  /** The older tree; undefined for nothing. Not used for an overlay. */
+  lower: string | Mount[] | undefined;
   overlay: boolean;
   compression: Compression;
   /** Seconds since 1970 that no time may exceed. */
@@ -38,7 +40,10 @@ const CHUNK = 256 * 1024;
 /** `deliver` takes the layer piece by piece. */
 export async function compareDirectories(job: CompareJob, signal: AbortSignal, deliver: (chunk: Uint8Array) => Promise<void>): Promise<Compared> {
   const hash = createHash('sha256');
-  const tar = gathered(members(job, signal), (chunk) => hash.update(chunk));
+  using upper = new MountedTree(job.upper);
+  using lower = job.lower === undefined ? undefined : new MountedTree(job.lower);
+  const found = job.overlay ? overlayChanges(upper.path) : changes(upper.path, lower?.path);
+  const tar = gathered(members(found, job.latest, signal), (chunk) => hash.update(chunk));
   for await (const chunk of compressed(tar, job.compression)) await deliver(chunk);
   return { diffId: `sha256:${hash.digest('hex')}` as Digest };
 }
@@ -68,27 +73,27 @@ function* gathered(blocks: Iterable<Buffer>, onChunk: (chunk: Buffer) => void): 
   yield chunk;
 }
 
-function* members(job: CompareJob, signal: AbortSignal): Generator<Buffer> {
+function* members(found: Iterable<Change>, latest: number | undefined, signal: AbortSignal): Generator<Buffer> {
   const links = new HardLinks();
-  for (const change of job.overlay ? overlayChanges(job.upper) : changes(job.upper, job.lower)) {
+  for (const change of found) {
     signal.throwIfAborted();
     if (change.kind === 'deleted') {
-      yield tarHeader(whiteout(change.path, job.latest));
+      yield tarHeader(whiteout(change.path, latest));
       continue;
     }
     const entry = entryOf(change.member, { keepsXattr });
     if (!entry) continue;
-    const linked = clamped(links.note(entry, change.member.stat), job.latest);
+    const linked = clamped(links.note(entry, change.member.stat), latest);
     yield tarHeader(linked);
     if (linked.type === 'file' && linked.size > 0) {
       yield* data(change.member, linked.size);
       yield tarPadding(linked.size);
     }
-    if (change.opaque) yield tarHeader(marker(`${change.member.path}/.wh..wh..opq`, job.latest));
+    if (change.opaque) yield tarHeader(marker(`${change.member.path}/.wh..wh..opq`, latest));
   }
 }
 
-function* overlayChanges(upper: string): ReturnType<typeof changes> {
+function* overlayChanges(upper: string): Generator<Change> {
   const root = openDirectory(upper);
   try {
     for (const member of walk(root)) {

@@ -34,7 +34,7 @@ export function writableDirectories(mounts: readonly Mount[]): SnapshotDirectori
   const directories = directoriesOf(mounts);
   if (!directories) {
     const kinds = mounts.map((mount) => mount.type).join(', ') || 'none';
-    throw new EngineError('NotImplemented', `layers are unpacked onto one overlay or one bind mount, not onto these mounts: ${kinds}`, { layer: 'lifecycle' });
+    throw new EngineError('FailedPrecondition', `one overlay or one bind mount is needed here, not: ${kinds}`, { layer: 'lifecycle' });
   }
   if (directories.upper === undefined) throw new EngineError('FailedPrecondition', 'layers cannot be unpacked onto a read-only mount: prepare a snapshot instead of a view', { layer: 'lifecycle' });
   return { ...directories, upper: directories.upper };

@@ -25,13 +25,14 @@ export class WorkerDiffer implements Differ {
     if (!isLayerType(layer.mediaType)) {
       throw new EngineError('NotImplemented', `no processor for media-type: ${layer.mediaType}: only tar layers, plain, gzip or zstd, can be unpacked`, { layer: 'lifecycle' });
     }
-    const { upper, lowers, whiteouts } = writableDirectories(mounts);
+    if (mounts.length === 0) throw new EngineError('InvalidArgument', 'no mounts to unpack onto: invalid argument', { layer: 'lifecycle' });
+    const known = directoriesOf(mounts) && writableDirectories(mounts);
     const job: ApplyJob = {
       kind: 'apply',
       blob: content.path(layer.digest),
-      directory: upper,
-      lowers,
-      whiteouts: options.whiteouts ?? whiteouts,
+      directory: known?.upper ?? [...mounts],
+      lowers: known?.lowers ?? [],
+      whiteouts: options.whiteouts ?? known?.whiteouts ?? 'remove',
       sync: options.sync ?? false,
     };
     return await this.#pool.run<Applied>(job, { onProgress: options.onProgress, signal: options.signal });
@@ -66,21 +67,25 @@ export class WorkerDiffer implements Differ {
   }
 }
 
-/** How to see the changes of one snapshot over another by their mounts. */
+/**
+ * How to see the changes of one snapshot over another by their mounts: a snapshot over its own parent is an upper directory or a plain
+ * one, everything else is mounted by the worker and walked.
+ */
 function comparison(lower: readonly Mount[], upper: readonly Mount[]): Pick<CompareJob, 'upper' | 'lower' | 'overlay'> {
+  if (upper.length === 0) throw new EngineError('InvalidArgument', 'no mounts to compare: invalid argument', { layer: 'lifecycle' });
   const newer = stackOf(upper);
-  const older = lower.length === 0 ? [] : stackOf(lower);
-  const top = newer[0];
-  if (top !== undefined && newer.length > 1 && newer.length === older.length + 1 && older.every((directory, index) => directory === newer[index + 1])) {
+  const older = stackOf(lower);
+  const top = newer?.[0];
+  if (newer && older && top !== undefined && newer.length > 1 && newer.length === older.length + 1 && older.every((directory, index) => directory === newer[index + 1])) {
     return { upper: top, lower: undefined, overlay: true };
   }
-  if (top !== undefined && newer.length === 1 && older.length <= 1) return { upper: top, lower: older[0], overlay: false };
-  throw new EngineError('NotImplemented', 'only a snapshot and its direct parent, or two plain directories, can be compared', { layer: 'lifecycle' });
+  const only = (stack: string[] | undefined) => (stack?.length === 1 ? stack[0] : undefined);
+  return { upper: only(newer) ?? [...upper], lower: lower.length === 0 ? undefined : (only(older) ?? [...lower]), overlay: false };
 }
 
-/** The directories that make up a filesystem, uppermost first. */
-function stackOf(mounts: readonly Mount[]): string[] {
+/** The directories that make up a filesystem, uppermost first; undefined where mounts do not tell. */
+function stackOf(mounts: readonly Mount[]): string[] | undefined {
   const directories = directoriesOf(mounts);
-  if (!directories) throw new EngineError('NotImplemented', `only overlay and bind mounts can be compared, not ${mounts.map((mount) => mount.type).join(', ')}`, { layer: 'lifecycle' });
+  if (!directories) return mounts.length === 0 ? [] : undefined;
   return directories.upper === undefined ? directories.lowers : [directories.upper, ...directories.lowers];
 }
