@@ -72,7 +72,10 @@ test('errors carry the registry’s code and Docker’s words', async () => {
     return true;
   });
   using nobody = await openRepository('127.0.0.1:1/x');
-  await assert.rejects(nobody.manifest('latest'), /^EngineError: Get "http:\/\/127\.0\.0\.1:1\/v2\/x\/manifests\/latest": dial tcp 127\.0\.0\.1:1: connect: connection refused$/);
+  await assert.rejects(
+    nobody.manifest('latest'),
+    /^EngineError: Get "http:\/\/127\.0\.0\.1:1\/v2\/x\/manifests\/latest": dial tcp 127\.0\.0\.1:1: connect: connection refused$/,
+  );
 });
 
 test('a damaged blob is refused', async () => {

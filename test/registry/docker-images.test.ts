@@ -53,25 +53,54 @@ test('pull tells what it does, and that nothing was to be done', async () => {
   const lines = (await docker('pull', name)).trim().split('\n');
   const ids = image.layers.map((layer) => layer.digest.slice(7, 19));
   assert.equal(lines[0], '1: Pulling from team/app');
-  assert.deepEqual(lines.slice(1, 3), ids.map((id) => `${id}: Pulling fs layer`));
-  for (const id of ids) for (const step of ['Verifying Checksum', 'Download complete', 'Pull complete']) assert.ok(lines.includes(`${id}: ${step}`), `${id} ${step}`);
+  assert.deepEqual(
+    lines.slice(1, 3),
+    ids.map((id) => `${id}: Pulling fs layer`),
+  );
+  for (const id of ids)
+    for (const step of ['Verifying Checksum', 'Download complete', 'Pull complete'])
+      assert.ok(lines.includes(`${id}: ${step}`), `${id} ${step}`);
   assert.deepEqual(lines.slice(-3), [`Digest: ${image.manifest.digest}`, `Status: Downloaded newer image for ${name}`, name]);
   const again = (await docker('pull', name)).trim().split('\n');
-  assert.deepEqual(again.slice(1), [...ids.map((id) => `${id}: Already exists`), `Digest: ${image.manifest.digest}`, `Status: Image is up to date for ${name}`, name]);
+  assert.deepEqual(again.slice(1), [
+    ...ids.map((id) => `${id}: Already exists`),
+    `Digest: ${image.manifest.digest}`,
+    `Status: Image is up to date for ${name}`,
+    name,
+  ]);
   assert.equal((await docker('images', '-q', '--no-trunc', '--filter', 'label=team=a')).trim(), image.config.digest);
 });
 
 test('an index: the host’s platform, and another one on request', async () => {
   const repository = `${registry.host}/multi`;
   const platforms = ['amd64', 'arm64', 's390x'] as const;
-  const images = await Promise.all(platforms.map((architecture) => storeImage(repository, { family: 'oci', compression: 'zstd', layers: [[{ name: 'arch', body: architecture }]], platform: { os: 'linux', architecture } })));
-  const index = await storeIndex(`${repository}:1`, 'oci', images.map(({ manifest }, at) => ({ ...manifest, platform: { os: 'linux', architecture: platforms[at]! } })));
+  const images = await Promise.all(
+    platforms.map((architecture) =>
+      storeImage(repository, {
+        family: 'oci',
+        compression: 'zstd',
+        layers: [[{ name: 'arch', body: architecture }]],
+        platform: { os: 'linux', architecture },
+      }),
+    ),
+  );
+  const index = await storeIndex(
+    `${repository}:1`,
+    'oci',
+    images.map(({ manifest }, at) => ({ ...manifest, platform: { os: 'linux', architecture: platforms[at]! } })),
+  );
   await docker('pull', '-q', `${repository}:1`);
   const host = process.arch === 'x64' ? 'amd64' : process.arch;
-  assert.equal((await docker('image', 'inspect', '-f', '{{.Architecture}} {{.RepoDigests}}', `${repository}:1`)).trim(), `${host} [${repository}@${index.digest}]`);
+  assert.equal(
+    (await docker('image', 'inspect', '-f', '{{.Architecture}} {{.RepoDigests}}', `${repository}:1`)).trim(),
+    `${host} [${repository}@${index.digest}]`,
+  );
   await docker('pull', '-q', '--platform', 'linux/s390x', `${repository}:1`);
   assert.equal((await docker('image', 'inspect', '-f', '{{.Architecture}}', `${repository}:1`)).trim(), 's390x');
-  assert.match(await refused('pull', '--platform', 'linux/riscv64', `${repository}:1`), /no matching manifest for linux\/riscv64 in the manifest list entries/);
+  assert.match(
+    await refused('pull', '--platform', 'linux/riscv64', `${repository}:1`),
+    /no matching manifest for linux\/riscv64 in the manifest list entries/,
+  );
   // As in dockerd's classic store, the tag has moved: the host's own is without a name now.
   await docker('rmi', `${repository}:1`);
   assert.match(await docker('image', 'prune', '-f'), /deleted: sha256:/);
@@ -79,8 +108,14 @@ test('an index: the host’s platform, and another one on request', async () => 
 
 test('what cannot be pulled: Docker’s words and status', async () => {
   await storeImage(`${registry.host}/some:1`, { family: 'oci', layers: LAYERS });
-  assert.equal(await refused('pull', `${registry.host}/some:2`), `Error response from daemon: manifest for ${registry.host}/some:2 not found: manifest unknown: manifest unknown`);
-  assert.match(await refused('pull', '127.0.0.1:1/some'), /^Error response from daemon: Get "http:\/\/127\.0\.0\.1:1\/v2\/.*": dial tcp 127\.0\.0\.1:1: connect: connection refused$/);
+  assert.equal(
+    await refused('pull', `${registry.host}/some:2`),
+    `Error response from daemon: manifest for ${registry.host}/some:2 not found: manifest unknown: manifest unknown`,
+  );
+  assert.match(
+    await refused('pull', '127.0.0.1:1/some'),
+    /^Error response from daemon: Get "http:\/\/127\.0\.0\.1:1\/v2\/.*": dial tcp 127\.0\.0\.1:1: connect: connection refused$/,
+  );
   const answer = await api('POST', `/images/create?fromImage=${registry.host}/some&tag=2`);
   assert.equal(answer.status, 404);
   assert.equal((await api('POST', '/images/create?fromImage=UPPER&tag=1')).status, 400);
@@ -119,7 +154,10 @@ test('import of plain and zstd archives; what is no archive is refused', async (
   const archive = busyboxRootfs();
   const packed = await daemon.docker(['import', '-m', 'by hand', '-', 'packed:1'], { input: zstdCompressSync(archive) });
   assert.equal(packed.code, 0, packed.stderr);
-  assert.equal((await docker('image', 'inspect', '-f', '{{.Comment}} {{index .RootFS.Layers 0}}', 'packed:1')).trim(), `by hand ${digestOf(archive)}`);
+  assert.equal(
+    (await docker('image', 'inspect', '-f', '{{.Comment}} {{index .RootFS.Layers 0}}', 'packed:1')).trim(),
+    `by hand ${digestOf(archive)}`,
+  );
   const before = await docker('images', '-aq');
   const broken = await daemon.docker(['import', '-', 'broken'], { input: randomBytes(10_000) });
   assert.equal(broken.code, 1);
@@ -133,7 +171,10 @@ test('list, history and their filters', async () => {
   const id = await imported('listed:1', 'LABEL listed=yes');
   await docker('tag', 'listed:1', 'listed:2');
   assert.equal((await docker('images', '-q', '--no-trunc', 'listed')).trim(), `${id}\n${id}`);
-  assert.equal((await docker('images', '--filter', 'reference=list*:2', '--format', '{{.Repository}}:{{.Tag}}')).trim(), 'listed:1\nlisted:2');
+  assert.equal(
+    (await docker('images', '--filter', 'reference=list*:2', '--format', '{{.Repository}}:{{.Tag}}')).trim(),
+    'listed:1\nlisted:2',
+  );
   assert.equal((await docker('images', '-q', '--filter', 'dangling=true')).trim(), '');
   assert.match(await docker('history', 'listed:1'), /IMAGE +CREATED +CREATED BY +SIZE +COMMENT\n[0-9a-f]{12} .* Imported from -\n/);
   assert.match(await refused('images', '--filter', 'nonsense=1'), /invalid filter 'nonsense'/);
@@ -158,16 +199,25 @@ test('removing: names, prefixes, and the containers that forbid it', async () =>
   await docker('tag', 'used', 'used:also');
   await docker('tag', 'used', 'other/used');
   assert.equal(await docker('rmi', 'used:also'), 'Untagged: used:also\n');
-  assert.equal(await refused('rmi', short), `Error response from daemon: conflict: unable to delete ${short} (must be forced) - image is referenced in multiple repositories`);
+  assert.equal(
+    await refused('rmi', short),
+    `Error response from daemon: conflict: unable to delete ${short} (must be forced) - image is referenced in multiple repositories`,
+  );
   await docker('rmi', 'other/used');
   const container = (await docker('create', '--network', 'none', 'used')).trim();
   assert.equal(
     await refused('rmi', 'used'),
     `Error response from daemon: conflict: unable to remove repository reference "used:latest" (must force) - container ${container.slice(0, 12)} is using its referenced image ${short}`,
   );
-  assert.equal(await refused('rmi', short), `Error response from daemon: conflict: unable to delete ${short} (must be forced) - image is being used by stopped container ${container.slice(0, 12)}`);
+  assert.equal(
+    await refused('rmi', short),
+    `Error response from daemon: conflict: unable to delete ${short} (must be forced) - image is being used by stopped container ${container.slice(0, 12)}`,
+  );
   await docker('start', container);
-  assert.equal(await refused('rmi', '-f', short), `Error response from daemon: conflict: unable to delete ${short} (cannot be forced) - image is being used by running container ${container.slice(0, 12)}`);
+  assert.equal(
+    await refused('rmi', '-f', short),
+    `Error response from daemon: conflict: unable to delete ${short} (cannot be forced) - image is being used by running container ${container.slice(0, 12)}`,
+  );
   await docker('rm', '-f', container);
   const lines = (await docker('rmi', short)).trim().split('\n');
   assert.deepEqual(lines.slice(0, 2), ['Untagged: used:latest', `Deleted: ${id}`]);
@@ -186,7 +236,10 @@ test('what was removed is gone from the disk', async () => {
 test('login and a private repository', async () => {
   const htpasswd = 'alice:$2b$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n';
   await using locked = await startRegistry({ htpasswd });
-  assert.match((await daemon.docker(['login', '-u', 'alice', '--password-stdin', locked.host], { input: 'wrong' })).stderr, /401 Unauthorized/);
+  assert.match(
+    (await daemon.docker(['login', '-u', 'alice', '--password-stdin', locked.host], { input: 'wrong' })).stderr,
+    /401 Unauthorized/,
+  );
   const login = await daemon.docker(['login', '-u', 'alice', '--password-stdin', locked.host], { input: 'secret' });
   assert.match(login.stdout, /Login Succeeded/);
   await imported('secretive');

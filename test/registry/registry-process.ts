@@ -19,7 +19,8 @@ export async function startRegistry(options: { htpasswd?: string } = {}): Promis
   const directory = mkdtempSync(join(tmpdir(), 'berth-registry-'));
   const port = await freePort();
   const root = join(directory, 'data');
-  const auth = options.htpasswd === undefined ? [] : ['auth:', '  htpasswd:', '    realm: test', `    path: ${join(directory, 'htpasswd')}`];
+  const auth =
+    options.htpasswd === undefined ? [] : ['auth:', '  htpasswd:', '    realm: test', `    path: ${join(directory, 'htpasswd')}`];
   if (options.htpasswd !== undefined) writeFileSync(join(directory, 'htpasswd'), options.htpasswd);
   const config = [
     'version: 0.1',
@@ -30,7 +31,10 @@ export async function startRegistry(options: { htpasswd?: string } = {}): Promis
     '',
   ];
   writeFileSync(join(directory, 'config.yml'), config.join('\n'));
-  const child = spawn('docker-registry', ['serve', join(directory, 'config.yml')], { stdio: 'ignore', env: { ...process.env, OTEL_TRACES_EXPORTER: 'none' } });
+  const child = spawn('docker-registry', ['serve', join(directory, 'config.yml')], {
+    stdio: 'ignore',
+    env: { ...process.env, OTEL_TRACES_EXPORTER: 'none' },
+  });
   const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const failed = new Promise<never>((_, reject) => child.once('error', reject));
   const stop = async () => {

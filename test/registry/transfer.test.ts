@@ -26,7 +26,7 @@ import { hostPlatform, parsePlatform } from '@berth/oci/platform';
 import { parseReference, withDefaultTag } from '@berth/oci/reference';
 import BetterSqlite3 from 'better-sqlite3';
 import { type RegistryProcess, startRegistry } from './registry-process.ts';
-import { openRepository, storeImage, storeIndex, type StoredImage } from './test-image.ts';
+import { openRepository, type StoredImage, storeImage, storeIndex } from './test-image.ts';
 
 interface Stores extends AsyncDisposable {
   storage: TransferStorage;
@@ -70,7 +70,11 @@ function openStores(): Stores {
   return { storage, downloads: new Downloads(), root, [Symbol.asyncDispose]: close };
 }
 
-async function pullInto({ storage, downloads }: Stores, name: string, options: { platform?: string; signal?: AbortSignal } = {}): Promise<TransferProgress[]> {
+async function pullInto(
+  { storage, downloads }: Stores,
+  name: string,
+  options: { platform?: string; signal?: AbortSignal } = {},
+): Promise<TransferProgress[]> {
   const platform = options.platform === undefined ? hostPlatform() : parsePlatform(options.platform);
   const seen: TransferProgress[] = [];
   using repository = await openRepository(name);
@@ -93,7 +97,10 @@ async function fileOf({ storage }: Stores, image: StoredImage, path: string): Pr
   const snapshotter = storage.snapshotter('');
   const key = `view-${randomBytes(4).toString('hex')}`;
   const [mount] = await snapshotter.view(key, chainIds(image.imageConfig.rootfs.diff_ids).at(-1));
-  const lower = mount?.options.find((option) => option.startsWith('lowerdir='))?.slice('lowerdir='.length).split(':') ?? [mount?.source ?? ''];
+  const lower = mount?.options
+    .find((option) => option.startsWith('lowerdir='))
+    ?.slice('lowerdir='.length)
+    .split(':') ?? [mount?.source ?? ''];
   await snapshotter.remove(key);
   for (const directory of lower) {
     try {
@@ -107,7 +114,13 @@ async function fileOf({ storage }: Stores, image: StoredImage, path: string): Pr
 
 const LAYERS = [[{ name: 'etc/' }, { name: 'etc/hello', body: 'hello' }], [{ name: 'etc/bye', body: 'bye' }], [{ name: 'etc/.wh.hello' }]];
 
-for (const [family, compression] of [['docker', 'gzip'], ['docker', 'none'], ['oci', 'gzip'], ['oci', 'zstd'], ['oci', 'none']] as const) {
+for (const [family, compression] of [
+  ['docker', 'gzip'],
+  ['docker', 'none'],
+  ['oci', 'gzip'],
+  ['oci', 'zstd'],
+  ['oci', 'none'],
+] as const) {
   test(`pull of a ${family} manifest with layers of ${compression}`, async () => {
     await using stores = openStores();
     const name = `${registry.host}/pull/${family}-${compression}:1`;
@@ -116,7 +129,10 @@ for (const [family, compression] of [['docker', 'gzip'], ['docker', 'none'], ['o
     assert.deepEqual(stores.storage.images.get(name).target, image.manifest);
     assert.equal(await fileOf(stores, image, 'etc/bye'), 'bye');
     const steps = seen.filter((progress) => progress.name === `layer-${image.layers[1]?.digest}`).map((progress) => progress.event);
-    assert.deepEqual([...new Set(steps)].filter((event) => !/ing$/.test(event) || event === 'waiting'), ['waiting', 'complete', 'extracted']);
+    assert.deepEqual(
+      [...new Set(steps)].filter((event) => !/ing$/.test(event) || event === 'waiting'),
+      ['waiting', 'complete', 'extracted'],
+    );
     const again = await pullInto(stores, name);
     const events = new Set(again.filter((progress) => progress.name?.startsWith('layer-')).map((progress) => progress.event));
     assert.deepEqual([...events], ['already exists']);
@@ -130,7 +146,15 @@ for (const [family, compression] of [['docker', 'gzip'], ['docker', 'none'], ['o
     const reference = parseReference(`${registry.host}/pushed/${family}-${compression}:2`);
     using repository = await openRepository(`${registry.host}/pushed/${family}-${compression}`);
     const signal = new AbortController().signal;
-    const pushed = await push({ storage: stores.storage, repository, reference, target: image.manifest, platforms: [], progress: () => {}, signal });
+    const pushed = await push({
+      storage: stores.storage,
+      repository,
+      reference,
+      target: image.manifest,
+      platforms: [],
+      progress: () => {},
+      signal,
+    });
     assert.deepEqual(pushed, image.manifest);
     assert.deepEqual(await repository.head('2'), image.manifest);
   });
@@ -139,8 +163,16 @@ for (const [family, compression] of [['docker', 'gzip'], ['docker', 'none'], ['o
 test('of an index, the manifest of the platform asked for', async () => {
   await using stores = openStores();
   const name = `${registry.host}/multi:1`;
-  const amd = await storeImage(`${registry.host}/multi`, { family: 'oci', layers: [[{ name: 'a', body: 'amd64' }]], platform: { os: 'linux', architecture: 'amd64' } });
-  const arm = await storeImage(`${registry.host}/multi`, { family: 'oci', layers: [[{ name: 'a', body: 'arm64' }]], platform: { os: 'linux', architecture: 'arm64' } });
+  const amd = await storeImage(`${registry.host}/multi`, {
+    family: 'oci',
+    layers: [[{ name: 'a', body: 'amd64' }]],
+    platform: { os: 'linux', architecture: 'amd64' },
+  });
+  const arm = await storeImage(`${registry.host}/multi`, {
+    family: 'oci',
+    layers: [[{ name: 'a', body: 'arm64' }]],
+    platform: { os: 'linux', architecture: 'arm64' },
+  });
   const index = await storeIndex(name, 'oci', [
     { ...amd.manifest, platform: { os: 'linux', architecture: 'amd64' } },
     { ...arm.manifest, platform: { os: 'linux', architecture: 'arm64', variant: 'v8' } },
@@ -152,13 +184,19 @@ test('of an index, the manifest of the platform asked for', async () => {
   assert.equal(await fileOf(stores, arm, 'a'), 'arm64');
   const labels = stores.storage.content.info(index.digest).labels;
   assert.equal(labels['containerd.io/gc.ref.content.m.1'], arm.manifest.digest);
-  await assert.rejects(pullInto(stores, name, { platform: 'linux/s390x' }), /no matching manifest for linux\/s390x in the manifest list entries/);
+  await assert.rejects(
+    pullInto(stores, name, { platform: 'linux/s390x' }),
+    /no matching manifest for linux\/s390x in the manifest list entries/,
+  );
   // Only a part of the index is here: what is pushed is the manifest.
   using repository = await openRepository(`${registry.host}/multi-copy`);
   const reference = parseReference(`${registry.host}/multi-copy:1`);
   const platforms = [parsePlatform('linux/arm64')];
   const signal = new AbortController().signal;
-  assert.equal((await push({ storage: stores.storage, repository, reference, target: index, platforms, progress: () => {}, signal })).digest, arm.manifest.digest);
+  assert.equal(
+    (await push({ storage: stores.storage, repository, reference, target: index, platforms, progress: () => {}, signal })).digest,
+    arm.manifest.digest,
+  );
 });
 
 test('pulls of one image at one time share its download', async () => {
@@ -173,13 +211,25 @@ test('pulls of one image at one time share its download', async () => {
 test('a damaged layer is refused and leaves no image, snapshot or ingest', async () => {
   await using stores = openStores();
   const name = `${registry.host}/damaged:1`;
-  const image = await storeImage(name, { family: 'docker', layers: [[{ name: 'fine', body: 'fine' }], [{ name: 'x', body: randomBytes(50_000) }]] });
+  const image = await storeImage(name, {
+    family: 'docker',
+    layers: [[{ name: 'fine', body: 'fine' }], [{ name: 'x', body: randomBytes(50_000) }]],
+  });
   const layer = image.layers[1]!;
   writeFileSync(registry.blobPath(layer.digest), randomBytes(layer.size));
-  await assert.rejects(pullInto(stores, name), (error: Error) => error.message === `filesystem layer verification failed for digest ${layer.digest}`);
+  await assert.rejects(
+    pullInto(stores, name),
+    (error: Error) => error.message === `filesystem layer verification failed for digest ${layer.digest}`,
+  );
   assert.deepEqual(stores.storage.images.list(), []);
   assert.deepEqual(stores.storage.content.statuses(), []);
-  assert.equal(stores.storage.snapshotter('').list().filter((snapshot) => snapshot.kind !== 'committed').length, 0);
+  assert.equal(
+    stores.storage
+      .snapshotter('')
+      .list()
+      .filter((snapshot) => snapshot.kind !== 'committed').length,
+    0,
+  );
 });
 
 test('a layer that is not the one its configuration names is refused', async () => {

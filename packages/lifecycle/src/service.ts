@@ -138,7 +138,7 @@ export async function startService(settings: Settings, log: Logger): Promise<{ s
     .register(Snapshots, snapshotsService((scope, name) => storage.snapshotter(scope, name)))
     .register(Diff, diffService({ contentIn: (scope) => storage.content.in(scope), differ: storage.differ }))
     .register(Streaming, streamingService(streams))
-    .register(Transfer, transferService({ streams, downloads: new Downloads(), storage, leases, collect }))
+    .register(Transfer, transferService({ streams, downloads: new Downloads(), storage, leases, tracer, collect }))
     .register(
       Tasks,
       tasksService({

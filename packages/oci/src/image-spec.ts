@@ -119,7 +119,9 @@ export function isManifestType(mediaType: string): boolean {
 
 /** Filesystem layers of both families, foreign and non-distributable ones included. */
 export function isLayerType(mediaType: string): boolean {
-  return /^application\/vnd\.(oci\.image\.layer\.(nondistributable\.)?v1\.tar|docker\.image\.rootfs\.(foreign\.)?diff\.tar)/.test(mediaType);
+  return /^application\/vnd\.(oci\.image\.layer\.(nondistributable\.)?v1\.tar|docker\.image\.rootfs\.(foreign\.)?diff\.tar)/.test(
+    mediaType,
+  );
 }
 
 export function isConfigType(mediaType: string): boolean {
@@ -146,7 +148,8 @@ export function parseManifestDocument(bytes: Uint8Array, mediaType: string): Man
   }
   if (own !== undefined && own !== mediaType) throw malformed(`manifest says it is ${own}, but was sent as ${mediaType}`);
   if (isIndexType(mediaType)) {
-    if (!Array.isArray(document.manifests) || 'config' in document || 'layers' in document) throw malformed('index has the fields of a manifest');
+    if (!Array.isArray(document.manifests) || 'config' in document || 'layers' in document)
+      throw malformed('index has the fields of a manifest');
     return { kind: 'index', index: { ...document, manifests: document.manifests.map(checkDescriptor) } as Index };
   }
   if (isManifestType(mediaType)) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bestMatch, formatPlatform, hostPlatform, normalize, parsePlatform, type Platform } from './platform.ts';
+import { bestMatch, formatPlatform, hostPlatform, normalize, type Platform, parsePlatform } from './platform.ts';
 
 const on = (...texts: string[]) => texts.map((text) => ({ text, platform: fromText(text) }));
 const fromText = (text: string): Platform => {

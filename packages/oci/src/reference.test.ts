@@ -52,7 +52,9 @@ test('every reference survives both of its forms', () => {
     {
       domain: fc.constantFrom('docker.io', 'localhost', 'localhost:5000', 'r.example.com', '[fe80::1]:80', 'UPPER'),
       // A first component with a dot would be taken for a host in the short form.
-      path: fc.tuple(fc.stringMatching(/^[a-z0-9]{1,8}$/), fc.array(component, { minLength: 1, maxLength: 2 })).map(([first, rest]) => [first, ...rest].join('/')),
+      path: fc
+        .tuple(fc.stringMatching(/^[a-z0-9]{1,8}$/), fc.array(component, { minLength: 1, maxLength: 2 }))
+        .map(([first, rest]) => [first, ...rest].join('/')),
       tag: fc.stringMatching(/^[\w][\w.-]{0,20}$/),
       digest: fc.constant<`sha256:${string}`>(`sha256:${HEX}`),
     },

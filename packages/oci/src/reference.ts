@@ -44,7 +44,12 @@ export function parseReference(text: string): Reference {
   if (!match || !name?.[1] || !name[2]) throw invalid('invalid reference format', text);
   if (name[2].length > NAME_LIMIT) throw invalid(`repository name must not be more than ${NAME_LIMIT} characters`, text);
   const digest = match[3] === undefined ? undefined : parseDigest(match[3]);
-  return { domain: name[1], path: name[2], ...(match[2] === undefined ? {} : { tag: match[2] }), ...(digest === undefined ? {} : { digest }) };
+  return {
+    domain: name[1],
+    path: name[2],
+    ...(match[2] === undefined ? {} : { tag: match[2] }),
+    ...(digest === undefined ? {} : { digest }),
+  };
 }
 
 /** As above for what may be no reference at all (an id, a prefix of one). */

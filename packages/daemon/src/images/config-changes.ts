@@ -6,7 +6,10 @@ const SHELL = ['/bin/sh', '-c'];
 
 /** The configuration after the instructions; they are applied in order. */
 export function applyChanges(config: ExecutionConfig, changes: readonly string[]): ExecutionConfig {
-  return changes.flatMap((change) => change.split('\n')).filter((line) => line.trim() !== '').reduce(applyChange, config);
+  return changes
+    .flatMap((change) => change.split('\n'))
+    .filter((line) => line.trim() !== '')
+    .reduce(applyChange, config);
 }
 
 function applyChange(config: ExecutionConfig, line: string): ExecutionConfig {
@@ -20,7 +23,10 @@ function applyChange(config: ExecutionConfig, line: string): ExecutionConfig {
     case 'ENV':
       return { ...config, Env: setEnvironment(config.Env ?? [], pairs(text)) };
     case 'EXPOSE':
-      return { ...config, ExposedPorts: { ...config.ExposedPorts, ...Object.fromEntries(words(text).map((port) => [checkPort(port), {}])) } };
+      return {
+        ...config,
+        ExposedPorts: { ...config.ExposedPorts, ...Object.fromEntries(words(text).map((port) => [checkPort(port), {}])) },
+      };
     case 'LABEL':
       return { ...config, Labels: { ...config.Labels, ...Object.fromEntries(pairs(text)) } };
     case 'ONBUILD':
@@ -72,7 +78,10 @@ function words(text: string): string[] {
 }
 
 function unquoted(text: string): string {
-  return text.replace(/"((?:[^"\\]|\\.)*)"|'([^']*)'|\\(.)/g, (_, double?: string, single?: string, escaped?: string) => double?.replace(/\\(["\\$])/g, '$1') ?? single ?? escaped ?? '');
+  return text.replace(
+    /"((?:[^"\\]|\\.)*)"|'([^']*)'|\\(.)/g,
+    (_, double?: string, single?: string, escaped?: string) => double?.replace(/\\(["\\$])/g, '$1') ?? single ?? escaped ?? '',
+  );
 }
 
 function setEnvironment(current: readonly string[], added: readonly [string, string][]): string[] {

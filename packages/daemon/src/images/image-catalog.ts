@@ -3,7 +3,7 @@
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { chainIds, type Digest, isDigest } from '@berth/oci/digest';
 import { type Descriptor, isIndexType, isLayerType, parseImageConfig, parseManifestDocument } from '@berth/oci/image-spec';
-import { bestMatch, hostPlatform, parsePlatform, type Platform } from '@berth/oci/platform';
+import { bestMatch, hostPlatform, type Platform, parsePlatform } from '@berth/oci/platform';
 import { canonical, familiar, familiarName, parseReference, type Reference, tryParseReference, withDefaultTag } from '@berth/oci/reference';
 import type { Image as ImageRecord } from '@berth/rpc/gen/containerd/services/images/v1/images';
 import { dateOf } from '@berth/rpc/timestamp';
@@ -97,7 +97,10 @@ export class ImageCatalog implements ImageResolver {
     const named = this.named(name);
     if (named || digest === undefined) return named;
     const repository = canonical({ domain, path });
-    return this.all().find((image) => image.manifest.digest === digest && image.names.some((one) => one.startsWith(`${repository}:`) || one.startsWith(`${repository}@`)));
+    return this.all().find(
+      (image) =>
+        image.manifest.digest === digest && image.names.some((one) => one.startsWith(`${repository}:`) || one.startsWith(`${repository}@`)),
+    );
   }
 
   #byPrefix(text: string): Image | undefined {
@@ -160,7 +163,14 @@ export class ImageCatalog implements ImageResolver {
 
   async #present(manifests: readonly Descriptor[]): Promise<Descriptor[]> {
     const runnable = manifests.filter((entry) => entry.platform?.os !== 'unknown');
-    const found = await Promise.all(runnable.map((entry) => this.#services.content.info({ digest: entry.digest }).then(() => entry, () => undefined)));
+    const found = await Promise.all(
+      runnable.map((entry) =>
+        this.#services.content.info({ digest: entry.digest }).then(
+          () => entry,
+          () => undefined,
+        ),
+      ),
+    );
     return found.flatMap((entry) => entry ?? []);
   }
 }
@@ -168,7 +178,10 @@ export class ImageCatalog implements ImageResolver {
 /** Docker's words, with which its CLI decides to pull. */
 export function noSuchImage(text: string): EngineError {
   const reference = tryParseReference(text);
-  return new EngineError('NotFound', `No such image: ${reference ? familiar(withDefaultTag(reference)) : text}`, { layer: 'daemon', details: { image: text } });
+  return new EngineError('NotFound', `No such image: ${reference ? familiar(withDefaultTag(reference)) : text}`, {
+    layer: 'daemon',
+    details: { image: text },
+  });
 }
 
 function nameOf(record: ImageRecord): Name {

@@ -1,8 +1,8 @@
 // The lifecycle service's calls that images are made of, and the three things that take more than one call: reading a blob,
 // writing one, and keeping what is being made from the garbage collector.
 import { createHash, randomUUID } from 'node:crypto';
-import { type Digest, digestOf } from '@berth/oci/digest';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
+import { type Digest, digestOf } from '@berth/oci/digest';
 import { Content, WriteAction } from '@berth/rpc/gen/containerd/services/content/v1/content';
 import { Diff } from '@berth/rpc/gen/containerd/services/diff/v1/diff';
 import { Images } from '@berth/rpc/gen/containerd/services/images/v1/images';
@@ -64,7 +64,10 @@ export class ImageServices {
   }
 
   /** Streams a blob into the store; digest and size are what arrived. */
-  async write(source: AsyncIterable<Uint8Array>, options: WriteOptions & { expected?: Digest; total?: number }): Promise<{ digest: Digest; size: number }> {
+  async write(
+    source: AsyncIterable<Uint8Array>,
+    options: WriteOptions & { expected?: Digest; total?: number },
+  ): Promise<{ digest: Digest; size: number }> {
     const { lease, labels, signal, expected = '', total = 0 } = options;
     const ref = `daemon-${randomUUID()}`;
     using call = this.content.write({ lease, ...(signal ? { signal } : {}) });
@@ -114,7 +117,8 @@ export class ImageServices {
 
 async function nextAnswer<T>(answers: AsyncIterator<T>): Promise<T> {
   const answer = await answers.next();
-  if (answer.done) throw new EngineError('Unavailable', 'the lifecycle service ended a write before it was committed', { layer: 'lifecycle' });
+  if (answer.done)
+    throw new EngineError('Unavailable', 'the lifecycle service ended a write before it was committed', { layer: 'lifecycle' });
   return answer.value;
 }
 

@@ -36,7 +36,10 @@ export class ImageSizes {
       size = this.#measure(chainId);
       this.#byChain.set(chainId, size);
       // Only what was measured is remembered.
-      size.then((bytes) => bytes === 0 && this.#byChain.delete(chainId), () => this.#byChain.delete(chainId));
+      size.then(
+        (bytes) => bytes === 0 && this.#byChain.delete(chainId),
+        () => this.#byChain.delete(chainId),
+      );
     }
     return size;
   }

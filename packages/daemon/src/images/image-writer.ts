@@ -51,7 +51,12 @@ export async function commitLayer(services: ImageServices, lease: string, key: s
 }
 
 /** The layer that turns `parent` into the active snapshot `key`, as an archive in the content store. */
-export async function packLayer(services: ImageServices, lease: string, key: string, parent: string): Promise<Pick<Layer, 'descriptor' | 'diffId'>> {
+export async function packLayer(
+  services: ImageServices,
+  lease: string,
+  key: string,
+  parent: string,
+): Promise<Pick<Layer, 'descriptor' | 'diffId'>> {
   const { snapshotter } = services;
   const { mounts: right } = await services.snapshots.mounts({ snapshotter, key });
   const view = `compare-${randomUUID()}`;
@@ -93,7 +98,12 @@ export async function saveImage(
 }
 
 /** Gives `target` a name, taking it from whatever had it. */
-export async function putName(services: ImageServices, name: string, target: Descriptor, labels: Record<string, string> = {}): Promise<void> {
+export async function putName(
+  services: ImageServices,
+  name: string,
+  target: Descriptor,
+  labels: Record<string, string> = {},
+): Promise<void> {
   const image = { name, labels, target: { ...target, annotations: target.annotations ?? {} } };
   try {
     await services.images.create({ image });
@@ -129,7 +139,11 @@ async function commitSnapshot(services: ImageServices, lease: string, key: strin
 /** A Docker manifest names Docker's layer types, which is what every registry and engine takes; zstd has none there. */
 function dockerLayer(layer: Descriptor): Descriptor {
   const mediaType =
-    layer.mediaType === MEDIA_TYPE.ociLayerGzip ? MEDIA_TYPE.dockerLayerGzip : layer.mediaType === MEDIA_TYPE.ociLayer ? MEDIA_TYPE.dockerLayer : layer.mediaType;
+    layer.mediaType === MEDIA_TYPE.ociLayerGzip
+      ? MEDIA_TYPE.dockerLayerGzip
+      : layer.mediaType === MEDIA_TYPE.ociLayer
+        ? MEDIA_TYPE.dockerLayer
+        : layer.mediaType;
   return { mediaType, digest: layer.digest, size: layer.size };
 }
 
@@ -155,8 +169,14 @@ function mediaTypeOf(head: Buffer): string {
   const starts = (hex: string) => head.subarray(0, hex.length / 2).toString('hex') === hex;
   if (starts('1f8b')) return MEDIA_TYPE.dockerLayerGzip;
   if (starts('28b52ffd')) return MEDIA_TYPE.ociLayerZstd;
-  for (const [magic, name] of [['425a68', 'bzip2'], ['fd377a585a00', 'xz']] as const) {
-    if (starts(magic)) throw new EngineError('InvalidArgument', `the archive is compressed with ${name}: give it plain, or compressed with gzip or zstd`, { layer: 'daemon' });
+  for (const [magic, name] of [
+    ['425a68', 'bzip2'],
+    ['fd377a585a00', 'xz'],
+  ] as const) {
+    if (starts(magic))
+      throw new EngineError('InvalidArgument', `the archive is compressed with ${name}: give it plain, or compressed with gzip or zstd`, {
+        layer: 'daemon',
+      });
   }
   return MEDIA_TYPE.dockerLayer;
 }

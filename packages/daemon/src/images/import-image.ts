@@ -1,7 +1,8 @@
 // POST /images/create?fromSrc=: an image of one layer from an archive of a root filesystem.
+
+import type { ImageConfig } from '@berth/oci/image-spec';
 import { hostPlatform, normalize, parsePlatform } from '@berth/oci/platform';
 import { canonical, familiar, type Reference, withDefaultTag } from '@berth/oci/reference';
-import type { ImageConfig } from '@berth/oci/image-spec';
 import { applyChanges } from './config-changes.ts';
 import { emitImageEvent, type ImageContext } from './image-context.ts';
 import { addArchiveLayer, saveImage } from './image-writer.ts';

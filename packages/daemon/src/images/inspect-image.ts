@@ -36,14 +36,16 @@ export async function inspectImage(context: ImageContext, image: Image): Promise
 export async function imageHistory(context: ImageContext, image: Image): Promise<ImageHistoryItem[]> {
   const sizes = await context.sizes.layers(image);
   let layer = 0;
-  const items = (image.config.history ?? []).map((entry): ImageHistoryItem => ({
-    Comment: entry.comment ?? '',
-    Created: Math.floor((Date.parse(entry.created ?? '') || 0) / 1000),
-    CreatedBy: entry.created_by ?? '',
-    Id: '<missing>',
-    Size: entry.empty_layer ? 0 : (sizes[layer++] ?? 0),
-    Tags: null,
-  }));
+  const items = (image.config.history ?? []).map(
+    (entry): ImageHistoryItem => ({
+      Comment: entry.comment ?? '',
+      Created: Math.floor((Date.parse(entry.created ?? '') || 0) / 1000),
+      CreatedBy: entry.created_by ?? '',
+      Id: '<missing>',
+      Size: entry.empty_layer ? 0 : (sizes[layer++] ?? 0),
+      Tags: null,
+    }),
+  );
   const newest = items.at(-1);
   if (newest) {
     newest.Id = image.id;

@@ -76,7 +76,12 @@ export function momentOf(text: string): number {
     return Date.now() - parts.reduce((sum, [, value, unit]) => sum + Number(value) * (UNIT_MS[unit ?? ''] ?? 0), 0);
   }
   const time = Date.parse(text);
-  if (Number.isNaN(time)) throw new EngineError('InvalidArgument', `invalid filter 'until=${text}': use a Unix time, an RFC 3339 time or a duration such as 10m`, { layer: 'daemon' });
+  if (Number.isNaN(time))
+    throw new EngineError(
+      'InvalidArgument',
+      `invalid filter 'until=${text}': use a Unix time, an RFC 3339 time or a duration such as 10m`,
+      { layer: 'daemon' },
+    );
   return time;
 }
 
@@ -88,7 +93,9 @@ export function matchesReference(pattern: string, name: string): boolean {
 }
 
 function globOf(pattern: string): RegExp {
-  const source = pattern.replace(/\[!|[.+^${}()|\\]|\*|\?/g, (part) => (part === '*' ? '[^/]*' : part === '?' ? '[^/]' : part === '[!' ? '[^' : `\\${part}`));
+  const source = pattern.replace(/\[!|[.+^${}()|\\]|\*|\?/g, (part) =>
+    part === '*' ? '[^/]*' : part === '?' ? '[^/]' : part === '[!' ? '[^' : `\\${part}`,
+  );
   try {
     return new RegExp(`^${source}$`);
   } catch (cause) {

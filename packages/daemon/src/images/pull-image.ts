@@ -1,14 +1,15 @@
 // POST /images/create?fromImage=: has the lifecycle service pull, tells it in Docker's words, and names the result by its digest too.
-import type { Digest } from '@berth/oci/digest';
+
 import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
+import type { Digest } from '@berth/oci/digest';
 import { shortDigest } from '@berth/oci/digest';
-import { formatPlatform, hostPlatform, parsePlatform, type Platform } from '@berth/oci/platform';
+import { formatPlatform, hostPlatform, type Platform, parsePlatform } from '@berth/oci/platform';
 import { canonical, familiar, familiarName, type Reference } from '@berth/oci/reference';
 import { anonymous, type Credentials } from '@berth/oci/registry/credentials';
 import { Repository } from '@berth/oci/registry/repository';
 import type { Progress } from '@berth/rpc/gen/containerd/types/transfer/progress';
-import { emitImageEvent, type ImageContext } from './image-context.ts';
 import { PLATFORM_LABEL } from './image-catalog.ts';
+import { emitImageEvent, type ImageContext } from './image-context.ts';
 import { putName } from './image-writer.ts';
 import { bytesMessage, type ProgressSink } from './progress-output.ts';
 import { keepUnnamed } from './tag-image.ts';
@@ -34,7 +35,13 @@ export async function pullImage(context: ImageContext, request: PullRequest, wri
   for (const tag of await tagsOf(context, request)) await pullOne(context, request, { ...reference, tag }, platform, write);
 }
 
-async function pullOne(context: ImageContext, request: PullRequest, reference: Reference, platform: Platform | undefined, write: ProgressSink): Promise<void> {
+async function pullOne(
+  context: ImageContext,
+  request: PullRequest,
+  reference: Reference,
+  platform: Platform | undefined,
+  write: ProgressSink,
+): Promise<void> {
   const { services, catalog, hosts } = context;
   const name = canonical(reference);
   const before = catalog.named(name);
@@ -61,14 +68,25 @@ async function pullOne(context: ImageContext, request: PullRequest, reference: R
   }
   await catalog.refresh();
   const target = catalog.target(name);
-  if (!target) throw new EngineError('Internal', `the image ${familiar(reference)} was pulled, but the lifecycle service does not list it`, { layer: 'daemon' });
+  if (!target)
+    throw new EngineError('Internal', `the image ${familiar(reference)} was pulled, but the lifecycle service does not list it`, {
+      layer: 'daemon',
+    });
   const { domain, path } = reference;
-  if (reference.digest === undefined) await putName(services, canonical({ domain, path, digest: target.digest }), target, platform ? { [PLATFORM_LABEL]: formatPlatform(wanted) } : {});
+  if (reference.digest === undefined)
+    await putName(
+      services,
+      canonical({ domain, path, digest: target.digest }),
+      target,
+      platform ? { [PLATFORM_LABEL]: formatPlatform(wanted) } : {},
+    );
   await catalog.refresh();
   const after = catalog.named(name);
   if (after) await keepUnnamed(context, before, after);
   write({ status: `Digest: ${target.digest}` });
-  write({ status: `Status: ${before !== undefined && before.id === after?.id ? 'Image is up to date' : 'Downloaded newer image'} for ${familiar(reference)}` });
+  write({
+    status: `Status: ${before !== undefined && before.id === after?.id ? 'Image is up to date' : 'Downloaded newer image'} for ${familiar(reference)}`,
+  });
   emitImageEvent(context, 'pull', familiar(reference), after, familiarName(reference));
 }
 
@@ -146,14 +164,21 @@ class PullWords {
 export function worded(thrown: unknown, reference: Reference): EngineError {
   const error = toEngineError(thrown);
   const text = error.message;
-  const make = (kind: EngineError['kind'], message: string) => new EngineError(kind, message, { layer: error.layer ?? 'lifecycle', cause: error });
+  const make = (kind: EngineError['kind'], message: string) =>
+    new EngineError(kind, message, { layer: error.layer ?? 'lifecycle', cause: error });
   if (/^(manifest unknown|not found):/.test(text)) return make('NotFound', `manifest for ${familiar(reference)} not found: ${text}`);
   if (/^name unknown:/.test(text)) return make('NotFound', `repository ${familiarName(reference)} not found: ${text}`);
   if (/^(denied|unauthorized):/.test(text) && error.kind !== 'NotFound') {
     const denied = `pull access denied for ${familiarName(reference)}, repository does not exist or may require 'docker login': ${text}`;
     return make('NotFound', denied);
   }
-  if (error.kind === 'Unauthenticated' && text === 'no basic auth credentials') return make('Internal', `Head "https://${reference.domain}/v2/${reference.path}/manifests/${reference.digest ?? reference.tag ?? 'latest'}": ${text}`);
+  if (error.kind === 'Unauthenticated' && text === 'no basic auth credentials')
+    return make(
+      'Internal',
+      `Head "https://${reference.domain}/v2/${reference.path}/manifests/${reference.digest ?? reference.tag ?? 'latest'}": ${text}`,
+    );
   // The registry cannot be reached or misbehaves: the daemon itself is well, which 503 would deny.
-  return error.kind === 'Unavailable' || error.kind === 'Unauthenticated' || error.kind === 'PermissionDenied' ? make('Internal', text) : error;
+  return error.kind === 'Unavailable' || error.kind === 'Unauthenticated' || error.kind === 'PermissionDenied'
+    ? make('Internal', text)
+    : error;
 }

@@ -23,7 +23,8 @@ export async function pushImage(context: ImageContext, request: PushRequest, wri
   const { reference } = request;
   write({ status: `The push refers to repository [${canonicalName(reference)}]` });
   const tags = tagsOf(context, reference);
-  if (tags.length === 0) throw new EngineError('NotFound', `An image does not exist locally with the tag: ${familiarName(reference)}`, { layer: 'daemon' });
+  if (tags.length === 0)
+    throw new EngineError('NotFound', `An image does not exist locally with the tag: ${familiarName(reference)}`, { layer: 'daemon' });
   const chosen = reference.tag === undefined ? tags : tags.filter((tag) => tag.tag === reference.tag);
   if (chosen.length === 0) throw new EngineError('NotFound', `tag does not exist: ${familiar(reference)}`, { layer: 'daemon' });
   for (const tag of chosen) await pushOne(context, request, tag, write);
@@ -51,7 +52,10 @@ async function pushOne(context: ImageContext, request: PushRequest, reference: R
   }
   const pushed = words.pushed ?? { ...image.manifest, annotations: {} };
   const { domain, path, tag = 'latest' } = reference;
-  await putName(services, canonical({ domain, path, digest: pushed.digest as Image['id'] }), { ...pushed, digest: pushed.digest as Image['id'] });
+  await putName(services, canonical({ domain, path, digest: pushed.digest as Image['id'] }), {
+    ...pushed,
+    digest: pushed.digest as Image['id'],
+  });
   await catalog.refresh();
   write({ status: `${tag}: digest: ${pushed.digest} size: ${pushed.size}` });
   write({ progressDetail: {}, aux: { Tag: tag, Digest: pushed.digest, Size: pushed.size } });
@@ -59,7 +63,10 @@ async function pushOne(context: ImageContext, request: PushRequest, reference: R
 }
 
 function tagsOf(context: ImageContext, repository: Reference): Reference[] {
-  const names = context.catalog.all().flatMap((image) => image.names).filter((name) => !isDanglingName(name));
+  const names = context.catalog
+    .all()
+    .flatMap((image) => image.names)
+    .filter((name) => !isDanglingName(name));
   return names.map(parseReference).filter((reference) => reference.tag !== undefined && sameRepository(reference, repository));
 }
 
@@ -71,7 +78,9 @@ class PushWords {
 
   constructor(image: Image, write: ProgressSink) {
     this.#write = write;
-    this.#ids = new Map(image.layers.map((layer, position) => [layer.digest, shortDigest(image.config.rootfs.diff_ids[position] ?? layer.digest)]));
+    this.#ids = new Map(
+      image.layers.map((layer, position) => [layer.digest, shortDigest(image.config.rootfs.diff_ids[position] ?? layer.digest)]),
+    );
   }
 
   tell({ event, name, progress, total, desc }: Progress): void {

@@ -5,10 +5,18 @@ import { authConfigsOf, authOf, credentialsOf } from './registry-auth.ts';
 const header = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 test('every form of credentials', () => {
-  assert.deepEqual(credentialsOf(authOf(header({ username: 'u', password: 'p>>?' }))), { kind: 'password', username: 'u', password: 'p>>?' });
+  assert.deepEqual(credentialsOf(authOf(header({ username: 'u', password: 'p>>?' }))), {
+    kind: 'password',
+    username: 'u',
+    password: 'p>>?',
+  });
   assert.deepEqual(credentialsOf(authOf(header({ identitytoken: 't', username: '<token>' }))), { kind: 'identity-token', token: 't' });
   assert.deepEqual(credentialsOf(authOf(header({ registrytoken: 't' }))), { kind: 'bearer-token', token: 't' });
-  assert.deepEqual(credentialsOf(authOf(header({ auth: Buffer.from('u:p:q').toString('base64') }))), { kind: 'password', username: 'u', password: 'p:q' });
+  assert.deepEqual(credentialsOf(authOf(header({ auth: Buffer.from('u:p:q').toString('base64') }))), {
+    kind: 'password',
+    username: 'u',
+    password: 'p:q',
+  });
   assert.equal(credentialsOf(authOf(header({}))), undefined);
 });
 

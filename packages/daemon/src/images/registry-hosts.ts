@@ -24,7 +24,9 @@ export class RegistryHosts implements HostSource {
   /** For requests that the daemon makes itself. */
   async hostsFor(domain: string): Promise<readonly RegistryHost[]> {
     const certificates = certificatesOf(domain);
-    return certificates === undefined || (await this.#isConfigured(domain)) ? this.#configured.hostsFor(domain) : new HostDirectory(certificates).hostsFor(domain);
+    return certificates === undefined || (await this.#isConfigured(domain))
+      ? this.#configured.hostsFor(domain)
+      : new HostDirectory(certificates).hostsFor(domain);
   }
 
   /** The directory to name in a transfer of `reference`; '' when nothing is special about its registry. */
@@ -55,7 +57,11 @@ function hostsFile(hosts: readonly RegistryHost[]): string {
   const upstream = hosts.at(-1) as RegistryHost;
   const lines = [`server = "${upstream.scheme}://${upstream.host}"`, ...(upstream.tls.skipVerify ? ['skip_verify = true'] : [])];
   for (const mirror of hosts.slice(0, -1)) {
-    lines.push(`[host."${mirror.scheme}://${mirror.host}${mirror.path}"]`, '  capabilities = ["pull", "resolve"]', '  override_path = true');
+    lines.push(
+      `[host."${mirror.scheme}://${mirror.host}${mirror.path}"]`,
+      '  capabilities = ["pull", "resolve"]',
+      '  override_path = true',
+    );
     if (mirror.tls.skipVerify) lines.push('  skip_verify = true');
   }
   return `${lines.join('\n')}\n`;

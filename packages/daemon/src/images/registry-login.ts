@@ -1,7 +1,7 @@
 // POST /auth and GET /distribution/{name}/json: the two requests in which the daemon asks a registry something for a client.
 import type { AuthConfig } from '@berth/api/image';
 import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
-import { isIndexType, parseImageConfig, parseManifestDocument, type Descriptor } from '@berth/oci/image-spec';
+import { type Descriptor, isIndexType, parseImageConfig, parseManifestDocument } from '@berth/oci/image-spec';
 import type { Platform } from '@berth/oci/platform';
 import { canonical, DEFAULT_DOMAIN, type Reference, withDefaultTag } from '@berth/oci/reference';
 import { Connection } from '@berth/oci/registry/connection';
@@ -26,8 +26,13 @@ export async function login(hosts: RegistryHosts, auth: AuthConfig, signal: Abor
     await connection.ping(signal);
   } catch (thrown) {
     const error = toEngineError(thrown);
-    if (error.kind !== 'Unauthenticated' && error.kind !== 'PermissionDenied') throw new EngineError('Internal', error.message, { layer: 'daemon', cause: error });
-    throw new EngineError('Unauthenticated', `login attempt to ${upstream.scheme}://${upstream.host}${upstream.path}/ failed with status: 401 Unauthorized`, { layer: 'daemon', cause: error });
+    if (error.kind !== 'Unauthenticated' && error.kind !== 'PermissionDenied')
+      throw new EngineError('Internal', error.message, { layer: 'daemon', cause: error });
+    throw new EngineError(
+      'Unauthenticated',
+      `login attempt to ${upstream.scheme}://${upstream.host}${upstream.path}/ failed with status: 401 Unauthorized`,
+      { layer: 'daemon', cause: error },
+    );
   }
   return { Status: 'Login Succeeded', IdentityToken: '' };
 }
@@ -37,14 +42,22 @@ export interface DistributionInspect {
   Platforms: Platform[];
 }
 
-export async function inspectDistribution(hosts: RegistryHosts, text: Reference, credentials: Credentials | undefined, signal: AbortSignal): Promise<DistributionInspect> {
+export async function inspectDistribution(
+  hosts: RegistryHosts,
+  text: Reference,
+  credentials: Credentials | undefined,
+  signal: AbortSignal,
+): Promise<DistributionInspect> {
   const reference = withDefaultTag(text);
   try {
     using repository = await Repository.open({ reference, hosts, credentials: credentials ? async () => credentials : anonymous });
     const { descriptor, bytes } = await repository.manifest(reference.digest ?? reference.tag ?? 'latest', { signal });
     const document = parseManifestDocument(bytes, descriptor.mediaType);
     if (document.kind === 'index') {
-      return { Descriptor: descriptor, Platforms: document.index.manifests.flatMap((entry) => (isIndexType(entry.mediaType) ? [] : (entry.platform ?? []))) };
+      return {
+        Descriptor: descriptor,
+        Platforms: document.index.manifests.flatMap((entry) => (isIndexType(entry.mediaType) ? [] : (entry.platform ?? []))),
+      };
     }
     const chunks: Buffer[] = [];
     for await (const chunk of repository.blob(document.manifest.config, { signal })) chunks.push(chunk);
@@ -52,7 +65,9 @@ export async function inspectDistribution(hosts: RegistryHosts, text: Reference,
     return { Descriptor: descriptor, Platforms: [{ os, architecture, ...(variant === undefined ? {} : { variant }) }] };
   } catch (error) {
     const failure = worded(error, reference);
-    throw failure.kind === 'Internal' ? new EngineError('Internal', `${canonical(reference)}: ${failure.message}`, { layer: 'daemon', cause: failure }) : failure;
+    throw failure.kind === 'Internal'
+      ? new EngineError('Internal', `${canonical(reference)}: ${failure.message}`, { layer: 'daemon', cause: failure })
+      : failure;
   }
 }
 

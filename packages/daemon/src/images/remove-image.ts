@@ -3,7 +3,16 @@
 import type { ImageDeleteItem } from '@berth/api/image';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { chainIds, encodedOf, shortDigest } from '@berth/oci/digest';
-import { canonical, canonicalName, familiar, parseReference, type Reference, sameRepository, tryParseReference, withDefaultTag } from '@berth/oci/reference';
+import {
+  canonical,
+  canonicalName,
+  familiar,
+  parseReference,
+  type Reference,
+  sameRepository,
+  tryParseReference,
+  withDefaultTag,
+} from '@berth/oci/reference';
 import type { Image } from './image.ts';
 import { noSuchImage } from './image-catalog.ts';
 import { emitImageEvent, type ImageContext } from './image-context.ts';
@@ -49,7 +58,9 @@ class Removal {
         { layer: 'daemon' },
       );
     }
-    const own = this.#references.find((one) => canonical(one) === canonical(reference)) ?? this.#references.find((one) => one.digest !== undefined && one.digest === reference.digest);
+    const own =
+      this.#references.find((one) => canonical(one) === canonical(reference)) ??
+      this.#references.find((one) => one.digest !== undefined && one.digest === reference.digest);
     if (own) await this.#untag(own);
     // Digests of a repository of which no tag is left would keep an image that nobody can name.
     const siblings = this.#references.filter((one) => sameRepository(one, reference));
@@ -78,7 +89,10 @@ class Removal {
   }
 
   #conflict(remedy: string, reason: string): EngineError {
-    return new EngineError('Conflict', `conflict: unable to delete ${shortDigest(this.#image.id)} (${remedy}) - ${reason}`, { layer: 'daemon', details: { image: this.#image.id } });
+    return new EngineError('Conflict', `conflict: unable to delete ${shortDigest(this.#image.id)} (${remedy}) - ${reason}`, {
+      layer: 'daemon',
+      details: { image: this.#image.id },
+    });
   }
 
   async #untag(reference: Reference): Promise<void> {

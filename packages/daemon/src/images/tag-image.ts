@@ -12,7 +12,8 @@ export async function tagImage(context: ImageContext, image: Image, reference: R
   const target = image.names.map((one) => catalog.target(one)).find((found) => found !== undefined) ?? image.manifest;
   await putName(services, name, target, catalog.labels(image));
   await keepUnnamed(context, before, image);
-  for (const dangling of image.names.filter((one) => one === danglingName(image.manifest.digest))) await services.images.delete({ name: dangling });
+  for (const dangling of image.names.filter((one) => one === danglingName(image.manifest.digest)))
+    await services.images.delete({ name: dangling });
   await catalog.refresh();
   emitImageEvent(context, 'tag', image.id, image, familiar(withDefaultTag(reference)));
 }

@@ -38,14 +38,20 @@ export async function transferImage(services: ImageServices, transfer: RegistryT
     const registry = pack(OCIRegistry, { reference, resolver: { hostDir: hostDirectory, authStream: auth?.id ?? '' } });
     const store = pack(ImageStore, transfer.store);
     const [source, destination] = direction === 'pull' ? [registry, store] : [store, registry];
-    await services.transfer.transfer({ source, destination, options: { progressStream: progress.id } }, { signal, ...(trace ? { trace } : {}) });
+    await services.transfer.transfer(
+      { source, destination, options: { progressStream: progress.id } },
+      { signal, ...(trace ? { trace } : {}) },
+    );
     await heard;
   } finally {
     ends.abort();
   }
 }
 
-async function openStream(services: ImageServices, signal: AbortSignal): Promise<{ id: string; stream: AsyncIterator<Any> & { send: Duplex<Any, Any>['send'] } }> {
+async function openStream(
+  services: ImageServices,
+  signal: AbortSignal,
+): Promise<{ id: string; stream: AsyncIterator<Any> & { send: Duplex<Any, Any>['send'] } }> {
   const id = `berthd-${randomUUID()}`;
   const call = services.streaming.stream({ signal });
   await call.send(pack(StreamInit, { id }));
@@ -60,7 +66,8 @@ async function hear(stream: AsyncIterator<Any>, onProgress: (progress: Progress)
 }
 
 async function answer(stream: AsyncIterator<Any> & { send: Duplex<Any, Any>['send'] }, credentials: Credentials): Promise<void> {
-  for (let next = await stream.next(); !next.done; next = await stream.next()) await stream.send(pack(AuthResponse, responseOf(credentials)));
+  for (let next = await stream.next(); !next.done; next = await stream.next())
+    await stream.send(pack(AuthResponse, responseOf(credentials)));
 }
 
 function responseOf(credentials: Credentials): Init<AuthResponse> {

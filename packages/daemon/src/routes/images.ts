@@ -3,8 +3,8 @@ import { Readable } from 'node:stream';
 import { Filters } from '@berth/api/filters';
 import type { AuthConfig, ImageSummary } from '@berth/api/image';
 import { EngineError } from '@berth/errdefs/engine-error';
-import { formatTraceparent } from '@berth/trace/context';
 import { parseReference, parseRepositoryAndTag, withDefaultTag } from '@berth/oci/reference';
+import { formatTraceparent } from '@berth/trace/context';
 import express, { type Request, type Response, type Router } from 'express';
 import type { ImageContext } from '../images/image-context.ts';
 import { importImage } from '../images/import-image.ts';
@@ -22,7 +22,15 @@ import { clientGone, sendEmpty, sendJson } from '../server/reply.ts';
 import { jsonBody, parameter, query, queryBoolean, queryList, requestState, speaksAtLeast } from '../server/request.ts';
 
 const AUTH_CONFIG = {
-  fields: { username: 'string', password: 'string', auth: 'string', email: 'string', serveraddress: 'string', identitytoken: 'string', registrytoken: 'string' },
+  fields: {
+    username: 'string',
+    password: 'string',
+    auth: 'string',
+    email: 'string',
+    serveraddress: 'string',
+    identitytoken: 'string',
+    registrytoken: 'string',
+  },
 } as const;
 
 export function imageRoutes(context: ImageContext): Router {
@@ -31,12 +39,18 @@ export function imageRoutes(context: ImageContext): Router {
   router.get('/images/json', async (request, response) => {
     const filters = Filters.parse(query(request, 'filters'), IMAGE_FILTERS);
     const summaries = await listImages(context, { filters, sharedSize: queryBoolean(request, 'shared-size') });
-    sendJson(response, 200, summaries.map((summary) => forVersion(request, summary)));
+    sendJson(
+      response,
+      200,
+      summaries.map((summary) => forVersion(request, summary)),
+    );
   });
 
   router.post('/images/create', async (request, response) => {
     const output = new ProgressOutput(response);
-    await output.during(() => (query(request, 'fromImage') === '' ? create(context, request, response, output) : pull(context, request, response, output)));
+    await output.during(() =>
+      query(request, 'fromImage') === '' ? create(context, request, response, output) : pull(context, request, response, output),
+    );
   });
 
   router.post('/images/prune', async (request, response) => {
@@ -44,7 +58,9 @@ export function imageRoutes(context: ImageContext): Router {
   });
 
   router.get('/images/search', () => {
-    throw new EngineError('NotImplemented', 'searching Docker Hub is not implemented: look at https://hub.docker.com/search', { layer: 'daemon' });
+    throw new EngineError('NotImplemented', 'searching Docker Hub is not implemented: look at https://hub.docker.com/search', {
+      layer: 'daemon',
+    });
   });
 
   router.get('/images/*name/json', async (request, response) => {
@@ -60,7 +76,8 @@ export function imageRoutes(context: ImageContext): Router {
   router.post('/images/*name/tag', async (request, response) => {
     const image = await context.catalog.resolve(parameter(request, 'name'));
     const reference = parseRepositoryAndTag(query(request, 'repo'), query(request, 'tag'));
-    if (reference.digest !== undefined) throw new EngineError('InvalidArgument', 'refusing to create a tag with a digest reference', { layer: 'daemon' });
+    if (reference.digest !== undefined)
+      throw new EngineError('InvalidArgument', 'refusing to create a tag with a digest reference', { layer: 'daemon' });
     await tagImage(context, image, reference);
     sendEmpty(response, 201);
   });
@@ -72,7 +89,9 @@ export function imageRoutes(context: ImageContext): Router {
     if (reference.digest !== undefined) throw new EngineError('InvalidArgument', 'cannot push a digest reference', { layer: 'daemon' });
     const output = new ProgressOutput(response);
     const credentials = credentialsOf(authOf(request.headers['x-registry-auth']));
-    await output.during(() => pushImage(context, { reference, credentials, trace: traceOf(request), signal: clientGone(response) }, output.write));
+    await output.during(() =>
+      pushImage(context, { reference, credentials, trace: traceOf(request), signal: clientGone(response) }, output.write),
+    );
   });
 
   router.delete('/images/*name', async (request, response) => {
@@ -80,12 +99,20 @@ export function imageRoutes(context: ImageContext): Router {
   });
 
   router.post('/auth', async (request, response) => {
-    sendJson(response, 200, await login(context.hosts, await jsonBody<AuthConfig>(request, AUTH_CONFIG, 'AuthConfig'), clientGone(response)));
+    sendJson(
+      response,
+      200,
+      await login(context.hosts, await jsonBody<AuthConfig>(request, AUTH_CONFIG, 'AuthConfig'), clientGone(response)),
+    );
   });
 
   router.get('/distribution/*name/json', async (request, response) => {
     const reference = parseReference(parameter(request, 'name'));
-    sendJson(response, 200, await inspectDistribution(context.hosts, reference, credentialsOf(authOf(request.headers['x-registry-auth'])), clientGone(response)));
+    sendJson(
+      response,
+      200,
+      await inspectDistribution(context.hosts, reference, credentialsOf(authOf(request.headers['x-registry-auth'])), clientGone(response)),
+    );
   });
 
   return router;
@@ -119,11 +146,13 @@ async function create(context: ImageContext, request: Request, response: Respons
 
 async function download(source: string, output: ProgressOutput, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
   const url = source.includes('://') ? source : `http://${source}`;
-  if (!/^https?:\/\/./.test(url)) throw new EngineError('InvalidArgument', `fromSrc must be - or an http(s) address, not ${JSON.stringify(source)}`, { layer: 'daemon' });
+  if (!/^https?:\/\/./.test(url))
+    throw new EngineError('InvalidArgument', `fromSrc must be - or an http(s) address, not ${JSON.stringify(source)}`, { layer: 'daemon' });
   const answer = await fetch(url, { signal }).catch((cause: Error) => {
     throw new EngineError('Internal', `downloading ${url}: ${cause.message}`, { layer: 'daemon', cause });
   });
-  if (!answer.ok || answer.body === null) throw new EngineError('Internal', `downloading ${url}: the server answered ${answer.status}`, { layer: 'daemon' });
+  if (!answer.ok || answer.body === null)
+    throw new EngineError('Internal', `downloading ${url}: the server answered ${answer.status}`, { layer: 'daemon' });
   output.write({ status: `Downloading from ${url}` });
   return Readable.fromWeb(answer.body as Parameters<typeof Readable.fromWeb>[0]);
 }

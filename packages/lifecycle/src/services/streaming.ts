@@ -2,7 +2,7 @@
 // that it is open, and from then on messages pass in both directions until either side ends.
 import { EngineError } from '@berth/errdefs/engine-error';
 import { pack, unpack } from '@berth/rpc/any';
-import { type Streaming, StreamInit } from '@berth/rpc/gen/containerd/services/streaming/v1/streaming';
+import { StreamInit, type Streaming } from '@berth/rpc/gen/containerd/services/streaming/v1/streaming';
 import { Empty } from '@berth/rpc/gen/google/protobuf/empty';
 import type { Implementation } from '@berth/rpc/ttrpc/server';
 import type { Streams } from '../transfer/streams.ts';

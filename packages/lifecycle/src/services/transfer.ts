@@ -1,7 +1,7 @@
 // The gRPC face of transfers, containerd.services.transfer.v1.Transfer: the types of source and destination choose what is done.
 //   registry → image store: pull      image store → registry: push      image store → image store: tag
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
-import { type Platform, hostPlatform } from '@berth/oci/platform';
+import { hostPlatform, type Platform } from '@berth/oci/platform';
 import { holds, pack, unpack } from '@berth/rpc/any';
 import type { Transfer, TransferRequest } from '@berth/rpc/gen/containerd/services/transfer/v1/transfer';
 import type { Platform as PlatformMessage } from '@berth/rpc/gen/containerd/types/platform';
@@ -9,6 +9,8 @@ import { ImageStore } from '@berth/rpc/gen/containerd/types/transfer/imagestore'
 import { Progress } from '@berth/rpc/gen/containerd/types/transfer/progress';
 import { OCIRegistry } from '@berth/rpc/gen/containerd/types/transfer/registry';
 import type { Implementation } from '@berth/rpc/ttrpc/server';
+import { parseTraceparent, TRACEPARENT } from '@berth/trace/context';
+import type { Span, Tracer } from '@berth/trace/tracer';
 import { EXPIRE_LABEL, type LeaseStore } from '../leases/lease-store.ts';
 import type { Scope } from '../metadata/scope.ts';
 import type { Storage } from '../storage.ts';
@@ -26,6 +28,7 @@ export interface TransferServiceOptions {
   downloads: Downloads;
   storage: Storage;
   leases: LeaseStore;
+  tracer: Tracer;
   /** Collects garbage: what a transfer that failed for good has left. */
   collect(): Promise<unknown>;
 }
@@ -40,10 +43,13 @@ export function transferService(options: TransferServiceOptions): Implementation
       const progressStream = request.options?.progressStream;
       const stream = progressStream ? options.streams.get(scope.namespace, progressStream) : undefined;
       using lease = scope.lease === undefined ? ownLease(options.leases, scope.namespace) : undefined;
+      const parent = parseTraceparent(call.metadata.get(TRACEPARENT));
+      using span = parent && options.tracer.start('lifecycle.transfer', parent);
       const storage = storageOf(options.storage, { ...scope, ...(lease ? { lease: lease.id } : {}) });
       try {
-        await transfer(options, storage, request, sinkOf(stream), call.signal);
+        await transfer(options, storage, request, { progress: sinkOf(stream), span, signal: call.signal });
       } catch (error) {
+        span?.fail(error);
         lease?.[Symbol.dispose]();
         // One that broke off is taken up by the next attempt, so what it fetched is kept for a while.
         if (!call.signal.aborted && !isKind(error, 'Unavailable')) void options.collect().catch(() => {});
@@ -77,14 +83,28 @@ function storageOf(storage: Storage, scope: Scope): TransferStorage {
   };
 }
 
-async function transfer(options: TransferServiceOptions, storage: TransferStorage, request: TransferRequest, progress: ProgressSink, signal: AbortSignal): Promise<void> {
+interface Progressing {
+  progress: ProgressSink;
+  span: Span | undefined;
+  signal: AbortSignal;
+}
+
+async function transfer(
+  options: TransferServiceOptions,
+  storage: TransferStorage,
+  request: TransferRequest,
+  { progress, span, signal }: Progressing,
+): Promise<void> {
   const { source, destination } = request;
   const streamOf = (id: string) => options.streams.get(storage.namespace, id);
   if (holds(source, OCIRegistry) && holds(destination, ImageStore)) {
     const store = unpack(ImageStore, destination);
     const { reference, repository } = await openRegistryEnd(unpack(OCIRegistry, source), streamOf);
     using opened = repository;
-    const unpackings = store.unpacks.map(({ platform, snapshotter }) => ({ platform: platformOf(platform) ?? hostPlatform(), snapshotter }));
+    const unpackings = store.unpacks.map(({ platform, snapshotter }) => ({
+      platform: platformOf(platform) ?? hostPlatform(),
+      snapshotter,
+    }));
     await pull({
       storage,
       downloads: options.downloads,
@@ -95,6 +115,7 @@ async function transfer(options: TransferServiceOptions, storage: TransferStorag
       platforms: store.platforms.flatMap((platform) => platformOf(platform) ?? []),
       unpack: unpackings,
       progress,
+      span,
       signal,
     });
   } else if (holds(source, ImageStore) && holds(destination, OCIRegistry)) {
@@ -110,16 +131,29 @@ async function transfer(options: TransferServiceOptions, storage: TransferStorag
     storage.images.put({ name, target, labels });
     progress({ event: 'saved', name, descriptor: target });
   } else {
-    throw new EngineError('NotImplemented', `no transfer from ${source?.typeUrl || 'nothing'} to ${destination?.typeUrl || 'nothing'}: not implemented`, {
-      layer: 'lifecycle',
-    });
+    throw new EngineError(
+      'NotImplemented',
+      `no transfer from ${source?.typeUrl || 'nothing'} to ${destination?.typeUrl || 'nothing'}: not implemented`,
+      {
+        layer: 'lifecycle',
+      },
+    );
   }
 }
 
 function sinkOf(stream: MessageStream | undefined): ProgressSink {
   if (!stream) return () => {};
   return ({ event, name = '', parents = [], progress = 0, total = 0, descriptor }) => {
-    stream.send(pack(Progress, { event, name, parents, progress, total, ...(descriptor ? { desc: { ...descriptor, annotations: descriptor.annotations ?? {} } } : {}) }));
+    stream.send(
+      pack(Progress, {
+        event,
+        name,
+        parents,
+        progress,
+        total,
+        ...(descriptor ? { desc: { ...descriptor, annotations: descriptor.annotations ?? {} } } : {}),
+      }),
+    );
   };
 }
 

@@ -2,11 +2,22 @@
 // everything that it stands for is there; until then a lease of the caller's keeps what came so far.
 // Layers are downloaded side by side and unpacked as they come.
 import { EngineError } from '@berth/errdefs/engine-error';
-import type { Digest } from '@berth/oci/digest';
-import { type Descriptor, type ImageConfig, type Index, isConfigType, isIndexType, isLayerType, type Manifest, parseImageConfig, parseManifestDocument } from '@berth/oci/image-spec';
+import { type Digest, shortDigest } from '@berth/oci/digest';
+import {
+  type Descriptor,
+  type ImageConfig,
+  type Index,
+  isConfigType,
+  isIndexType,
+  isLayerType,
+  type Manifest,
+  parseImageConfig,
+  parseManifestDocument,
+} from '@berth/oci/image-spec';
 import { bestMatch, formatPlatform, type Platform, rank } from '@berth/oci/platform';
 import { canonical, type Reference } from '@berth/oci/reference';
 import type { Repository } from '@berth/oci/registry/repository';
+import type { Span } from '@berth/trace/tracer';
 import type { LayerToUnpack } from '../diff/unpacker.ts';
 import type { Labels } from '../metadata/labels.ts';
 import type { Downloads } from './download.ts';
@@ -33,6 +44,8 @@ export interface PullOptions {
   platforms: readonly Platform[];
   unpack: readonly Unpacking[];
   progress: ProgressSink;
+  /** Gets a child for each step that takes time. */
+  span?: Span | undefined;
   /** Layers downloaded at a time. */
   parallel?: number;
   signal: AbortSignal;
@@ -77,7 +90,7 @@ class Pull {
   async run(): Promise<Descriptor> {
     const { storage, repository, reference, progress, signal } = this.#options;
     progress({ event: `Resolving from ${canonical(reference)}` });
-    const root = await repository.manifest(reference.digest ?? reference.tag ?? 'latest', { signal });
+    const root = await this.#timed('resolve', () => repository.manifest(reference.digest ?? reference.tag ?? 'latest', { signal }));
     progress({ event: 'fetching image content' });
     await this.#document(root.descriptor, root.bytes, []);
     storage.images.put({ name: this.#options.name, target: root.descriptor, labels: this.#options.labels ?? {} });
@@ -114,7 +127,9 @@ class Pull {
     if (storage.content.keep(digest)) return storage.content.read(digest);
     const { bytes } = await repository.manifest(digest, { signal });
     if (bytes.length === size) return bytes;
-    throw new EngineError('DataLoss', `manifest verification failed for digest ${digest}: ${bytes.length} bytes instead of ${size}`, { layer: 'registry' });
+    throw new EngineError('DataLoss', `manifest verification failed for digest ${digest}: ${bytes.length} bytes instead of ${size}`, {
+      layer: 'registry',
+    });
   }
 
   /** One manifest for each platform asked for, or every one. Attestations and other artifacts have no platform that runs. */
@@ -122,14 +137,18 @@ class Pull {
     const { platforms, reference } = this.#options;
     const candidates = index.manifests.filter((entry) => isIndexType(entry.mediaType) || entry.platform?.os !== 'unknown');
     if (platforms.length === 0) return candidates;
-    return [...new Set(platforms.map((platform) => {
-      const match = bestMatch(platform, candidates) ?? candidates.find((entry) => entry.platform === undefined);
-      if (match) return match;
-      throw new EngineError('NotFound', `no matching manifest for ${formatPlatform(platform)} in the manifest list entries`, {
-        layer: 'lifecycle',
-        details: { image: canonical(reference), offered: candidates.map((entry) => entry.platform && formatPlatform(entry.platform)) },
-      });
-    }))];
+    return [
+      ...new Set(
+        platforms.map((platform) => {
+          const match = bestMatch(platform, candidates) ?? candidates.find((entry) => entry.platform === undefined);
+          if (match) return match;
+          throw new EngineError('NotFound', `no matching manifest for ${formatPlatform(platform)} in the manifest list entries`, {
+            layer: 'lifecycle',
+            details: { image: canonical(reference), offered: candidates.map((entry) => entry.platform && formatPlatform(entry.platform)) },
+          });
+        }),
+      ),
+    ];
   }
 
   async #manifest(descriptor: Descriptor, manifest: Manifest, parents: readonly Descriptor[]): Promise<void> {
@@ -165,7 +184,11 @@ class Pull {
     const config = parseImageConfig(await this.#options.storage.content.read(manifest.config.digest));
     const layers = manifest.layers.filter((layer) => isLayerType(layer.mediaType));
     if (layers.length !== config.rootfs.diff_ids.length) {
-      throw new EngineError('InvalidArgument', `manifest has ${layers.length} layers, but its configuration names ${config.rootfs.diff_ids.length}`, { layer: 'lifecycle' });
+      throw new EngineError(
+        'InvalidArgument',
+        `manifest has ${layers.length} layers, but its configuration names ${config.rootfs.diff_ids.length}`,
+        { layer: 'lifecycle' },
+      );
     }
     return config;
   }
@@ -180,21 +203,24 @@ class Pull {
     const snapshotter = storage.snapshotter(unpacking.snapshotter);
     const { namespace, content } = storage;
     const archives = layers.filter(({ layer }) => isLayerType(layer.mediaType));
-    const work = archives.map(({ layer, reports, present, fetched }, position): LayerToUnpack => ({
-      descriptor: layer,
-      diffId: config.rootfs.diff_ids[position] as Digest,
-      ready: fetched,
-      onProgress: (consumed) => reports.bytes('extracting', consumed),
-      onDone: (existed) => reports.step(existed && present ? 'already exists' : 'extracted', layer.size),
-    }));
-    await storage.unpacker.unpack({ namespace, content, snapshotter }, work, { signal });
+    const work = archives.map(
+      ({ layer, reports, present, fetched }, position): LayerToUnpack => ({
+        descriptor: layer,
+        diffId: config.rootfs.diff_ids[position] as Digest,
+        ready: fetched,
+        onProgress: (consumed) => reports.bytes('extracting', consumed),
+        onDone: (existed) => reports.step(existed && present ? 'already exists' : 'extracted', layer.size),
+      }),
+    );
+    await this.#timed('unpack', () => storage.unpacker.unpack({ namespace, content, snapshotter }, work, { signal }));
   }
 
   async #blob(descriptor: Descriptor, reports: ObjectProgress): Promise<void> {
     const { storage, repository, downloads, signal } = this.#options;
     const { namespace, content } = storage;
     const onProgress = (received: number) => reports.bytes('downloading', received);
-    const outcome = await downloads.fetch({ namespace, content, repository, descriptor, onProgress, signal });
+    const request = { namespace, content, repository, descriptor, onProgress, signal };
+    const outcome = await this.#timed(`fetch ${shortDigest(descriptor.digest)}`, () => downloads.fetch(request));
     this.#label(descriptor.digest, this.#source(descriptor.digest));
     if (outcome === 'fetched') reports.step('complete', descriptor.size);
   }
@@ -212,7 +238,16 @@ class Pull {
   #label(digest: Digest, labels: Labels): void {
     const names = Object.keys(labels);
     if (names.length === 0) return;
-    this.#options.storage.content.update(digest, labels, names.map((name) => `labels.${name}`));
+    this.#options.storage.content.update(
+      digest,
+      labels,
+      names.map((name) => `labels.${name}`),
+    );
+  }
+
+  #timed<T>(name: string, body: () => Promise<T>): Promise<T> {
+    const { span } = this.#options;
+    return span ? span.during(name, body) : body();
   }
 
   /** Remembers a promise, so that a failure elsewhere waits for it, and marks it as handled. */

@@ -10,7 +10,7 @@ import type { Repository } from '@berth/oci/registry/repository';
 import { putManifest, uploadBlob } from '@berth/oci/registry/upload';
 import { Limit } from './limit.ts';
 import { ObjectProgress, type ProgressSink } from './progress.ts';
-import { sourceLabel, sourceKey, sourcesOf } from './references.ts';
+import { sourceKey, sourceLabel, sourcesOf } from './references.ts';
 import type { TransferStorage } from './storage.ts';
 
 export interface PushOptions {
@@ -45,10 +45,18 @@ async function rootOf({ storage, target, platforms }: PushOptions): Promise<Desc
   if (platforms.length === 0 && present.length === index.manifests.length) return target;
   const match = bestMatch(platforms[0] ?? hostPlatform(), present);
   if (match) return match;
-  throw new EngineError('NotFound', `${target.digest}: none of its manifests for this platform is here to be pushed; pull it first`, { layer: 'lifecycle' });
+  throw new EngineError('NotFound', `${target.digest}: none of its manifests for this platform is here to be pushed; pull it first`, {
+    layer: 'lifecycle',
+  });
 }
 
-async function pushDocument(options: PushOptions, limit: Limit, descriptor: Descriptor, name: string, parents: readonly Descriptor[]): Promise<void> {
+async function pushDocument(
+  options: PushOptions,
+  limit: Limit,
+  descriptor: Descriptor,
+  name: string,
+  parents: readonly Descriptor[],
+): Promise<void> {
   const { storage, repository, signal } = options;
   const reports = new ObjectProgress(options.progress, descriptor, parents);
   const bytes = await storage.content.read(descriptor.digest);
@@ -57,7 +65,10 @@ async function pushDocument(options: PushOptions, limit: Limit, descriptor: Desc
   if (document.kind === 'index') {
     for (const child of document.index.manifests) await pushDocument(options, limit, child, child.digest, path);
   } else {
-    const blobs = [...document.manifest.layers, document.manifest.config].map((blob) => ({ blob, reports: new ObjectProgress(options.progress, blob, path) }));
+    const blobs = [...document.manifest.layers, document.manifest.config].map((blob) => ({
+      blob,
+      reports: new ObjectProgress(options.progress, blob, path),
+    }));
     for (const entry of blobs) entry.reports.step('waiting');
     await allOrFirstError(blobs.map((entry) => limit.run(() => pushBlob(options, entry.blob, entry.reports))));
   }
@@ -82,7 +93,9 @@ async function pushBlob(options: PushOptions, blob: Descriptor, reports: ObjectP
 
 function infoOf(storage: TransferStorage, blob: Descriptor) {
   if (storage.content.has(blob.digest)) return storage.content.info(blob.digest as Digest);
-  throw new EngineError('NotFound', `${blob.digest} is not in the content store, so it cannot be pushed; pull or build the image again`, { layer: 'lifecycle' });
+  throw new EngineError('NotFound', `${blob.digest} is not in the content store, so it cannot be pushed; pull or build the image again`, {
+    layer: 'lifecycle',
+  });
 }
 
 async function readIndex(storage: TransferStorage, target: Descriptor): Promise<Index> {

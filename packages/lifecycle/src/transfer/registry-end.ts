@@ -2,13 +2,19 @@
 // and credentials asked from the client over its stream.
 import { EngineError } from '@berth/errdefs/engine-error';
 import { parseReference, type Reference, withDefaultTag } from '@berth/oci/reference';
-import type { Credentials, CredentialSource } from '@berth/oci/registry/credentials';
+import type { CredentialSource, Credentials } from '@berth/oci/registry/credentials';
 import { anonymous } from '@berth/oci/registry/credentials';
 import { ConfiguredHosts, type HostSource, type RegistryHost } from '@berth/oci/registry/host';
 import { HostDirectory } from '@berth/oci/registry/host-directory';
 import { Repository } from '@berth/oci/registry/repository';
 import { pack, unpack } from '@berth/rpc/any';
-import { AuthRequest, AuthResponse, AuthType, type OCIRegistry, type RegistryResolver } from '@berth/rpc/gen/containerd/types/transfer/registry';
+import {
+  AuthRequest,
+  AuthResponse,
+  AuthType,
+  type OCIRegistry,
+  type RegistryResolver,
+} from '@berth/rpc/gen/containerd/types/transfer/registry';
 import type { MessageStream } from './streams.ts';
 
 export interface RegistryEnd {

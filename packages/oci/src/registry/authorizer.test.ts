@@ -22,7 +22,11 @@ async function serve(answer: Answer): Promise<{ host: string } & AsyncDisposable
 }
 
 function open(host: string, credentials?: Credentials): Promise<Repository> {
-  return Repository.open({ reference: parseReference(`${host}/team/app`), hosts: new ConfiguredHosts(), credentials: async () => credentials });
+  return Repository.open({
+    reference: parseReference(`${host}/team/app`),
+    hosts: new ConfiguredHosts(),
+    credentials: async () => credentials,
+  });
 }
 
 function manifest(response: ServerResponse): void {
@@ -92,10 +96,14 @@ test('a passing failure is tried again, a lasting one is not', async () => {
     asked++;
     if (asked === 1) response.writeHead(503, { 'retry-after': '0' }).end();
     else if (asked === 2) manifest(response);
-    else response.writeHead(403).end(JSON.stringify({ errors: [{ code: 'DENIED', message: 'requested access to the resource is denied' }] }));
+    else
+      response.writeHead(403).end(JSON.stringify({ errors: [{ code: 'DENIED', message: 'requested access to the resource is denied' }] }));
   });
   using repository = await open(peer.host);
   await repository.manifest('latest');
-  await assert.rejects(repository.manifest('latest'), { kind: 'PermissionDenied', message: 'denied: requested access to the resource is denied' });
+  await assert.rejects(repository.manifest('latest'), {
+    kind: 'PermissionDenied',
+    message: 'denied: requested access to the resource is denied',
+  });
   assert.equal(asked, 3);
 });

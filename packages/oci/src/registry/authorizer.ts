@@ -3,7 +3,7 @@
 // Tokens are kept a host and scope until shortly before they expire.
 import { EngineError } from '@berth/errdefs/engine-error';
 import { type Challenge, parseChallenges } from './challenge.ts';
-import type { Credentials, CredentialSource } from './credentials.ts';
+import type { CredentialSource, Credentials } from './credentials.ts';
 import { registryError } from './registry-error.ts';
 import { type HttpResponse, readText, type Transport } from './transport.ts';
 
@@ -57,7 +57,10 @@ export class Authorizer {
       this.#basic = basicHeader(credentials.username, credentials.password);
       return this.#basic;
     }
-    throw new EngineError('Unauthenticated', 'no basic auth credentials', { layer: 'registry', details: { status: 401, code: 'UNAUTHORIZED' } });
+    throw new EngineError('Unauthenticated', 'no basic auth credentials', {
+      layer: 'registry',
+      details: { status: 401, code: 'UNAUTHORIZED' },
+    });
   }
 
   async #bearer(challenge: Challenge, scope: string, credentials: Credentials | undefined, use: AuthorizedUse): Promise<string> {
@@ -71,17 +74,29 @@ export class Authorizer {
     return (await next).header;
   }
 
-  async #fetchToken(challenge: Challenge, scope: string, credentials: Credentials | undefined, signal: AbortSignal | undefined): Promise<Authorization> {
+  async #fetchToken(
+    challenge: Challenge,
+    scope: string,
+    credentials: Credentials | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Authorization> {
     const realm = challenge.parameters.realm;
     if (realm === undefined || !/^https?:\/\//.test(realm)) {
-      throw new EngineError('Unauthenticated', `registry ${this.#host} asks for a token but names no realm to get it from`, { layer: 'registry' });
+      throw new EngineError('Unauthenticated', `registry ${this.#host} asks for a token but names no realm to get it from`, {
+        layer: 'registry',
+      });
     }
     const url = new URL(realm);
     const service = challenge.parameters.service;
     const scopes = [...new Set([...scope.split(' '), ...(challenge.parameters.scope ?? '').split(' ')])].filter(Boolean);
     let response: HttpResponse;
     if (credentials?.kind === 'identity-token') {
-      const form = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: credentials.token, client_id: CLIENT_ID, scope: scopes.join(' ') });
+      const form = new URLSearchParams({
+        grant_type: 'refresh_token',
+        refresh_token: credentials.token,
+        client_id: CLIENT_ID,
+        scope: scopes.join(' '),
+      });
       if (service !== undefined) form.set('service', service);
       const headers = { 'content-type': 'application/x-www-form-urlencoded' };
       response = await this.#transport.send({ method: 'POST', url, headers, body: Buffer.from(form.toString()), signal });

@@ -43,7 +43,11 @@ export class Connection implements Disposable {
       response = await this.#send(request, authorization);
     }
     if (request.expect.includes(response.statusCode)) return response;
-    const error = registryError(response.statusCode, await readText(response), `${request.method} ${this.#url(request).href.split('?', 1)[0]}`);
+    const error = registryError(
+      response.statusCode,
+      await readText(response),
+      `${request.method} ${this.#url(request).href.split('?', 1)[0]}`,
+    );
     const wait = Number(response.headers['retry-after']);
     if (!(wait >= 0)) throw error;
     throw new EngineError(error.kind, error.message, { layer: 'registry', details: { ...error.details, retryAfterMs: wait * 1000 } });

@@ -15,7 +15,9 @@ export class HostDirectory implements HostSource {
   }
 
   async hostsFor(domain: string): Promise<readonly RegistryHost[]> {
-    const directory = [domain, domain.replace(/:(\d+)$/, '_$1_'), '_default'].map((name) => join(this.#directory, name)).find((path) => existsSync(path));
+    const directory = [domain, domain.replace(/:(\d+)$/, '_$1_'), '_default']
+      .map((name) => join(this.#directory, name))
+      .find((path) => existsSync(path));
     if (directory === undefined) return this.#defaults.hostsFor(domain);
     const file = join(directory, 'hosts.toml');
     if (existsSync(file)) return hostsOf(domain, directory, parseToml(readFileSync(file, 'utf8'), file));
@@ -43,7 +45,9 @@ function hostOf(address: string, directory: string, settings: TomlTable): Regist
     path: settings.override_path === true || base.endsWith('/v2') ? base : `${base}/v2`,
     plainFallback: skipVerify || isLoopback(url.host),
     tls: { ...tlsOf(directory, settings), ...(skipVerify || isLoopback(url.host) ? { skipVerify: true } : {}) },
-    headers: Object.fromEntries(Object.entries(tableOf(settings.header)).map(([name, value]) => [name, [value].flat().map(String).join(', ')])),
+    headers: Object.fromEntries(
+      Object.entries(tableOf(settings.header)).map(([name, value]) => [name, [value].flat().map(String).join(', ')]),
+    ),
     may: { pull: may('pull'), resolve: may('resolve'), push: may('push') },
   };
 }
@@ -66,7 +70,8 @@ function certificatesIn(directory: string): TlsOptions {
   const options: TlsOptions = authorities.length === 0 ? {} : { ca: authorities };
   if (certificate === undefined) return options;
   const key = certificate.replace(/\.cert$/, '.key');
-  if (!names.includes(key)) throw new EngineError('InvalidArgument', `missing key ${key} for client certificate ${certificate} in ${directory}`);
+  if (!names.includes(key))
+    throw new EngineError('InvalidArgument', `missing key ${key} for client certificate ${certificate} in ${directory}`);
   return { ...options, cert: read(certificate), key: read(key) };
 }
 

@@ -181,7 +181,10 @@ function checkedManifest(asked: string, response: HttpResponse, bytes: Buffer): 
   const verifier = new Verifier(expected);
   verifier.update(bytes);
   if (verifier.digest() !== expected) {
-    throw new EngineError('DataLoss', `manifest verification failed for digest ${expected}`, { layer: 'registry', details: { digest: expected } });
+    throw new EngineError('DataLoss', `manifest verification failed for digest ${expected}`, {
+      layer: 'registry',
+      details: { digest: expected },
+    });
   }
   return { descriptor: { mediaType: mediaTypeOf(response, bytes), digest: expected, size: bytes.length }, bytes };
 }
@@ -203,7 +206,8 @@ async function readLimited(response: HttpResponse, limit: number, what: string):
   let size = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > limit) throw new EngineError('InvalidArgument', `manifest ${what} is larger than ${limit} bytes: refused`, { layer: 'registry' });
+    if (size > limit)
+      throw new EngineError('InvalidArgument', `manifest ${what} is larger than ${limit} bytes: refused`, { layer: 'registry' });
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, size);
@@ -211,17 +215,25 @@ async function readLimited(response: HttpResponse, limit: number, what: string):
 
 function wrongSize(descriptor: Descriptor, size: number): EngineError {
   const name = encodedOf(descriptor.digest).slice(0, 12);
-  return new EngineError('DataLoss', `blob ${name} is larger than the ${descriptor.size} bytes of its descriptor (${size} so far): refused`, {
-    layer: 'registry',
-    details: { digest: descriptor.digest },
-  });
+  return new EngineError(
+    'DataLoss',
+    `blob ${name} is larger than the ${descriptor.size} bytes of its descriptor (${size} so far): refused`,
+    {
+      layer: 'registry',
+      details: { digest: descriptor.digest },
+    },
+  );
 }
 
 function shortened(error: unknown, descriptor: Descriptor, offset: number): unknown {
   if (error instanceof EngineError) return error;
-  return new EngineError('Unavailable', `download of ${descriptor.digest} broke off after ${offset} of ${descriptor.size} bytes: ${(error as Error).message}`, {
-    layer: 'registry',
-    details: { digest: descriptor.digest, offset },
-    cause: error,
-  });
+  return new EngineError(
+    'Unavailable',
+    `download of ${descriptor.digest} broke off after ${offset} of ${descriptor.size} bytes: ${(error as Error).message}`,
+    {
+      layer: 'registry',
+      details: { digest: descriptor.digest, offset },
+      cause: error,
+    },
+  );
 }

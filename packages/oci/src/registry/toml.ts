@@ -30,7 +30,8 @@ export function parseToml(text: string, source: string): TomlTable {
 }
 
 function childOf(parent: TomlTable, name: string, scanner: Scanner): TomlTable {
-  const child = (parent[name] ??= Object.create(null) as TomlTable);
+  parent[name] ??= Object.create(null) as TomlTable;
+  const child = parent[name];
   if (typeof child !== 'object' || Array.isArray(child)) throw scanner.error(`${name} is no table`);
   return child;
 }

@@ -78,9 +78,13 @@ export class Transport implements Disposable {
       response.resume();
       const url = new URL(location, current.url);
       if (current.url.protocol === 'https:' && url.protocol !== 'https:' && !this.#host.plainFallback) {
-        throw new EngineError('PermissionDenied', `${current.url.host} redirects to ${url.protocol}//${url.host}, which is not encrypted: refused`, {
-          layer: 'registry',
-        });
+        throw new EngineError(
+          'PermissionDenied',
+          `${current.url.host} redirects to ${url.protocol}//${url.host}, which is not encrypted: refused`,
+          {
+            layer: 'registry',
+          },
+        );
       }
       const { authorization, ...rest } = current.headers;
       const headers = url.origin === current.url.origin && authorization !== undefined ? { ...rest, authorization } : rest;
@@ -122,7 +126,11 @@ export class Transport implements Disposable {
   #worded(error: unknown, request: HttpRequest): unknown {
     if (error instanceof EngineError || request.signal?.aborted) return error;
     const what = `${request.method === 'HEAD' ? 'Head' : request.method === 'GET' ? 'Get' : request.method} "${request.url.href.split('?', 1)[0]}"`;
-    return new EngineError('Unavailable', `${what}: ${reason(error)}`, { layer: 'registry', details: { host: request.url.host }, cause: error });
+    return new EngineError('Unavailable', `${what}: ${reason(error)}`, {
+      layer: 'registry',
+      details: { host: request.url.host },
+      cause: error,
+    });
   }
 }
 
@@ -134,9 +142,16 @@ export async function readText(response: HttpResponse): Promise<string> {
 /** True for failures of the connection, after which the same request may be sent again. */
 export function isConnectionFailure(error: unknown): boolean {
   const cause = error instanceof EngineError ? error.cause : error;
-  return ['ECONNRESET', 'ETIMEDOUT', 'EPIPE', 'EAI_AGAIN', 'ENETUNREACH', 'EHOSTUNREACH', 'ERR_STREAM_PREMATURE_CLOSE', 'HPE_INVALID_EOF_STATE'].includes(
-    codeOf(cause),
-  );
+  return [
+    'ECONNRESET',
+    'ETIMEDOUT',
+    'EPIPE',
+    'EAI_AGAIN',
+    'ENETUNREACH',
+    'EHOSTUNREACH',
+    'ERR_STREAM_PREMATURE_CLOSE',
+    'HPE_INVALID_EOF_STATE',
+  ].includes(codeOf(cause));
 }
 
 async function pour(source: AsyncIterable<Uint8Array>, into: http.ClientRequest): Promise<void> {
@@ -184,7 +199,9 @@ function reason(error: unknown): string {
     case 'EAI_AGAIN':
       return `dial tcp: lookup ${first.hostname ?? ''}: temporary failure in name resolution`;
     case 'EPROTO':
-      return /wrong version number|packet length too long/i.test(first.message) ? 'http: server gave HTTP response to HTTPS client' : `tls: ${first.message}`;
+      return /wrong version number|packet length too long/i.test(first.message)
+        ? 'http: server gave HTTP response to HTTPS client'
+        : `tls: ${first.message}`;
     case 'DEPTH_ZERO_SELF_SIGNED_CERT':
     case 'SELF_SIGNED_CERT_IN_CHAIN':
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':

@@ -34,13 +34,22 @@ export async function uploadBlob(
   const { signal } = options;
   for (const from of options.mountFrom ?? []) {
     const query = new URLSearchParams({ mount: descriptor.digest, from });
-    const response = await connection.request({ method: 'POST', path: `/blobs/uploads/?${query}`, expect: [201, 202, 404, 405], push: true, signal });
+    const response = await connection.request({
+      method: 'POST',
+      path: `/blobs/uploads/?${query}`,
+      expect: [201, 202, 404, 405],
+      push: true,
+      signal,
+    });
     response.resume();
     if (response.statusCode === 201) return 'mounted';
     if (response.statusCode === 202) await cancelUpload(connection, response);
   }
   const chunked = descriptor.size >= (options.chunkedFrom ?? CHUNKED_FROM);
-  await retrying(() => (chunked ? sendChunks(connection, descriptor, source, options) : sendWhole(connection, descriptor, source, options)), signal);
+  await retrying(
+    () => (chunked ? sendChunks(connection, descriptor, source, options) : sendWhole(connection, descriptor, source, options)),
+    signal,
+  );
   return 'uploaded';
 }
 
@@ -54,7 +63,15 @@ export async function putManifest(
   await retrying(async () => {
     const headers = { 'content-type': manifest.mediaType, 'content-length': String(manifest.bytes.length) };
     const path = `/manifests/${tagOrDigest}`;
-    const response = await connection.request({ method: 'PUT', path, headers, body: manifest.bytes, expect: [200, 201, 202], push: true, signal });
+    const response = await connection.request({
+      method: 'PUT',
+      path,
+      headers,
+      body: manifest.bytes,
+      expect: [200, 201, 202],
+      push: true,
+      signal,
+    });
     response.resume();
   }, signal);
 }
@@ -96,7 +113,15 @@ async function sendChunks(connection: Connection, descriptor: Descriptor, source
   }
   const headers = { 'content-length': '0' };
   const path = finalLocation(location, descriptor.digest);
-  const response = await connection.request({ method: 'PUT', path, headers, body: Buffer.alloc(0), expect: [201, 204], push: true, signal });
+  const response = await connection.request({
+    method: 'PUT',
+    path,
+    headers,
+    body: Buffer.alloc(0),
+    expect: [201, 204],
+    push: true,
+    signal,
+  });
   response.resume();
 }
 
@@ -108,7 +133,12 @@ async function startUpload(connection: Connection, signal: AbortSignal | undefin
 }
 
 async function cancelUpload(connection: Connection, started: HttpResponse): Promise<void> {
-  const response = await connection.request({ method: 'DELETE', path: locationOf(connection, started), expect: [200, 202, 204, 404, 405], push: true });
+  const response = await connection.request({
+    method: 'DELETE',
+    path: locationOf(connection, started),
+    expect: [200, 202, 204, 404, 405],
+    push: true,
+  });
   response.resume();
 }
 
