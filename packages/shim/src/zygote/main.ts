@@ -4,13 +4,14 @@
 // Runs as `node --v8-pool-size=0 --single-threaded … main.ts`, started by client.ts. In a forked child serve() returns to the
 // event loop, which is the child's own from then on.
 import { closeSync, writeSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { exitNow } from '@berth/sys/fork';
 import { becomeShim } from '../shim.ts';
 import { warmUp } from '../warm-up/warm-up.ts';
 import { forkShim } from './fork-shim.ts';
 import { LineSocket } from './line-socket.ts';
-import type { ShimBootstrap, ShimParameters, ZygoteHello, ZygoteReply, ZygoteRequest } from './protocol.ts';
+import type { ShimParameters, ZygoteHello, ZygoteReply, ZygoteRequest } from './protocol.ts';
 import { selfTest, unexpectedThread } from './self-test.ts';
 
 /** Where client.ts put its end of the socket pair. */
@@ -24,11 +25,12 @@ if (verdict.outcome === 'unfit') refuse(verdict.reason);
 else if (verdict.outcome === 'fit') await start();
 
 /**
- * Node opens descriptors 1 and 2 as streams the first time that any socket is destroyed; where they are pipes or sockets that is a
- * handle in the event loop, which a process that forks must not have.
+ * Node opens descriptors 1 and 2 as streams, at the latest when it loads node:util or destroys a socket; where they are pipes or
+ * sockets that is a handle of the event loop, which would keep it alive. Nobody here writes through them but a last complaint.
  */
 function plainOutput(): void {
   for (const [name, fd] of [['stdout', 1], ['stderr', 2]] as const) {
+    (process[name] as Partial<Socket>).unref?.();
     const value = new Writable({
       write(chunk: Buffer, _encoding, done) {
         writeSync(fd, chunk);
@@ -86,7 +88,7 @@ function startShim(parameters: ShimParameters, report: (reply: ZygoteReply) => v
     exitNow(1);
   };
   try {
-    becomeShim(parameters, (bootstrap: ShimBootstrap) => report({ ok: true, bootstrap }), failed);
+    becomeShim(parameters, { ready: (bootstrap) => report({ ok: true, bootstrap }), failed });
   } catch (error) {
     failed(error);
   }
