@@ -75,7 +75,7 @@ export class Repository implements Disposable {
     let next: string | URL | undefined = '/tags/list';
     while (next !== undefined) {
       const path: string | URL = next;
-      const response = await retrying(() => this.upstream.request({ method: 'GET', path, expect: [200], signal }), signal);
+      const response: HttpResponse = await retrying(() => this.upstream.request({ method: 'GET', path, expect: [200], signal }), signal);
       const page = JSON.parse((await readLimited(response, MANIFEST_LIMIT, 'tag list')).toString('utf8')) as { tags?: string[] | null };
       tags.push(...(page.tags ?? []));
       const link: string | undefined = /<([^>]+)>\s*;\s*rel="?next"?/.exec(String(response.headers.link ?? ''))?.[1];
