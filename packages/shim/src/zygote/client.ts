@@ -180,16 +180,20 @@ class RunningZygote {
   }
 
   async #line(timeout: number): Promise<string> {
-    const late = AbortSignal.timeout(timeout);
-    const next = await Promise.race([
-      this.#lines.next(),
-      once(late, 'abort').then(() => {
-        this.#child.kill('SIGKILL');
-        throw new ZygoteGone(`the zygote did not answer within ${timeout} ms`);
-      }),
-    ]);
-    if (next.done) throw new ZygoteGone('the zygote ended without an answer');
-    return next.value;
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.#child.kill('SIGKILL');
+    }, timeout);
+    try {
+      const next = await this.#lines.next();
+      if (!next.done) return next.value;
+    } catch {
+      // A connection that breaks says no more than one that ends.
+    } finally {
+      clearTimeout(timer);
+    }
+    throw new ZygoteGone(late ? `the zygote did not answer within ${timeout} ms` : 'the zygote ended without an answer');
   }
 }
 
@@ -229,7 +233,7 @@ async function runShimProgram(shim: ShimParameters, action: 'start' | 'delete'):
   throw new EngineError('Internal', `shim ${action} of ${shim.id}: ${errors.trim() || `exit code ${code}`}`, { layer: 'shim' });
 }
 
-/** Nothing of this process' environment is a shim's business; NODE_OPTIONS could even break the fork. */
+/** Nothing of this process' environment is a shim's business; NODE_OPTIONS could even break the fork. libuv's rings cost memory. */
 function shimEnvironment(): Record<string, string> {
-  return { PATH: process.env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' };
+  return { PATH: process.env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', UV_USE_IO_URING: '0' };
 }
