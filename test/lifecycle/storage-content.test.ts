@@ -26,7 +26,10 @@ test('a blob is written, committed, read, labelled and deleted', async () => {
   assert.equal((await content.read(digest)).toString(), '0123456789');
   assert.deepEqual(content.info(digest).labels, { a: '1' });
   assert.deepEqual(content.update(digest, { a: '', b: '2' }, ['labels.a', 'labels.b']).labels, { b: '2' });
-  assert.deepEqual(content.list(['labels.b==2']).map((info) => info.digest), [digest]);
+  assert.deepEqual(
+    content.list(['labels.b==2']).map((info) => info.digest),
+    [digest],
+  );
   assert.deepEqual(content.statuses(), []);
   const path = content.path(digest);
   content.delete(digest);
@@ -70,9 +73,16 @@ test('commit refuses the wrong size and the wrong digest, and nothing appears', 
     const writer = await content.writer({ ref: 'r' });
     await writer.truncate(0);
     await writer.write(Buffer.from('abc'));
-    await rejects(writer.commit(options), 'FailedPrecondition', /unexpected commit (size 3, expected 4|digest sha256:.*, expected sha256:)/);
+    await rejects(
+      writer.commit(options),
+      'FailedPrecondition',
+      /unexpected commit (size 3, expected 4|digest sha256:.*, expected sha256:)/,
+    );
   }
-  await rejects(Promise.resolve().then(() => content.info(digestOf('abc'))), 'NotFound');
+  await rejects(
+    Promise.resolve().then(() => content.info(digestOf('abc'))),
+    'NotFound',
+  );
   assert.equal(content.status('r').offset, 3);
   await content.abort('r');
   assert.deepEqual(content.statuses(), []);
@@ -119,6 +129,9 @@ test('after a power cut a blob that did not reach the disk is dropped', async ()
   storage.content.markPending(good);
   writeFileSync(join(fixture.root, 'io.containerd.content.v1.content/blobs/sha256', '0'.repeat(64)), 'nobody knows me');
   await storage.recover();
-  assert.deepEqual(content.list().map((info) => info.digest), [good]);
+  assert.deepEqual(
+    content.list().map((info) => info.digest),
+    [good],
+  );
   assert.deepEqual(readdirSync(join(fixture.root, 'io.containerd.content.v1.content/blobs/sha256')), [good.slice(7)]);
 });

@@ -13,23 +13,43 @@ test('an image keeps its manifest, what that refers to, and the snapshots below;
   const content = storage.content.in(SCOPE);
   const images = storage.images.in(SCOPE);
   const snapshotter = storage.snapshotter(SCOPE, '');
-  for (const [name, parent] of [['one', undefined], ['two', 'one'], ['three', 'two'], ['other', 'one']] as const) {
+  for (const [name, parent] of [
+    ['one', undefined],
+    ['two', 'one'],
+    ['three', 'two'],
+    ['other', 'one'],
+  ] as const) {
     await snapshotter.prepare(`work ${name}`, parent);
     await snapshotter.commit(name, `work ${name}`);
   }
   const layer = await content.put(Buffer.from('layer'));
   const config = await content.put(Buffer.from('config'), { 'containerd.io/gc.ref.snapshot.overlayfs': 'three' });
-  const manifest = await content.put(Buffer.from('manifest'), { 'containerd.io/gc.ref.content.config': config, 'containerd.io/gc.ref.content.l.0': layer });
+  const manifest = await content.put(Buffer.from('manifest'), {
+    'containerd.io/gc.ref.content.config': config,
+    'containerd.io/gc.ref.content.l.0': layer,
+  });
   await content.put(Buffer.from('nobody wants me'));
   const rooted = await content.put(Buffer.from('rooted'), { 'containerd.io/gc.root': 'yes' });
   images.create({ name: 'image', target: { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: manifest, size: 8 } });
   assert.deepEqual(await storage.collect(), { content: 1, snapshots: 1, ingests: 0, leases: 0 });
-  assert.deepEqual(content.list().map((info) => info.digest).sort(), [layer, config, manifest, rooted].sort());
-  assert.deepEqual(snapshotter.list().map((info) => info.name), ['one', 'three', 'two']);
+  assert.deepEqual(
+    content
+      .list()
+      .map((info) => info.digest)
+      .sort(),
+    [layer, config, manifest, rooted].sort(),
+  );
+  assert.deepEqual(
+    snapshotter.list().map((info) => info.name),
+    ['one', 'three', 'two'],
+  );
   images.delete('image');
   assert.deepEqual(await storage.collect(), { content: 3, snapshots: 3, ingests: 0, leases: 0 });
   assert.deepEqual(readdirSync(join(fixture.root, 'io.containerd.snapshotter.v1.overlayfs/snapshots')), []);
-  assert.deepEqual(content.list().map((info) => info.digest), [rooted]);
+  assert.deepEqual(
+    content.list().map((info) => info.digest),
+    [rooted],
+  );
 });
 
 test('what is made under a lease stays until the lease ends', async () => {
@@ -76,5 +96,8 @@ test('a flat lease keeps what it names and not what that refers to; an expired l
   leases.create('test', 'old', { 'containerd.io/gc.expire': '2020-01-01T00:00:00Z' });
   leases.addResource('test', 'old', 'content', child);
   assert.deepEqual(await storage.collect(), { content: 1, snapshots: 0, ingests: 0, leases: 1 });
-  assert.deepEqual(content.list().map((info) => info.digest), [parent]);
+  assert.deepEqual(
+    content.list().map((info) => info.digest),
+    [parent],
+  );
 });

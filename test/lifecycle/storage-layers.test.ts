@@ -6,16 +6,21 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { isKind } from '@berth/errdefs/engine-error';
-import { chainIds, digestOf } from '@berth/oci/digest';
 import { inMounts } from '@berth/lifecycle/snapshots/conformance';
 import type { Mount, Snapshotter } from '@berth/lifecycle/snapshots/snapshotter';
-import { directory, file, hardlink, layer, type LayerMember, stored, symlink } from './layer-fixture.ts';
+import { chainIds, digestOf } from '@berth/oci/digest';
+import { directory, file, hardlink, type LayerMember, layer, stored, symlink } from './layer-fixture.ts';
 import { openStorage, type StorageFixture } from './storage-fixture.ts';
 
 const SCOPE = { namespace: 'test' };
 
 function parts({ storage }: StorageFixture, name = 'overlayfs') {
-  return { content: storage.content.in(SCOPE), snapshotter: storage.snapshotter(SCOPE, name), differ: storage.differ, unpacker: storage.unpacker };
+  return {
+    content: storage.content.in(SCOPE),
+    snapshotter: storage.snapshotter(SCOPE, name),
+    differ: storage.differ,
+    unpacker: storage.unpacker,
+  };
 }
 
 /** Unpacks layers and returns the mounts of a snapshot above them. */
@@ -59,22 +64,27 @@ for (const name of ['overlayfs', 'native']) {
       ]);
       const script = `stat -c '%n %a %u:%g %F' . bin bin/su bin/su2 bin/ln null pipe tmp shared shared/own
         stat -c '%n %Y %h' bin bin/su; stat -c '%t,%T' null; cat long/*/*; cat caf*; getfattr -n user.note --only-values bin/ping 2>/dev/null || true`;
-      assert.deepEqual(inMounts(mounts, script).replace(/(longunicode).*/s, '$1').split('\n'), [
-        '. 711 0:0 directory',
-        'bin 755 0:0 directory',
-        'bin/su 4755 12:34 regular file',
-        'bin/su2 4755 12:34 regular file',
-        'bin/ln 777 0:0 symbolic link',
-        'null 666 0:0 character special file',
-        'pipe 600 0:0 fifo',
-        'tmp 1777 0:5 directory',
-        'shared 2775 0:50 directory',
-        'shared/own 644 0:0 regular empty file',
-        'bin 1000000 2',
-        'bin/su 1234567 2',
-        '1,3',
-        'longunicode',
-      ]);
+      assert.deepEqual(
+        inMounts(mounts, script)
+          .replace(/(longunicode).*/s, '$1')
+          .split('\n'),
+        [
+          '. 711 0:0 directory',
+          'bin 755 0:0 directory',
+          'bin/su 4755 12:34 regular file',
+          'bin/su2 4755 12:34 regular file',
+          'bin/ln 777 0:0 symbolic link',
+          'null 666 0:0 character special file',
+          'pipe 600 0:0 fifo',
+          'tmp 1777 0:5 directory',
+          'shared 2775 0:50 directory',
+          'shared/own 644 0:0 regular empty file',
+          'bin 1000000 2',
+          'bin/su 1234567 2',
+          '1,3',
+          'longunicode',
+        ],
+      );
     });
 
     it('whiteouts take away what lower layers have, and only that', async () => {
@@ -82,8 +92,28 @@ for (const name of ['overlayfs', 'native']) {
       await unpacked(
         fixture,
         name,
-        [file('a', '1'), file('b', '1'), directory('d'), file('d/x', '1'), file('d/y', '1'), directory('e'), file('e/x', '1'), directory('f'), file('f/old', '1')],
-        [file('.wh.a', ''), file('d/.wh.x', ''), directory('e'), file('e/new', '2'), file('e/.wh..wh..opq', ''), file('.wh.f', ''), directory('f'), file('f/new', '2'), file('.wh.unknown', '')],
+        [
+          file('a', '1'),
+          file('b', '1'),
+          directory('d'),
+          file('d/x', '1'),
+          file('d/y', '1'),
+          directory('e'),
+          file('e/x', '1'),
+          directory('f'),
+          file('f/old', '1'),
+        ],
+        [
+          file('.wh.a', ''),
+          file('d/.wh.x', ''),
+          directory('e'),
+          file('e/new', '2'),
+          file('e/.wh..wh..opq', ''),
+          file('.wh.f', ''),
+          directory('f'),
+          file('f/new', '2'),
+          file('.wh.unknown', ''),
+        ],
         [file('b', '3'), file('.wh.b', '')],
       );
       assert.equal(await tree(parts(fixture, name).snapshotter, 'container'), './b ./d ./d/y ./e ./e/new ./f ./f/new');
@@ -91,7 +121,12 @@ for (const name of ['overlayfs', 'native']) {
 
     it('a directory that is used without being listed keeps what the layer below says of it', async () => {
       await using fixture = openStorage();
-      const mounts = await unpacked(fixture, name, [directory('home', { mode: 0o750, uid: 7, gid: 8, seconds: 1000 }), file('home/a', '')], [file('home/b', ''), file('new/deep/c', '')]);
+      const mounts = await unpacked(
+        fixture,
+        name,
+        [directory('home', { mode: 0o750, uid: 7, gid: 8, seconds: 1000 }), file('home/a', '')],
+        [file('home/b', ''), file('new/deep/c', '')],
+      );
       assert.equal(inMounts(mounts, "stat -c '%a %u:%g' home new new/deep; ls home"), '750 7:8\n755 0:0\n755 0:0\na\nb\n');
     });
 
@@ -109,12 +144,29 @@ for (const name of ['overlayfs', 'native']) {
     it('what a container changed becomes a layer that makes the same change again', async () => {
       await using fixture = openStorage();
       const { content, snapshotter, differ, unpacker } = parts(fixture, name);
-      const base = await stored(content, layer(directory('d'), file('d/a', '1', { seconds: 5 }), file('keep', 'k', { seconds: 5 }), file('gone', 'g'), directory('old'), file('old/x', '')));
+      const base = await stored(
+        content,
+        layer(
+          directory('d'),
+          file('d/a', '1', { seconds: 5 }),
+          file('keep', 'k', { seconds: 5 }),
+          file('gone', 'g'),
+          directory('old'),
+          file('old/x', ''),
+        ),
+      );
       const top = await unpacker.unpack({ namespace: 'test', content, snapshotter }, [{ descriptor: base, diffId: base.diffId }]);
-      inMounts(await snapshotter.prepare('work', top), 'echo 2 > d/a; rm gone; rm -r old; mkdir old; echo n > old/new; ln d/a hard; chmod 4711 d/a; ln -s keep link; mkfifo p');
+      inMounts(
+        await snapshotter.prepare('work', top),
+        'echo 2 > d/a; rm gone; rm -r old; mkdir old; echo n > old/new; ln d/a hard; chmod 4711 d/a; ln -s keep link; mkfifo p',
+      );
       const lower = await snapshotter.view('lower', top);
-      const descriptor = await differ.compare(content, lower, await snapshotter.mounts('work'), { mediaType: 'application/vnd.oci.image.layer.v1.tar+zstd' });
-      const again = await differ.compare(content, lower, await snapshotter.mounts('work'), { mediaType: 'application/vnd.oci.image.layer.v1.tar+zstd' });
+      const descriptor = await differ.compare(content, lower, await snapshotter.mounts('work'), {
+        mediaType: 'application/vnd.oci.image.layer.v1.tar+zstd',
+      });
+      const again = await differ.compare(content, lower, await snapshotter.mounts('work'), {
+        mediaType: 'application/vnd.oci.image.layer.v1.tar+zstd',
+      });
       assert.equal(again.digest, descriptor.digest);
       const diffId = content.info(descriptor.digest).labels['containerd.io/uncompressed'] as typeof base.diffId;
       const result = await unpacker.unpack({ namespace: 'test', content, snapshotter }, [
@@ -138,12 +190,26 @@ it('any two snapshots can be compared, whatever they stand on', async () => {
   const names = async (lower: Mount[], upper: Mount[]) => {
     const mediaType = 'application/vnd.oci.image.layer.v1.tar';
     const { digest } = await differ.compare(content, lower, upper, { mediaType });
-    return execFileSync('tar', ['tf', content.path(digest)], { encoding: 'utf8' }).trim().split('\n');
+    return execFileSync('tar', ['tf', content.path(digest)], { encoding: 'utf8' })
+      .trim()
+      .split('\n');
   };
   const mountsBefore = readFileSync('/proc/self/mountinfo', 'utf8');
-  assert.deepEqual(await names(await snapshotter.view('v0', 'c0'), await snapshotter.mounts('w2')), ['d/', 'd/.wh.one', 'd/two', 'three', '.wh.zero']);
+  assert.deepEqual(await names(await snapshotter.view('v0', 'c0'), await snapshotter.mounts('w2')), [
+    'd/',
+    'd/.wh.one',
+    'd/two',
+    'three',
+    '.wh.zero',
+  ]);
   assert.deepEqual(await names([], await snapshotter.mounts('w2')), ['d/', 'd/two', 'same', 'three']);
-  assert.deepEqual(await names(await snapshotter.mounts('w2'), await snapshotter.mounts('v0')), ['d/', 'd/one', 'd/.wh.two', '.wh.three', 'zero']);
+  assert.deepEqual(await names(await snapshotter.mounts('w2'), await snapshotter.mounts('v0')), [
+    'd/',
+    'd/one',
+    'd/.wh.two',
+    '.wh.three',
+    'zero',
+  ]);
   assert.equal(readFileSync('/proc/self/mountinfo', 'utf8'), mountsBefore);
 });
 
@@ -210,7 +276,11 @@ describe('hostile layers stay inside', () => {
     'a file over a symlink that points outside': [symlink('f', outside), file('f', 'x')],
     'an absolute name': [file('/tmp/berth-escape-canary', 'x')],
     'a chain of symlinks': [symlink('a', 'b'), symlink('b', '/tmp'), file('a/berth-escape-canary', 'x')],
-    'a directory over a symlink to a directory outside': [symlink('d', '/tmp'), directory('d', { mode: 0o700 }), file('d/berth-escape-canary', 'x')],
+    'a directory over a symlink to a directory outside': [
+      symlink('d', '/tmp'),
+      directory('d', { mode: 0o700 }),
+      file('d/berth-escape-canary', 'x'),
+    ],
     'a whiteout through a symlink': [symlink('l', '/tmp'), file('l/.wh.berth-escape-canary', '')],
     'a magic link': [symlink('l', '/proc/self/root/tmp'), file('l/berth-escape-canary', 'x')],
   };
@@ -242,13 +312,18 @@ describe('hostile layers stay inside', () => {
       await using fixture = openStorage();
       const { content, snapshotter, differ } = parts(fixture);
       const mounts = await snapshotter.prepare('work');
-      await assert.rejects(differ.apply(content, await stored(content, layer(...members)), mounts), (error) => isKind(error, 'InvalidArgument'));
+      await assert.rejects(differ.apply(content, await stored(content, layer(...members)), mounts), (error) =>
+        isKind(error, 'InvalidArgument'),
+      );
     });
   }
 
   it('an image cannot give instructions to overlayfs', async () => {
     await using fixture = openStorage();
-    const xattrs = new Map([['trusted.overlay.redirect', Buffer.from('/etc')], ['trusted.overlay.opaque', Buffer.from('y')]]);
+    const xattrs = new Map([
+      ['trusted.overlay.redirect', Buffer.from('/etc')],
+      ['trusted.overlay.opaque', Buffer.from('y')],
+    ]);
     const mounts = await unpacked(fixture, 'overlayfs', [directory('d'), file('d/a', '')], [directory('d', { xattrs }), file('d/b', '')]);
     assert.equal(inMounts(mounts, 'ls d'), 'a\nb\n');
   });
@@ -277,7 +352,13 @@ describe('unpacking an image', () => {
     const [one, two] = await Promise.all([unpacker.unpack(target, named.slice(0, 3)), unpacker.unpack(target, named)]);
     const chain = chainIds(named.map((entry) => entry.diffId));
     assert.deepEqual([one, two], [chain[2], chain[3]]);
-    assert.deepEqual(snapshotter.list().map((info) => info.name).sort(), [...chain].sort());
+    assert.deepEqual(
+      snapshotter
+        .list()
+        .map((info) => info.name)
+        .sort(),
+      [...chain].sort(),
+    );
     assert.equal(fixture.topics.filter((topic) => topic === '/snapshot/commit').length, 4);
   });
 
@@ -287,7 +368,9 @@ describe('unpacking an image', () => {
     const descriptor = await stored(content, layer(...Array.from({ length: 2000 }, (_, index) => file(`f${index}`, 'x'.repeat(5000)))));
     const target = { namespace: 'test', content, snapshotter };
     const cancel = new AbortController();
-    const first = unpacker.unpack(target, [{ descriptor, diffId: descriptor.diffId, onProgress: () => cancel.abort() }], { signal: cancel.signal });
+    const first = unpacker.unpack(target, [{ descriptor, diffId: descriptor.diffId, onProgress: () => cancel.abort() }], {
+      signal: cancel.signal,
+    });
     setTimeout(() => cancel.abort(), 5);
     const second = unpacker.unpack(target, [{ descriptor, diffId: descriptor.diffId }]);
     await first.catch(() => {});

@@ -25,7 +25,8 @@ export function storageEvents(publish: PublishEvent): StorageEvents {
     },
     image(namespace, change) {
       if (change.kind === 'deleted') publish(namespace, '/images/delete', pack(ImageDelete, { name: change.name }));
-      else if (change.kind === 'created') publish(namespace, '/images/create', pack(ImageCreate, { name: change.image.name, labels: change.image.labels }));
+      else if (change.kind === 'created')
+        publish(namespace, '/images/create', pack(ImageCreate, { name: change.image.name, labels: change.image.labels }));
       else publish(namespace, '/images/update', pack(ImageUpdate, { name: change.image.name, labels: change.image.labels }));
     },
     snapshot(namespace, snapshotter, change) {

@@ -51,7 +51,12 @@ export class Storage implements AsyncDisposable {
     this.snapshotters = new Map(
       mechanisms.map((mechanism) => [
         mechanism.name,
-        new DirectorySnapshots(mechanism, { root: join(root, `io.containerd.snapshotter.v1.${mechanism.name}`), database, leases, onChange: events.snapshot }),
+        new DirectorySnapshots(mechanism, {
+          root: join(root, `io.containerd.snapshotter.v1.${mechanism.name}`),
+          database,
+          leases,
+          onChange: events.snapshot,
+        }),
       ]),
     );
     this.differ = new WorkerDiffer(this.#pool);
@@ -64,7 +69,9 @@ export class Storage implements AsyncDisposable {
     const snapshots = this.snapshotters.get(name || DEFAULT_SNAPSHOTTER);
     if (!snapshots) {
       const known = [...this.snapshotters.keys()].join(', ');
-      throw new EngineError('InvalidArgument', `snapshotter not loaded: ${name} (there are: ${known}): invalid argument`, { layer: 'lifecycle' });
+      throw new EngineError('InvalidArgument', `snapshotter not loaded: ${name} (there are: ${known}): invalid argument`, {
+        layer: 'lifecycle',
+      });
     }
     return snapshots.in(scope);
   }

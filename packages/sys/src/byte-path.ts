@@ -72,7 +72,11 @@ export function mkdirAt(directory: number, name: string, mode: number): number {
 
 /** `mode` includes the type: S_IFCHR, S_IFBLK or S_IFIFO. */
 export function mknodAt(directory: number, name: string, mode: number, major: number, minor: number): number {
-  const device = ((BigInt(major) & 0xfffff000n) << 32n) | ((BigInt(major) & 0xfffn) << 8n) | ((BigInt(minor) & 0xffffff00n) << 12n) | (BigInt(minor) & 0xffn);
+  const device =
+    ((BigInt(major) & 0xfffff000n) << 32n) |
+    ((BigInt(major) & 0xfffn) << 8n) |
+    ((BigInt(minor) & 0xffffff00n) << 12n) |
+    (BigInt(minor) & 0xffn);
   return encodable(name) ? outcome(cMknodat(directory, first, mode, device)) : -ENAMETOOLONG;
 }
 

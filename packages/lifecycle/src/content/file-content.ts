@@ -36,7 +36,8 @@ export class FileContent {
   constructor(options: FileContentOptions) {
     this.root = options.root;
     this.#options = options;
-    for (const directory of ['blobs/sha256', 'blobs/sha512', 'ingest']) mkdirSync(join(this.root, directory), { recursive: true, mode: 0o700 });
+    for (const directory of ['blobs/sha256', 'blobs/sha512', 'ingest'])
+      mkdirSync(join(this.root, directory), { recursive: true, mode: 0o700 });
     this.#rows = prepareContent(options.database);
   }
 
@@ -58,7 +59,9 @@ export class FileContent {
     const since = this.#locks.get(key);
     if (since) {
       const seconds = ((Date.now() - since.getTime()) / 1000).toFixed(3);
-      throw new EngineError('Unavailable', `ref ${key} locked for ${seconds}s (since ${since.toISOString()}): unavailable`, { layer: 'lifecycle' });
+      throw new EngineError('Unavailable', `ref ${key} locked for ${seconds}s (since ${since.toISOString()}): unavailable`, {
+        layer: 'lifecycle',
+      });
     }
     this.#locks.set(key, new Date());
     return () => this.#locks.delete(key);
@@ -138,7 +141,6 @@ export class FileContent {
     }
   }
 }
-
 
 async function hashFile(path: string, digest: Digest): Promise<Digest> {
   const algorithm = digest.slice(0, digest.indexOf(':'));

@@ -48,7 +48,9 @@ export class FileWriter implements ContentWriter {
   static async open(ingest: IngestIdentity, shared: number | undefined, finish: Finish): Promise<FileWriter> {
     const known = readIngest(ingest.directory);
     if (known && known.total > 0 && ingest.total > 0 && known.total !== ingest.total) {
-      throw new EngineError('FailedPrecondition', `provided total differs from status: ${ingest.total} != ${known.total}`, { layer: 'lifecycle' });
+      throw new EngineError('FailedPrecondition', `provided total differs from status: ${ingest.total} != ${known.total}`, {
+        layer: 'lifecycle',
+      });
     }
     const startedAt = known?.startedAt ?? new Date();
     const writer = new FileWriter({ ...ingest, total: ingest.total || known?.total || 0 }, startedAt, finish);
@@ -121,20 +123,28 @@ export class FileWriter implements ContentWriter {
   }
 
   #writable(): FileHandle {
-    if (!this.#handle) throw new EngineError('FailedPrecondition', `cannot write to ingest ${this.ref}: its writer is closed`, { layer: 'lifecycle' });
+    if (!this.#handle)
+      throw new EngineError('FailedPrecondition', `cannot write to ingest ${this.ref}: its writer is closed`, { layer: 'lifecycle' });
     return this.#handle;
   }
 
   async commit(options: CommitOptions = {}): Promise<Digest> {
-    if (this.#ended) throw new EngineError('FailedPrecondition', 'cannot commit on closed writer: failed precondition', { layer: 'lifecycle' });
+    if (this.#ended)
+      throw new EngineError('FailedPrecondition', 'cannot commit on closed writer: failed precondition', { layer: 'lifecycle' });
     try {
       await this.#closeFile();
       if (options.size && options.size !== this.#offset) {
-        throw new EngineError('FailedPrecondition', `unexpected commit size ${this.#offset}, expected ${options.size}: failed precondition`, { layer: 'lifecycle' });
+        throw new EngineError(
+          'FailedPrecondition',
+          `unexpected commit size ${this.#offset}, expected ${options.size}: failed precondition`,
+          { layer: 'lifecycle' },
+        );
       }
       const digest = await this.#digestLike(options.digest);
       if (options.digest && options.digest !== digest) {
-        throw new EngineError('FailedPrecondition', `unexpected commit digest ${digest}, expected ${options.digest}: failed precondition`, { layer: 'lifecycle' });
+        throw new EngineError('FailedPrecondition', `unexpected commit digest ${digest}, expected ${options.digest}: failed precondition`, {
+          layer: 'lifecycle',
+        });
       }
       this.#finish(digest, this.#offset, options);
       return digest;

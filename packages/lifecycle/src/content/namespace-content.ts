@@ -59,7 +59,8 @@ export class NamespaceContent implements Content {
   update(digest: Digest, labels: Labels, fieldPaths: readonly string[] = []): BlobInfo {
     const info = this.info(digest);
     const foreign = fieldPaths.find((path) => path !== 'labels' && !path.startsWith('labels.'));
-    if (foreign !== undefined) throw new EngineError('InvalidArgument', `cannot update "${foreign}" field on content info "${digest}": invalid argument`);
+    if (foreign !== undefined)
+      throw new EngineError('InvalidArgument', `cannot update "${foreign}" field on content info "${digest}": invalid argument`);
     const updated = updateLabels(info.labels, labels, fieldPaths);
     this.#rows.update.run(JSON.stringify(updated), Date.now(), this.#scope.namespace, digest);
     return this.info(digest);
@@ -89,7 +90,8 @@ export class NamespaceContent implements Content {
 
   async read(digest: Digest, limit = 8 << 20): Promise<Buffer> {
     const { size } = this.info(digest);
-    if (size > limit) throw new EngineError('ResourceExhausted', `content ${digest} has ${size} bytes, more than the ${limit} that are read at once`);
+    if (size > limit)
+      throw new EngineError('ResourceExhausted', `content ${digest} has ${size} bytes, more than the ${limit} that are read at once`);
     // Small and in the page cache: a synchronous read is an order of magnitude quicker than a trip through the thread pool.
     return readFileSync(this.#files.blobPath(digest));
   }
@@ -130,7 +132,13 @@ export class NamespaceContent implements Content {
     const unlock = this.#files.lock(namespace, options.ref);
     try {
       const shared = expected && this.#rows.anyOwner.get(expected)?.size;
-      const ingest = { namespace, ref: options.ref, total: options.total ?? 0, expected, directory: this.#files.ingestPath(namespace, options.ref) };
+      const ingest = {
+        namespace,
+        ref: options.ref,
+        total: options.total ?? 0,
+        expected,
+        directory: this.#files.ingestPath(namespace, options.ref),
+      };
       if (this.#scope.lease) this.#leases.addResource(namespace, this.#scope.lease, 'ingests', options.ref);
       const writer = await FileWriter.open(ingest, shared, (digest, size, commit) => this.#commit(ingest.directory, digest, size, commit));
       writer.onEnd(unlock);
@@ -150,7 +158,9 @@ export class NamespaceContent implements Content {
     }
     if (existsSync(join(ingest, 'data'))) this.#files.adopt(ingest, digest);
     if (!existsSync(this.#files.blobPath(digest))) {
-      throw new EngineError('FailedPrecondition', `content ${digest} was deleted while it was being shared, write it again`, { layer: 'lifecycle' });
+      throw new EngineError('FailedPrecondition', `content ${digest} was deleted while it was being shared, write it again`, {
+        layer: 'lifecycle',
+      });
     }
     const now = Date.now();
     this.#rows.insert.run(namespace, digest, size, now, now, JSON.stringify(options.labels ?? {}));
@@ -171,7 +181,9 @@ export class NamespaceContent implements Content {
 
   statuses(filters?: readonly string[]): IngestStatus[] {
     const filter = new Filter(filters);
-    return this.#files.ingests(this.#scope.namespace).filter((status) => filter.matches(status, (object, path) => (path[0] === 'ref' ? object.ref : undefined)));
+    return this.#files
+      .ingests(this.#scope.namespace)
+      .filter((status) => filter.matches(status, (object, path) => (path[0] === 'ref' ? object.ref : undefined)));
   }
 
   async abort(ref: string): Promise<void> {
@@ -182,7 +194,13 @@ export class NamespaceContent implements Content {
 }
 
 function infoOf(row: BlobRow): BlobInfo {
-  return { digest: row.digest, size: row.size, createdAt: new Date(row.created), updatedAt: new Date(row.updated), labels: JSON.parse(row.labels) };
+  return {
+    digest: row.digest,
+    size: row.size,
+    createdAt: new Date(row.created),
+    updatedAt: new Date(row.updated),
+    labels: JSON.parse(row.labels),
+  };
 }
 
 function readInfo(info: BlobInfo, path: readonly string[]): string | undefined {

@@ -1,7 +1,18 @@
 // A layer may use a directory without listing it. Where a lower layer has that directory, its owner, mode, attributes and time must
 // stay as they are there, although the layer's copy now hides them.
 import { constants } from 'node:fs';
-import { chmodAt, chownAt, closeFd, getXattrAt, listXattrAt, openAt, openInRoot, setTimeAt, setXattrAt, statAt } from '@berth/sys/byte-path';
+import {
+  chmodAt,
+  chownAt,
+  closeFd,
+  getXattrAt,
+  listXattrAt,
+  openAt,
+  openInRoot,
+  setTimeAt,
+  setXattrAt,
+  statAt,
+} from '@berth/sys/byte-path';
 import { failure } from './call-failure.ts';
 
 const { O_DIRECTORY, O_NOFOLLOW, S_IFMT, S_IFDIR } = constants;

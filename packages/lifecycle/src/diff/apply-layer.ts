@@ -4,11 +4,11 @@ import { createReadStream } from 'node:fs';
 import type { Digest } from '@berth/oci/digest';
 import { TarReader } from '@berth/oci/tar/reader';
 import { syncFileSystem } from '@berth/sys/byte-path';
+import type { Mount } from '../snapshots/snapshotter.ts';
 import { adoptDirectories } from './adopt-directories.ts';
 import { failure } from './call-failure.ts';
 import { decompress } from './decompress.ts';
 import type { Applied } from './differ.ts';
-import type { Mount } from '../snapshots/snapshotter.ts';
 import { LayerWriter, type WhiteoutMode } from './layer-writer.ts';
 import { MountedTree } from './private-mount.ts';
 

@@ -9,13 +9,13 @@ import type { Digest } from '@berth/oci/digest';
 import { type TarEntry, tarEntry, toText } from '@berth/oci/tar/entry';
 import { tarEnd, tarHeader, tarPadding } from '@berth/oci/tar/writer';
 import { closeFd, getXattrAt, openAt } from '@berth/sys/byte-path';
+import type { Mount } from '../snapshots/snapshotter.ts';
 import { failure } from './call-failure.ts';
 import type { Compression } from './decompress.ts';
-import type { Mount } from '../snapshots/snapshotter.ts';
 import { baseOf, directoryOf } from './member-name.ts';
 import { MountedTree } from './private-mount.ts';
-import { entryOf, HardLinks, isDirectory, isWhiteout, type Member, openDirectory, walk } from './tree-walk.ts';
 import { type Change, changes } from './tree-changes.ts';
+import { entryOf, HardLinks, isDirectory, isWhiteout, type Member, openDirectory, walk } from './tree-walk.ts';
 
 export interface CompareJob {
   kind: 'compare';
@@ -38,7 +38,11 @@ export interface Compared {
 const CHUNK = 256 * 1024;
 
 /** `deliver` takes the layer piece by piece. */
-export async function compareDirectories(job: CompareJob, signal: AbortSignal, deliver: (chunk: Uint8Array) => Promise<void>): Promise<Compared> {
+export async function compareDirectories(
+  job: CompareJob,
+  signal: AbortSignal,
+  deliver: (chunk: Uint8Array) => Promise<void>,
+): Promise<Compared> {
   const hash = createHash('sha256');
   using upper = new MountedTree(job.upper);
   using lower = job.lower === undefined ? undefined : new MountedTree(job.lower);
@@ -110,7 +114,11 @@ function isOpaque({ directory, name, path }: Member): boolean {
     // With redirect_dir or metacopy the upper directory alone does not tell what a file is.
     const redirect = getXattrAt(directory, name, `${prefix}.overlay.redirect`);
     if (typeof redirect !== 'number') {
-      throw new EngineError('NotImplemented', `directory ${toText(path)} was renamed with overlayfs' redirect_dir: mount overlays with redirect_dir=off`, { layer: 'lifecycle' });
+      throw new EngineError(
+        'NotImplemented',
+        `directory ${toText(path)} was renamed with overlayfs' redirect_dir: mount overlays with redirect_dir=off`,
+        { layer: 'lifecycle' },
+      );
     }
     const opaque = getXattrAt(directory, name, `${prefix}.overlay.opaque`);
     if (typeof opaque !== 'number' && opaque.toString('latin1') === 'y') return true;

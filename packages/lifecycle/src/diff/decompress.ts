@@ -1,7 +1,6 @@
 // A layer's bytes unpacked: gzip (any number of members), zstd (any number of frames) or plain, told by the first bytes, because media
 // types are known to lie. zlib works in the thread pool, so that decompression overlaps with unpacking.
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
 import { zstdFrames } from './zstd-frames.ts';
@@ -49,13 +48,20 @@ async function* resume(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerat
   }
 }
 
-async function* through(source: AsyncIterable<Buffer>, decoder: ReturnType<typeof createGunzip | typeof createZstdDecompress>, name: string): AsyncGenerator<Buffer> {
+async function* through(
+  source: AsyncIterable<Buffer>,
+  decoder: ReturnType<typeof createGunzip | typeof createZstdDecompress>,
+  name: string,
+): AsyncGenerator<Buffer> {
   try {
     // The error reaches the reader below by way of the decoder; the callback only keeps it from being unhandled.
     yield* pipeline(Readable.from(source, { objectMode: true, highWaterMark: 2 }), decoder, () => {}) as unknown as AsyncIterable<Buffer>;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     if (!/^(Z_|ZSTD_|ERR_ZSTD)/.test(code)) throw error;
-    throw new EngineError('InvalidArgument', `invalid ${name} stream in layer: ${toEngineError(error).message}`, { layer: 'lifecycle', cause: error });
+    throw new EngineError('InvalidArgument', `invalid ${name} stream in layer: ${toEngineError(error).message}`, {
+      layer: 'lifecycle',
+      cause: error,
+    });
   }
 }

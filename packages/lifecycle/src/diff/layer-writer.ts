@@ -14,7 +14,20 @@ import type { TarEntry } from '@berth/oci/tar/entry';
 import { toText } from '@berth/oci/tar/entry';
 import type { TarSink } from '@berth/oci/tar/reader';
 import {
-  chmodAt, chownAt, closeFd, linkAt, mkdirAt, mknodAt, openAt, openInRoot, rmdirAt, setTimeAt, setXattrAt, statAt, symlinkAt, unlinkAt,
+  chmodAt,
+  chownAt,
+  closeFd,
+  linkAt,
+  mkdirAt,
+  mknodAt,
+  openAt,
+  openInRoot,
+  rmdirAt,
+  setTimeAt,
+  setXattrAt,
+  statAt,
+  symlinkAt,
+  unlinkAt,
 } from '@berth/sys/byte-path';
 import { failure } from './call-failure.ts';
 import { baseOf, directoryOf, normalName } from './member-name.ts';
@@ -90,29 +103,34 @@ export class LayerWriter implements TarSink {
     this.#unpacked?.add(path);
     switch (entry.type) {
       case 'directory':
-        return this.#makeDirectory(path, base, entry);
+        this.#makeDirectory(path, base, entry);
+        return;
       case 'file':
         this.#file = this.#create(base, () => openAt(this.#parent, base, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, entry.mode & 0o777));
         this.#written = 0;
         return;
       case 'symlink':
         this.#create(base, () => symlinkAt(entry.linkName, this.#parent, base));
-        return this.#attributes(base, entry);
+        this.#attributes(base, entry);
+        return;
       case 'hardlink':
-        return this.#link(base, entry);
+        this.#link(base, entry);
+        return;
       case 'character':
       case 'block':
       case 'fifo': {
         const type = entry.type === 'fifo' ? S_IFIFO : entry.type === 'block' ? S_IFBLK : S_IFCHR;
         this.#create(base, () => mknodAt(this.#parent, base, type | (entry.mode & 0o777), entry.major, entry.minor));
-        return this.#attributes(base, entry);
+        this.#attributes(base, entry);
+        return;
       }
     }
   }
 
   data(chunk: Buffer, offset: number): void {
     if (this.#file < 0) return;
-    for (let done = 0; done < chunk.length; ) done += writeSync(this.#file, chunk, done, chunk.length - done, this.#written === offset ? null : offset + done);
+    for (let done = 0; done < chunk.length; )
+      done += writeSync(this.#file, chunk, done, chunk.length - done, this.#written === offset ? null : offset + done);
     this.#written = offset + chunk.length;
   }
 
@@ -284,7 +302,9 @@ export class LayerWriter implements TarSink {
     if (base.startsWith(AUFS_PREFIX)) return;
     const name = base.slice(WHITEOUT_PREFIX.length);
     if (name === '' || name === '.' || name === '..') {
-      throw new EngineError('InvalidArgument', `layer holds an invalid whiteout name: ${JSON.stringify(toText(this.#path))}`, { layer: 'lifecycle' });
+      throw new EngineError('InvalidArgument', `layer holds an invalid whiteout name: ${JSON.stringify(toText(this.#path))}`, {
+        layer: 'lifecycle',
+      });
     }
     const path = directory === '' ? name : `${directory}/${name}`;
     if (this.#mode === 'remove') {
@@ -328,8 +348,8 @@ export class LayerWriter implements TarSink {
 
   #removeTree(directory: number, name: string): void {
     const unlinked = unlinkAt(directory, name);
-    if (unlinked === 0) return this.#forget();
-    if (unlinked === ENOENT) return;
+    if (unlinked === 0) this.#forget();
+    if (unlinked === 0 || unlinked === ENOENT) return;
     const fd = openAt(directory, name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
     if (fd < 0) throw failure('remove', name, unlinked);
     for (const child of names(fd)) this.#removeTree(fd, child);

@@ -13,7 +13,9 @@ export function normalName(name: string): string {
     if (part === '' || part === '.') continue;
     if (part !== '..') parts.push(part);
     else if (parts.pop() === undefined) {
-      throw new EngineError('InvalidArgument', `layer holds a name outside of its root: ${JSON.stringify(toText(name))}`, { layer: 'lifecycle' });
+      throw new EngineError('InvalidArgument', `layer holds a name outside of its root: ${JSON.stringify(toText(name))}`, {
+        layer: 'lifecycle',
+      });
     }
   }
   return parts.join('/');

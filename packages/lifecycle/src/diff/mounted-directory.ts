@@ -21,7 +21,11 @@ export function directoriesOf(mounts: readonly Mount[]): SnapshotDirectories | u
     const lower = mount.options.find((option) => option.startsWith('lowerdir='));
     const upper = mount.options.find((option) => option.startsWith('upperdir='))?.slice('upperdir='.length);
     if (lower === undefined) return undefined;
-    return { upper, lowers: splitLowers(lower.slice('lowerdir='.length)), whiteouts: mount.options.includes('userxattr') ? 'user-overlay' : 'overlay' };
+    return {
+      upper,
+      lowers: splitLowers(lower.slice('lowerdir='.length)),
+      whiteouts: mount.options.includes('userxattr') ? 'user-overlay' : 'overlay',
+    };
   }
   if (mount.type !== 'bind' && !mount.options.some((option) => option === 'bind' || option === 'rbind')) return undefined;
   return mount.options.includes('ro')
@@ -36,7 +40,10 @@ export function writableDirectories(mounts: readonly Mount[]): SnapshotDirectori
     const kinds = mounts.map((mount) => mount.type).join(', ') || 'none';
     throw new EngineError('FailedPrecondition', `one overlay or one bind mount is needed here, not: ${kinds}`, { layer: 'lifecycle' });
   }
-  if (directories.upper === undefined) throw new EngineError('FailedPrecondition', 'layers cannot be unpacked onto a read-only mount: prepare a snapshot instead of a view', { layer: 'lifecycle' });
+  if (directories.upper === undefined)
+    throw new EngineError('FailedPrecondition', 'layers cannot be unpacked onto a read-only mount: prepare a snapshot instead of a view', {
+      layer: 'lifecycle',
+    });
   return { ...directories, upper: directories.upper };
 }
 

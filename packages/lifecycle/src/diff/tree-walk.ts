@@ -75,7 +75,15 @@ export function entryOf(member: Member, options: EntryOptions): TarEntry | undef
   const { stat, directory, name, path } = member;
   const type = TYPES[stat.mode & S_IFMT];
   if (type === undefined) return undefined;
-  const entry = tarEntry({ type, name: path, mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid, seconds: stat.seconds, nanoseconds: stat.nanoseconds });
+  const entry = tarEntry({
+    type,
+    name: path,
+    mode: stat.mode & 0o7777,
+    uid: stat.uid,
+    gid: stat.gid,
+    seconds: stat.seconds,
+    nanoseconds: stat.nanoseconds,
+  });
   if (type === 'file') entry.size = stat.size;
   else if (type === 'character' || type === 'block') Object.assign(entry, { major: stat.major, minor: stat.minor });
   else if (type === 'symlink') {

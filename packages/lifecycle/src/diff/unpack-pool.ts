@@ -43,7 +43,8 @@ export class UnpackPool implements AsyncDisposable {
 
   #next(): void {
     if (this.#closed) {
-      for (const { reject } of this.#waiting.splice(0)) reject(new EngineError('Unavailable', 'the lifecycle service is shutting down', { layer: 'lifecycle' }));
+      for (const { reject } of this.#waiting.splice(0))
+        reject(new EngineError('Unavailable', 'the lifecycle service is shutting down', { layer: 'lifecycle' }));
       return;
     }
     const waiting = this.#waiting[0];
@@ -112,7 +113,8 @@ export class UnpackPool implements AsyncDisposable {
     });
     if (options.signal?.aborted) {
       reject(new EngineError('Cancelled', 'unpacking was cancelled', { layer: 'lifecycle', cause: options.signal.reason }));
-      return finish(true);
+      finish(true);
+      return;
     }
     options.signal?.addEventListener('abort', abort, { once: true });
     say({ type: 'job', job });

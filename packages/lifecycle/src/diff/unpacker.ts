@@ -112,9 +112,13 @@ export class Unpacker {
       const whiteouts = snapshotter.rebases && parent !== undefined ? 'overlay' : 'remove';
       const applied = await this.#differ.apply(content, layer.descriptor, mounts, { whiteouts, signal, onProgress: layer.onProgress });
       if (applied.diffId !== layer.diffId) {
-        throw new EngineError('FailedPrecondition', `wrong diff id calculated on extraction: expected ${layer.diffId}, got ${applied.diffId}: the layer ${layer.descriptor.digest} is not the one that the image's configuration names`, {
-          layer: 'lifecycle',
-        });
+        throw new EngineError(
+          'FailedPrecondition',
+          `wrong diff id calculated on extraction: expected ${layer.diffId}, got ${applied.diffId}: the layer ${layer.descriptor.digest} is not the one that the image's configuration names`,
+          {
+            layer: 'lifecycle',
+          },
+        );
       }
       await below;
       signal.throwIfAborted();
@@ -128,7 +132,12 @@ export class Unpacker {
   }
 
   /** Directories that the layer used without listing them take after those below, which are known only now. */
-  async #adopt({ snapshotter }: UnpackTarget, mounts: Parameters<typeof writableDirectories>[0], parent: Digest | undefined, names: readonly string[]): Promise<void> {
+  async #adopt(
+    { snapshotter }: UnpackTarget,
+    mounts: Parameters<typeof writableDirectories>[0],
+    parent: Digest | undefined,
+    names: readonly string[],
+  ): Promise<void> {
     if (names.length === 0 || parent === undefined) return;
     const key = `adopt-${randomUUID({ disableEntropyCache: true })}`;
     const child = await snapshotter.prepare(key, parent);

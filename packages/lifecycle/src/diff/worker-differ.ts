@@ -6,7 +6,7 @@ import { compressionOf, type Descriptor, isLayerType, MEDIA_TYPE } from '@berth/
 import type { Content } from '../content/content.ts';
 import type { Mount } from '../snapshots/snapshotter.ts';
 import type { ApplyJob } from './apply-layer.ts';
-import type { CompareJob, Compared } from './compare-job.ts';
+import type { Compared, CompareJob } from './compare-job.ts';
 import type { Applied, ApplyOptions, CompareOptions, Differ } from './differ.ts';
 import { directoriesOf, writableDirectories } from './mounted-directory.ts';
 import type { UnpackPool } from './unpack-pool.ts';
@@ -23,7 +23,11 @@ export class WorkerDiffer implements Differ {
 
   async apply(content: Content, layer: Descriptor, mounts: readonly Mount[], options: ApplyOptions = {}): Promise<Applied> {
     if (!isLayerType(layer.mediaType)) {
-      throw new EngineError('NotImplemented', `no processor for media-type: ${layer.mediaType}: only tar layers, plain, gzip or zstd, can be unpacked`, { layer: 'lifecycle' });
+      throw new EngineError(
+        'NotImplemented',
+        `no processor for media-type: ${layer.mediaType}: only tar layers, plain, gzip or zstd, can be unpacked`,
+        { layer: 'lifecycle' },
+      );
     }
     if (mounts.length === 0) throw new EngineError('InvalidArgument', 'no mounts to unpack onto: invalid argument', { layer: 'lifecycle' });
     const known = directoriesOf(mounts) && writableDirectories(mounts);
@@ -41,7 +45,8 @@ export class WorkerDiffer implements Differ {
   async compare(content: Content, lower: readonly Mount[], upper: readonly Mount[], options: CompareOptions = {}): Promise<Descriptor> {
     const mediaType = options.mediaType || MEDIA_TYPE.ociLayerGzip;
     const compression = isLayerType(mediaType) ? compressionOf(mediaType) : undefined;
-    if (compression === undefined) throw new EngineError('NotImplemented', `unsupported diff media type: ${mediaType}: not implemented`, { layer: 'lifecycle' });
+    if (compression === undefined)
+      throw new EngineError('NotImplemented', `unsupported diff media type: ${mediaType}: not implemented`, { layer: 'lifecycle' });
     const latest = options.sourceDateEpoch && Math.floor(options.sourceDateEpoch.getTime() / 1000);
     const job: CompareJob = { kind: 'compare', ...comparison(lower, upper), compression, latest };
     const ref = options.ref || `compare-${randomUUID({ disableEntropyCache: true })}`;
@@ -56,7 +61,11 @@ export class WorkerDiffer implements Differ {
         await writer.commit({ size, labels });
       } catch (error) {
         if (!isKind(error, 'AlreadyExists')) throw error;
-        content.update(digest, labels, Object.keys(labels).map((key) => `labels.${key}`));
+        content.update(
+          digest,
+          labels,
+          Object.keys(labels).map((key) => `labels.${key}`),
+        );
       }
       return { mediaType, digest, size };
     } catch (error) {
@@ -76,7 +85,14 @@ function comparison(lower: readonly Mount[], upper: readonly Mount[]): Pick<Comp
   const newer = stackOf(upper);
   const older = stackOf(lower);
   const top = newer?.[0];
-  if (newer && older && top !== undefined && newer.length > 1 && newer.length === older.length + 1 && older.every((directory, index) => directory === newer[index + 1])) {
+  if (
+    newer &&
+    older &&
+    top !== undefined &&
+    newer.length > 1 &&
+    newer.length === older.length + 1 &&
+    older.every((directory, index) => directory === newer[index + 1])
+  ) {
     return { upper: top, lower: undefined, overlay: true };
   }
   const only = (stack: string[] | undefined) => (stack?.length === 1 ? stack[0] : undefined);

@@ -65,13 +65,19 @@ export class GarbageCollector {
   #namespaces(): string[] {
     const tables = ['content', 'snapshot', 'image', 'container', 'lease'];
     const query = tables.map((table) => `SELECT namespace FROM ${table}`).join(' UNION ');
-    return this.#options.database.prepare<[], { namespace: string }>(query).all().map((row) => row.namespace);
+    return this.#options.database
+      .prepare<[], { namespace: string }>(query)
+      .all()
+      .map((row) => row.namespace);
   }
 
   #collectIn(namespace: string, now: number, collected: Collected, removals: Promise<void>[]): void {
     const content = this.#options.content.in({ namespace });
     const blobs = content.list();
-    const snapshots = [...this.#options.snapshotters.values()].map((snapshotter) => ({ snapshotter: snapshotter.in({ namespace }), infos: snapshotter.in({ namespace }).list() }));
+    const snapshots = [...this.#options.snapshotters.values()].map((snapshotter) => ({
+      snapshotter: snapshotter.in({ namespace }),
+      infos: snapshotter.in({ namespace }).list(),
+    }));
     const graph = this.#roots(namespace, now);
     for (const { digest, labels } of blobs) note(graph, contentNode(digest), labels);
     for (const { snapshotter, infos } of snapshots) {
@@ -106,14 +112,18 @@ export class GarbageCollector {
   #roots(namespace: string, now: number): Graph {
     const graph: Graph = { roots: [], flat: new Set(), references: new Map(), parents: new Map() };
     const { database, leases } = this.#options;
-    const images = database.prepare<[string], { target: string; labels: string }>('SELECT target, labels FROM image WHERE namespace = ?').all(namespace);
+    const images = database
+      .prepare<[string], { target: string; labels: string }>('SELECT target, labels FROM image WHERE namespace = ?')
+      .all(namespace);
     for (const { target, labels } of images) {
       const parsed = JSON.parse(labels) as Labels;
       if (isExpired(parsed, now)) continue;
       graph.roots.push(contentNode((JSON.parse(target) as { digest: string }).digest), ...referencesIn(parsed));
     }
     const containers = database
-      .prepare<[string], { snapshotter: string; snapshot_key: string; labels: string }>('SELECT snapshotter, snapshot_key, labels FROM container WHERE namespace = ?')
+      .prepare<[string], { snapshotter: string; snapshot_key: string; labels: string }>(
+        'SELECT snapshotter, snapshot_key, labels FROM container WHERE namespace = ?',
+      )
       .all(namespace);
     for (const { snapshotter, snapshot_key, labels } of containers) {
       if (snapshotter && snapshot_key) graph.roots.push(snapshotNode(snapshotter, snapshot_key));

@@ -22,7 +22,8 @@ export function* referencesIn(labels: Labels): Generator<Node> {
     if (key.startsWith(SNAPSHOT_LABEL)) {
       const snapshotter = key.slice(SNAPSHOT_LABEL.length).split('/')[0];
       if (snapshotter) yield snapshotNode(snapshotter, value);
-    } else if (key === CONTENT_LABEL || key.startsWith(`${CONTENT_LABEL}.`) || key.startsWith(`${CONTENT_LABEL}/`)) yield contentNode(value);
+    } else if (key === CONTENT_LABEL || key.startsWith(`${CONTENT_LABEL}.`) || key.startsWith(`${CONTENT_LABEL}/`))
+      yield contentNode(value);
   }
 }
 

@@ -39,7 +39,9 @@ class SqliteImageStore implements ImageStore {
   }
 
   #find(name: string): Image | undefined {
-    const row = this.#database.prepare<[string, string], ImageRow>('SELECT * FROM image WHERE namespace = ? AND name = ?').get(this.#namespace, name);
+    const row = this.#database
+      .prepare<[string, string], ImageRow>('SELECT * FROM image WHERE namespace = ? AND name = ?')
+      .get(this.#namespace, name);
     return row && imageOf(row);
   }
 
@@ -58,12 +60,22 @@ class SqliteImageStore implements ImageStore {
   create(image: NewImage): Image {
     validate(image);
     if (this.#find(image.name)) {
-      throw new EngineError('AlreadyExists', `image "${image.name}": already exists`, { layer: 'lifecycle', details: { image: image.name } });
+      throw new EngineError('AlreadyExists', `image "${image.name}": already exists`, {
+        layer: 'lifecycle',
+        details: { image: image.name },
+      });
     }
     const now = Date.now();
     this.#database
       .prepare('INSERT INTO image (namespace, name, target, labels, created, updated) VALUES (?, ?, ?, ?, ?, ?)')
-      .run(this.#namespace, image.name, JSON.stringify(image.target), JSON.stringify(image.labels ?? {}), image.createdAt?.getTime() ?? now, now);
+      .run(
+        this.#namespace,
+        image.name,
+        JSON.stringify(image.target),
+        JSON.stringify(image.labels ?? {}),
+        image.createdAt?.getTime() ?? now,
+        now,
+      );
     return this.#changed('created', image.name);
   }
 
@@ -80,7 +92,13 @@ class SqliteImageStore implements ImageStore {
       if (path === 'labels' || path.startsWith('labels.')) labels = updateLabels(labels, image.labels ?? {}, [path]);
       else if (path === 'target') target = image.target;
       else if (path === 'annotations') target = { ...target, annotations: image.target.annotations };
-      else if (path.startsWith('annotations.')) target = { ...target, annotations: updateLabels(target.annotations ?? {}, image.target.annotations ?? {}, [`labels.${path.slice('annotations.'.length)}`]) };
+      else if (path.startsWith('annotations.'))
+        target = {
+          ...target,
+          annotations: updateLabels(target.annotations ?? {}, image.target.annotations ?? {}, [
+            `labels.${path.slice('annotations.'.length)}`,
+          ]),
+        };
       else throw new EngineError('InvalidArgument', `cannot update "${path}" field on image "${image.name}": invalid argument`);
     }
     validate({ name: image.name, target, labels });
@@ -97,8 +115,15 @@ class SqliteImageStore implements ImageStore {
 
   delete(name: string, target?: Descriptor): void {
     const image = this.get(name);
-    if (target && (target.digest !== image.target.digest || target.mediaType !== image.target.mediaType || target.size !== image.target.size)) {
-      throw new EngineError('FailedPrecondition', `image "${name}" has target ${image.target.digest}, not ${target.digest}: failed precondition`, { layer: 'lifecycle' });
+    if (
+      target &&
+      (target.digest !== image.target.digest || target.mediaType !== image.target.mediaType || target.size !== image.target.size)
+    ) {
+      throw new EngineError(
+        'FailedPrecondition',
+        `image "${name}" has target ${image.target.digest}, not ${target.digest}: failed precondition`,
+        { layer: 'lifecycle' },
+      );
     }
     this.#database.prepare('DELETE FROM image WHERE namespace = ? AND name = ?').run(this.#namespace, name);
     this.#onChange?.(this.#namespace, { kind: 'deleted', name });
@@ -121,7 +146,13 @@ function validate(image: NewImage): void {
 }
 
 function imageOf(row: ImageRow): Image {
-  return { name: row.name, target: JSON.parse(row.target), labels: JSON.parse(row.labels), createdAt: new Date(row.created), updatedAt: new Date(row.updated) };
+  return {
+    name: row.name,
+    target: JSON.parse(row.target),
+    labels: JSON.parse(row.labels),
+    createdAt: new Date(row.created),
+    updatedAt: new Date(row.updated),
+  };
 }
 
 function readImage(image: Image, path: readonly string[]): string | undefined {

@@ -11,7 +11,10 @@ export function validateLabels(labels: Labels): void {
     const size = Buffer.byteLength(key) + Buffer.byteLength(value);
     if (size > MAX_SIZE) {
       const shown = key.length > 64 ? key.slice(0, 64) : key;
-      throw new EngineError('InvalidArgument', `label key and value length (${size} bytes) greater than maximum size (${MAX_SIZE} bytes), key: ${shown}`);
+      throw new EngineError(
+        'InvalidArgument',
+        `label key and value length (${size} bytes) greater than maximum size (${MAX_SIZE} bytes), key: ${shown}`,
+      );
     }
   }
 }

@@ -2,7 +2,14 @@
 // COMMIT, and each message is answered with where the ingest stands.
 import { EngineError } from '@berth/errdefs/engine-error';
 import { type Digest, parseDigest } from '@berth/oci/digest';
-import { type Content as ContentService, type Info, type Status, WriteAction, type WriteContentRequest, type WriteContentResponse } from '@berth/rpc/gen/containerd/services/content/v1/content';
+import {
+  type Content as ContentService,
+  type Info,
+  type Status,
+  WriteAction,
+  type WriteContentRequest,
+  type WriteContentResponse,
+} from '@berth/rpc/gen/containerd/services/content/v1/content';
 import { timestampOf } from '@berth/rpc/timestamp';
 import type { Implementation } from '@berth/rpc/ttrpc/server';
 import type { BlobInfo, Content, ContentWriter, IngestStatus } from '../content/content.ts';
@@ -84,15 +91,22 @@ async function* write(content: Content, requests: AsyncIterable<WriteContentRequ
   }
 }
 
-async function step(writer: ContentWriter, request: WriteContentRequest, total: number, expected: Digest | undefined): Promise<WriteContentResponse> {
+async function step(
+  writer: ContentWriter,
+  request: WriteContentRequest,
+  total: number,
+  expected: Digest | undefined,
+): Promise<WriteContentResponse> {
   const { startedAt, updatedAt } = writer.status();
   const times = { startedAt: timestampOf(startedAt.getTime()), updatedAt: timestampOf(updatedAt.getTime()) };
-  if (request.action === WriteAction.STAT) return { action: request.action, ...times, offset: writer.offset, total, digest: writer.digest() };
+  if (request.action === WriteAction.STAT)
+    return { action: request.action, ...times, offset: writer.offset, total, digest: writer.digest() };
   if (request.offset > 0 && request.offset !== writer.offset) {
     throw new EngineError('OutOfRange', `write @${request.offset} must occur at current offset ${writer.offset}`, { layer: 'lifecycle' });
   }
   // Offset 0 means "from the beginning", whatever an earlier session left; a commit without data means what is there.
-  if (request.offset === 0 && writer.offset > 0 && (request.data.length > 0 || request.action === WriteAction.WRITE)) await writer.truncate(0);
+  if (request.offset === 0 && writer.offset > 0 && (request.data.length > 0 || request.action === WriteAction.WRITE))
+    await writer.truncate(0);
   if (request.data.length > 0) await writer.write(request.data);
   const { offset } = writer;
   if (request.action === WriteAction.WRITE) return { action: request.action, offset, total, digest: writer.digest() };

@@ -1,6 +1,6 @@
 // The gRPC face of the image store, containerd.services.images.v1.Images.
 import { EngineError } from '@berth/errdefs/engine-error';
-import type { Images, Image as ImageMessage } from '@berth/rpc/gen/containerd/services/images/v1/images';
+import type { Image as ImageMessage, Images } from '@berth/rpc/gen/containerd/services/images/v1/images';
 import { dateOf, timestampOf } from '@berth/rpc/timestamp';
 import type { Implementation } from '@berth/rpc/ttrpc/server';
 import type { Image, ImageStore, NewImage } from '../images/image-store.ts';
@@ -36,7 +36,10 @@ export function imagesService({ imagesIn, collect }: ImagesServiceOptions): Impl
 function newImage(message: ImageMessage | undefined, paths: readonly string[] = []): NewImage {
   if (!message) throw new EngineError('InvalidArgument', 'image is required: invalid argument', { layer: 'lifecycle' });
   // An update of labels alone comes without a target.
-  const target = message.target || paths.length === 0 || paths.some((path) => !path.startsWith('labels')) ? descriptorOf(message.target, 'image target') : NO_TARGET;
+  const target =
+    message.target || paths.length === 0 || paths.some((path) => !path.startsWith('labels'))
+      ? descriptorOf(message.target, 'image target')
+      : NO_TARGET;
   return { name: message.name, target, labels: message.labels };
 }
 

@@ -63,7 +63,10 @@ export function snapshotterConformance(name: string, open: () => Promise<Conform
       const { snapshotter } = subject;
       let parent: string | undefined;
       for (let layer = 0; layer < 20; layer++) {
-        inMounts(await snapshotter.prepare(`work-${layer}`, parent), `echo ${layer} > last; echo ${layer} > file-${layer}; rm -f file-${layer - 5}`);
+        inMounts(
+          await snapshotter.prepare(`work-${layer}`, parent),
+          `echo ${layer} > last; echo ${layer} > file-${layer}; rm -f file-${layer - 5}`,
+        );
         parent = `layer-${layer}`;
         await snapshotter.commit(parent, `work-${layer}`);
       }
@@ -128,9 +131,18 @@ export function snapshotterConformance(name: string, open: () => Promise<Conform
       assert.deepEqual({ kind, parent, labels }, { kind: 'committed', parent: undefined, labels: { a: '2', b: '3' } });
       assert.equal(snapshotter.stat('view').parent, 'base');
       assert.deepEqual(snapshotter.update('base', { b: '4', c: '5' }, ['labels.b']).labels, { a: '2', b: '4' });
-      assert.deepEqual(snapshotter.list(['kind==view']).map((info) => info.name), ['view']);
-      assert.deepEqual(snapshotter.list(['labels.a==2', 'name==view']).map((info) => info.name), ['base', 'view']);
-      await assert.rejects(async () => snapshotter.update('base', {}, ['kind']), (error) => isKind(error, 'InvalidArgument'));
+      assert.deepEqual(
+        snapshotter.list(['kind==view']).map((info) => info.name),
+        ['view'],
+      );
+      assert.deepEqual(
+        snapshotter.list(['labels.a==2', 'name==view']).map((info) => info.name),
+        ['base', 'view'],
+      );
+      await assert.rejects(
+        async () => snapshotter.update('base', {}, ['kind']),
+        (error) => isKind(error, 'InvalidArgument'),
+      );
     });
 
     it('counts hard links once in its usage', async () => {
@@ -149,7 +161,10 @@ export function snapshotterConformance(name: string, open: () => Promise<Conform
       await subject.elsewhere.prepare('work');
       await subject.elsewhere.commit('base', 'work');
       await rejects(subject.snapshotter.prepare('child', 'base'), 'NotFound');
-      assert.deepEqual(subject.snapshotter.list().map((info) => info.name), ['work']);
+      assert.deepEqual(
+        subject.snapshotter.list().map((info) => info.name),
+        ['work'],
+      );
     });
 
     it('prepares one key once, whoever asks at the same time', async () => {

@@ -161,14 +161,20 @@ class NamespaceSnapshotter implements Snapshotter {
   async mounts(key: string): Promise<Mount[]> {
     const { id, info } = this.#snapshots.rows.get(this.#scope.namespace, key);
     if (info.kind === 'committed') {
-      throw new EngineError('FailedPrecondition', `requested snapshot ${key} not active or view: failed precondition`, { layer: 'lifecycle' });
+      throw new EngineError('FailedPrecondition', `requested snapshot ${key} not active or view: failed precondition`, {
+        layer: 'lifecycle',
+      });
     }
     return this.#snapshots.mechanism.mounts(this.#snapshots.directory(id), info.kind, this.#snapshots.parents(id));
   }
 
   async commit(name: string, key: string, options: { labels?: Labels; parent?: string } = {}): Promise<void> {
     if (options.parent && !this.rebases && this.stat(key).parent !== options.parent) {
-      throw new EngineError('InvalidArgument', `snapshotter ${this.name} cannot change a snapshot's parent on commit: prepare ${key} above ${options.parent} instead`, { layer: 'lifecycle' });
+      throw new EngineError(
+        'InvalidArgument',
+        `snapshotter ${this.name} cannot change a snapshot's parent on commit: prepare ${key} above ${options.parent} instead`,
+        { layer: 'lifecycle' },
+      );
     }
     const { namespace, lease } = this.#scope;
     this.#snapshots.rows.commit(namespace, name, key, options);
@@ -196,7 +202,8 @@ class NamespaceSnapshotter implements Snapshotter {
   update(name: string, labels: Labels, fieldPaths: readonly string[] = []): SnapshotInfo {
     const { id, info } = this.#snapshots.rows.get(this.#scope.namespace, name);
     const foreign = fieldPaths.find((path) => path !== 'labels' && !path.startsWith('labels.'));
-    if (foreign !== undefined) throw new EngineError('InvalidArgument', `cannot update "${foreign}" field on snapshot "${name}": invalid argument`);
+    if (foreign !== undefined)
+      throw new EngineError('InvalidArgument', `cannot update "${foreign}" field on snapshot "${name}": invalid argument`);
     this.#snapshots.rows.setLabels(id, updateLabels(info.labels, labels, fieldPaths));
     return this.stat(name);
   }

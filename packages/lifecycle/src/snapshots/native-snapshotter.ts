@@ -1,9 +1,9 @@
 // Snapshots as plain directories, each a whole copy of its parent: for filesystems that overlayfs cannot stand on. Files are
 // cloned where the filesystem can (FICLONE on xfs, btrfs), so that there a copy costs no space.
 import { mkdirSync } from 'node:fs';
+import type { TreeCopier } from './copy-tree.ts';
 import type { DirectoryMechanism } from './directory-snapshotter.ts';
 import type { Mount } from './snapshotter.ts';
-import type { TreeCopier } from './copy-tree.ts';
 
 export class NativeMechanism implements DirectoryMechanism {
   readonly name = 'native';

@@ -64,7 +64,8 @@ export class SnapshotRows {
 
   get(namespace: string, name: string): StoredSnapshot {
     const found = this.find(namespace, name);
-    if (!found) throw new EngineError('NotFound', `snapshot ${name} does not exist: not found`, { layer: 'lifecycle', details: { snapshot: name } });
+    if (!found)
+      throw new EngineError('NotFound', `snapshot ${name} does not exist: not found`, { layer: 'lifecycle', details: { snapshot: name } });
     return found;
   }
 
@@ -82,7 +83,14 @@ export class SnapshotRows {
     return new Set(this.#sql.ids.all(this.#snapshotter).map((row) => row.id));
   }
 
-  add(namespace: string, kind: 'active' | 'view', key: string, parent: string | undefined, labels: Labels, files: (id: number, parents: number[]) => void): number {
+  add(
+    namespace: string,
+    kind: 'active' | 'view',
+    key: string,
+    parent: string | undefined,
+    labels: Labels,
+    files: (id: number, parents: number[]) => void,
+  ): number {
     if (!key) throw new EngineError('InvalidArgument', 'snapshot key must not be empty: invalid argument', { layer: 'lifecycle' });
     validateLabels(labels);
     return this.#transaction(() => {
@@ -98,8 +106,13 @@ export class SnapshotRows {
 
   #committed(namespace: string, name: string): number {
     const row = this.#sql.get.get(this.#snapshotter, namespace, name);
-    if (!row) throw new EngineError('NotFound', `parent snapshot ${name} does not exist: not found`, { layer: 'lifecycle', details: { snapshot: name } });
-    if (row.kind !== 'committed') throw new EngineError('InvalidArgument', `parent "${name}" is not committed snapshot: invalid argument`, { layer: 'lifecycle' });
+    if (!row)
+      throw new EngineError('NotFound', `parent snapshot ${name} does not exist: not found`, {
+        layer: 'lifecycle',
+        details: { snapshot: name },
+      });
+    if (row.kind !== 'committed')
+      throw new EngineError('InvalidArgument', `parent "${name}" is not committed snapshot: invalid argument`, { layer: 'lifecycle' });
     return row.id;
   }
 
@@ -109,9 +122,12 @@ export class SnapshotRows {
     return this.#transaction(() => {
       if (this.#sql.get.get(this.#snapshotter, namespace, name)) throw exists(name);
       const { id, info } = this.get(namespace, key);
-      if (info.kind !== 'active') throw new EngineError('FailedPrecondition', `snapshot "${key}" is not active: failed precondition`, { layer: 'lifecycle' });
+      if (info.kind !== 'active')
+        throw new EngineError('FailedPrecondition', `snapshot "${key}" is not active: failed precondition`, { layer: 'lifecycle' });
       if (options.parent && info.parent && options.parent !== info.parent) {
-        throw new EngineError('InvalidArgument', `cannot change parent of active snapshot "${key}" on commit: invalid argument`, { layer: 'lifecycle' });
+        throw new EngineError('InvalidArgument', `cannot change parent of active snapshot "${key}" on commit: invalid argument`, {
+          layer: 'lifecycle',
+        });
       }
       const parent = options.parent ?? info.parent;
       const labels = options.labels ?? {};
@@ -124,7 +140,10 @@ export class SnapshotRows {
     this.#transaction(() => {
       const { id } = this.get(namespace, name);
       if (this.#sql.child.get(id)) {
-        throw new EngineError('FailedPrecondition', 'cannot remove snapshot with child: failed precondition', { layer: 'lifecycle', details: { snapshot: name } });
+        throw new EngineError('FailedPrecondition', 'cannot remove snapshot with child: failed precondition', {
+          layer: 'lifecycle',
+          details: { snapshot: name },
+        });
       }
       this.#sql.delete.run(id);
       files(id);
@@ -157,7 +176,9 @@ function prepare(database: BetterSqlite3.Database) {
        ) SELECT id FROM up ORDER BY depth`,
     ),
     child: database.prepare<[number], { id: number }>('SELECT id FROM snapshot WHERE parent = ? LIMIT 1'),
-    insert: database.prepare('INSERT INTO snapshot (snapshotter, namespace, name, kind, parent, labels, created, updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?)'),
+    insert: database.prepare(
+      'INSERT INTO snapshot (snapshotter, namespace, name, kind, parent, labels, created, updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    ),
     commit: database.prepare("UPDATE snapshot SET kind = 'committed', name = ?, parent = ?, labels = ?, updated = ? WHERE id = ?"),
     delete: database.prepare('DELETE FROM snapshot WHERE id = ?'),
     labels: database.prepare('UPDATE snapshot SET labels = ?, updated = ? WHERE id = ?'),

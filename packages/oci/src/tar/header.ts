@@ -52,7 +52,11 @@ export function readHeader(block: Buffer, offset: number): Header | undefined {
 }
 
 /** GNU's old sparse format keeps (offset, length) pairs in the header: four here, 21 in each block that follows. */
-export function readOldSparseMap(block: Buffer, offset: number, count: number): { map: { offset: number; length: number }[]; more: boolean } {
+export function readOldSparseMap(
+  block: Buffer,
+  offset: number,
+  count: number,
+): { map: { offset: number; length: number }[]; more: boolean } {
   const map: { offset: number; length: number }[] = [];
   for (let index = 0; index < count; index++) {
     const at = offset + index * 24;

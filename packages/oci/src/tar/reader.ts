@@ -23,7 +23,14 @@ interface SparsePart {
 type State = 'header' | 'extension' | 'old-sparse' | 'sparse-map' | 'data' | 'padding' | 'finished';
 
 const EXTENSION_LIMIT = 1 << 20;
-const TYPES: Record<string, TarEntryType> = { '1': 'hardlink', '2': 'symlink', '3': 'character', '4': 'block', '5': 'directory', '6': 'fifo' };
+const TYPES: Record<string, TarEntryType> = {
+  '1': 'hardlink',
+  '2': 'symlink',
+  '3': 'character',
+  '4': 'block',
+  '5': 'directory',
+  '6': 'fifo',
+};
 
 export class TarReader {
   readonly #sink: TarSink;
@@ -101,13 +108,17 @@ export class TarReader {
   #block(block: Buffer): void {
     switch (this.#state) {
       case 'header':
-        return this.#onHeader(block);
+        this.#onHeader(block);
+        return;
       case 'extension':
-        return this.#onExtension(block);
+        this.#onExtension(block);
+        return;
       case 'old-sparse':
-        return this.#onOldSparse(block, 0, 21);
+        this.#onOldSparse(block, 0, 21);
+        return;
       default:
-        return this.#onSparseMap(block);
+        this.#onSparseMap(block);
+        return;
     }
   }
 
@@ -129,7 +140,8 @@ export class TarReader {
       case FLAG.paxGlobal:
       case FLAG.gnuLongName:
       case FLAG.gnuLongLink:
-        if (header.size > EXTENSION_LIMIT) throw malformed(`tar extension header of ${header.size} bytes is larger than the ${EXTENSION_LIMIT} allowed`);
+        if (header.size > EXTENSION_LIMIT)
+          throw malformed(`tar extension header of ${header.size} bytes is larger than the ${EXTENSION_LIMIT} allowed`);
         this.#state = 'extension';
         this.#missing = header.size + padding(header.size);
         if (this.#missing === 0) this.#onExtension(Buffer.alloc(0));
@@ -137,9 +149,11 @@ export class TarReader {
       case FLAG.gnuSparse:
         this.#sparse = [];
         this.#oldSparseSize = readOldSparseSize(block, 0);
-        return this.#onOldSparse(block, 386, 4);
+        this.#onOldSparse(block, 386, 4);
+        return;
       default:
-        return this.#member(header);
+        this.#member(header);
+        return;
     }
   }
 
@@ -312,7 +326,8 @@ function stripSlashes(name: string): string {
 function decimal(text: string | undefined, otherwise: number): number {
   if (text === undefined || text === '') return otherwise;
   const value = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) throw malformed(`invalid number in pax record: ${JSON.stringify(text.slice(0, 40))}`);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
+    throw malformed(`invalid number in pax record: ${JSON.stringify(text.slice(0, 40))}`);
   return value;
 }
 
@@ -325,7 +340,8 @@ function parts(numbers: readonly string[]): SparsePart[] {
 function checkParts(map: readonly SparsePart[], size: number): void {
   let end = 0;
   for (const part of map) {
-    if (part.offset < end || part.offset + part.length > size) throw malformed('invalid sparse file in tar: its map overlaps or reaches past the end');
+    if (part.offset < end || part.offset + part.length > size)
+      throw malformed('invalid sparse file in tar: its map overlaps or reaches past the end');
     end = part.offset + part.length;
   }
 }

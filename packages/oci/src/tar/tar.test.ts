@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type TarEntry, toBytes, tarEntry } from './entry.ts';
+import { type TarEntry, tarEntry, toBytes } from './entry.ts';
 import { formatPaxTime, parsePaxTime, readPax, writePax } from './pax.ts';
 import { TarReader } from './reader.ts';
 import { tarEnd, tarHeader, tarPadding } from './writer.ts';
@@ -35,7 +35,9 @@ function read(archive: Buffer, cuts: readonly number[] = []): Member[] {
 }
 
 const byteString = (maxLength: number) =>
-  fc.uint8Array({ minLength: 1, maxLength }).map((bytes) => Buffer.from(bytes.map((byte) => (byte === 0 || byte === 47 ? 97 : byte))).toString('latin1'));
+  fc
+    .uint8Array({ minLength: 1, maxLength })
+    .map((bytes) => Buffer.from(bytes.map((byte) => (byte === 0 || byte === 47 ? 97 : byte))).toString('latin1'));
 const name = fc.array(byteString(120), { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
 const number = fc.oneof(fc.nat(), fc.constantFrom(0, 0o7777777, 0o10000000, 2 ** 32 - 2));
 const member: fc.Arbitrary<Member> = fc
@@ -51,7 +53,12 @@ const member: fc.Arbitrary<Member> = fc
     nanoseconds: fc.nat(999_999_999),
     major: fc.nat(4095),
     minor: fc.nat(1_048_575),
-    xattrs: fc.array(fc.tuple(byteString(20).filter((key) => !key.includes('=')), fc.uint8Array({ maxLength: 50 }))),
+    xattrs: fc.array(
+      fc.tuple(
+        byteString(20).filter((key) => !key.includes('=')),
+        fc.uint8Array({ maxLength: 50 }),
+      ),
+    ),
     content: fc.uint8Array({ maxLength: 2000 }),
   })
   .map(({ content, xattrs, type, linkName, major, minor, ...rest }) => {
@@ -65,7 +72,10 @@ const member: fc.Arbitrary<Member> = fc
       linkName: isLink ? linkName : '',
       major: isDevice ? major : 0,
       minor: isDevice ? minor : 0,
-      xattrs: xattrs.length === 0 ? undefined : new Map(xattrs.map(([key, value]) => [key, Buffer.from(value)] as const).sort(([a], [b]) => (a < b ? -1 : 1))),
+      xattrs:
+        xattrs.length === 0
+          ? undefined
+          : new Map(xattrs.map(([key, value]) => [key, Buffer.from(value)] as const).sort(([a], [b]) => (a < b ? -1 : 1))),
     });
     return { entry, content: data };
   });
@@ -81,10 +91,18 @@ test('members come back as they were written, wherever the archive is cut', () =
 
 test('pax records and times round-trip', () => {
   fc.assert(
-    fc.property(fc.array(fc.tuple(byteString(20).filter((key) => !key.includes('=')), byteString(2000))), (records) => {
-      const map = new Map(records);
-      assert.deepEqual(readPax(writePax(map)), map);
-    }),
+    fc.property(
+      fc.array(
+        fc.tuple(
+          byteString(20).filter((key) => !key.includes('=')),
+          byteString(2000),
+        ),
+      ),
+      (records) => {
+        const map = new Map(records);
+        assert.deepEqual(readPax(writePax(map)), map);
+      },
+    ),
   );
   fc.assert(
     fc.property(fc.integer(), fc.nat(999_999_999), (seconds, nanoseconds) => {
@@ -95,15 +113,20 @@ test('pax records and times round-trip', () => {
 
 test('whatever the bytes are, the reader ends with members or InvalidArgument', () => {
   fc.assert(
-    fc.property(fc.array(member, { maxLength: 3 }), fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 5 }), fc.nat(), (members, changes, length) => {
-      const archive = write(members);
-      for (const [at, byte] of changes) archive[at % archive.length] = byte;
-      try {
-        read(archive.subarray(0, length % (archive.length + 1)));
-      } catch (error) {
-        assert.equal((error as { kind?: string }).kind, 'InvalidArgument', String(error));
-      }
-    }),
+    fc.property(
+      fc.array(member, { maxLength: 3 }),
+      fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 5 }),
+      fc.nat(),
+      (members, changes, length) => {
+        const archive = write(members);
+        for (const [at, byte] of changes) archive[at % archive.length] = byte;
+        try {
+          read(archive.subarray(0, length % (archive.length + 1)));
+        } catch (error) {
+          assert.equal((error as { kind?: string }).kind, 'InvalidArgument', String(error));
+        }
+      },
+    ),
     { numRuns: 300 },
   );
 });
@@ -115,9 +138,15 @@ test('GNU tar lists what is written here', () => {
     { entry: tarEntry({ type: 'file', name: toBytes('d/é'), mode: 0o4755, uid: 3_000_000, seconds: 86_400 }), content: Buffer.alloc(0) },
     { entry: tarEntry({ type: 'symlink', name: 'l', linkName: 'd', mode: 0o777, seconds: 86_400 }), content: Buffer.alloc(0) },
   ];
-  const listing = execFileSync('tar', ['tvf', '-', '--numeric-owner', '--quoting-style=literal'], { input: write(members), env: { ...process.env, TZ: 'UTC', LC_ALL: 'C.UTF-8' } }).toString();
+  const listing = execFileSync('tar', ['tvf', '-', '--numeric-owner', '--quoting-style=literal'], {
+    input: write(members),
+    env: { ...process.env, TZ: 'UTC', LC_ALL: 'C.UTF-8' },
+  }).toString();
   assert.deepEqual(
-    listing.trim().split('\n').map((line) => line.replace(/ +/g, ' ')),
+    listing
+      .trim()
+      .split('\n')
+      .map((line) => line.replace(/ +/g, ' ')),
     [
       'drwxr-x--- 1/2 0 1970-01-02 00:00 d/',
       `-rw-r--r-- 0/0 3 1970-01-02 00:00 d/${'x'.repeat(150)}`,
@@ -129,12 +158,15 @@ test('GNU tar lists what is written here', () => {
 
 for (const format of ['v7', 'ustar', 'gnu', 'pax']) {
   test(`reads GNU tar's ${format} archives`, () => {
-    const long = format === 'v7' ? 'n' : `${"n".repeat(55)}/${"m".repeat(40)}`;
+    const long = format === 'v7' ? 'n' : `${'n'.repeat(55)}/${'m'.repeat(40)}`;
     const script = `set -e; d=$(mktemp -d); trap 'rm -rf $d' EXIT; cd $d; mkdir -p "$1"; echo hello > "$1/file-of-ten"; ln "$1/file-of-ten" hard; ln -s "$1" soft; tar --format=$2 --sort=name -cf - .`;
     const members = read(execFileSync('sh', ['-c', script, 'sh', long, format]));
     const byName = new Map(members.map((found) => [found.entry.name.replace(/^\.\//, ''), found]));
     assert.equal(byName.get('hard')?.content.toString(), 'hello\n');
     assert.deepEqual([byName.get('soft')?.entry.type, byName.get('soft')?.entry.linkName], ['symlink', long]);
-    assert.deepEqual([byName.get(`${long}/file-of-ten`)?.entry.type, byName.get(`${long}/file-of-ten`)?.entry.linkName], ['hardlink', './hard']);
+    assert.deepEqual(
+      [byName.get(`${long}/file-of-ten`)?.entry.type, byName.get(`${long}/file-of-ten`)?.entry.linkName],
+      ['hardlink', './hard'],
+    );
   });
 }

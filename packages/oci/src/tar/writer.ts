@@ -5,7 +5,15 @@ import type { TarEntry, TarEntryType } from './entry.ts';
 import { BLOCK, FLAG, fitsOctal, writeHeader } from './header.ts';
 import { formatPaxTime, type PaxRecords, writePax, XATTR_PREFIX } from './pax.ts';
 
-const FLAGS: Record<TarEntryType, string> = { file: '0', hardlink: '1', symlink: '2', character: '3', block: '4', directory: '5', fifo: '6' };
+const FLAGS: Record<TarEntryType, string> = {
+  file: '0',
+  hardlink: '1',
+  symlink: '2',
+  character: '3',
+  block: '4',
+  directory: '5',
+  fifo: '6',
+};
 
 const NON_ASCII = /[^\x20-\x7e]/;
 
@@ -21,7 +29,8 @@ export function tarHeader(entry: TarEntry): Buffer {
   if (entry.nanoseconds !== 0 || !fitsOctal(entry.seconds, 12)) records.set('mtime', formatPaxTime(entry.seconds, entry.nanoseconds));
   if (entry.userName.length > 32 || NON_ASCII.test(entry.userName)) records.set('uname', entry.userName);
   if (entry.groupName.length > 32 || NON_ASCII.test(entry.groupName)) records.set('gname', entry.groupName);
-  for (const key of [...(entry.xattrs?.keys() ?? [])].sort()) records.set(`${XATTR_PREFIX}${key}`, (entry.xattrs?.get(key) as Buffer).toString('latin1'));
+  const xattrs = [...(entry.xattrs ?? [])].sort(([one], [other]) => (one < other ? -1 : 1));
+  for (const [key, value] of xattrs) records.set(`${XATTR_PREFIX}${key}`, value.toString('latin1'));
   const within = (value: number, width: 8 | 12) => (fitsOctal(value, width) ? value : 0);
   const own = writeHeader({
     name: name.slice(0, 100),
