@@ -39,12 +39,6 @@ export function shortDigest(digest: string): string {
   return encodedOf(digest).slice(0, 12);
 }
 
-export function equalBytes(digest: Digest, bytes: Uint8Array): boolean {
-  const verifier = new Verifier(digest);
-  verifier.update(bytes);
-  return verifier.digest() === digest;
-}
-
 /** Hashes a stream chunk by chunk with the algorithm of the digest it is expected to have. */
 export class Verifier {
   readonly expected: Digest;

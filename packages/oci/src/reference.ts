@@ -70,7 +70,7 @@ export function parseRepositoryAndTag(repository: string, tagOrDigest: string | 
   return { domain, path, tag: checkTag(tagOrDigest) };
 }
 
-export function checkTag(tag: string): string {
+function checkTag(tag: string): string {
   if (!TAG_ONLY.test(tag)) throw invalid('invalid tag format', tag);
   return tag;
 }

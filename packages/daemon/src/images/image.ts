@@ -35,8 +35,3 @@ export interface ImageUse {
 export interface ImageUsers {
   usesOf(imageId: string): readonly ImageUse[];
 }
-
-/** Where image events go: `action` is pull, push, tag, untag, delete, import, load; `actor` an id or a familiar name. */
-export interface ImageEvents {
-  emit(action: string, actor: string, attributes: Readonly<Record<string, string>>): void;
-}

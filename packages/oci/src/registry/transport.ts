@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { RegistryHost } from './host.ts';
 
-export const USER_AGENT = 'berth/0.1.0';
+const USER_AGENT = 'berth/0.1.0';
 const REDIRECT_LIMIT = 10;
 const IDLE_MS = 60_000;
 
