@@ -55,9 +55,9 @@ export class Machine implements Disposable {
     this.#closers.push(() => server.close());
   }
 
-  serveUdpEcho(port: number): void {
+  serveUdpEcho(port: number, word = 'echo'): void {
     const socket = createSocket('udp4');
-    socket.on('message', (message, from) => socket.send(`echo ${message}`, from.port, from.address));
+    socket.on('message', (message, from) => socket.send(`${word} ${message}`, from.port, from.address));
     socket.bind({ fd: this.#bind('udp', port) });
     socket.unref();
     this.#closers.push(() => socket.close());

@@ -7,6 +7,9 @@ import { after, test } from 'node:test';
 import type { Endpoint, PortRequest } from '@berth/network/driver';
 import { Networks } from '@berth/network/networks';
 import { bindHostSocket } from '@berth/sys/host-socket';
+import { NETLINK_NETFILTER, NetlinkSocket } from '@berth/sys/netlink/socket';
+import { inNetworkNamespace } from '@berth/sys/network-namespace';
+import { FAMILY_IP, NftBatch } from '@berth/sys/nftables/batch';
 import { becomeIsolatedHost, connectOutside, HOST_ADDRESS, Machine } from './laboratory.ts';
 
 becomeIsolatedHost();
@@ -23,7 +26,11 @@ function port(containerPort: number, hostPort: number, more: Partial<PortRequest
 }
 
 function start(id: string, ...ports: PortRequest[]): { machine: Machine; endpoint: Endpoint } & Disposable {
-  const endpoint = networks.get('bridge').allocate({ containerId: id, containerName: id, ports });
+  return startAt('', id, ...ports);
+}
+
+function startAt(ipv4Address: string, id: string, ...ports: PortRequest[]): { machine: Machine; endpoint: Endpoint } & Disposable {
+  const endpoint = networks.get('bridge').allocate({ containerId: id, containerName: id, ipv4Address, ports });
   const machine = new Machine();
   endpoint.attach({ fd: machine.fd });
   return {
@@ -135,6 +142,38 @@ test('UDP: through the proxy and through the rules', async () => {
   }
   assert.throws(() => start('udp2', port(53, 5353, { protocol: 'udp' })), /Bind for 0\.0\.0\.0:5353 failed: port is already allocated/);
   start('tcp beside udp', port(53, 5353))[Symbol.dispose]();
+});
+
+test('UDP clients that never fall silent reach the container that has the port now', async () => {
+  const client = createSocket('udp4');
+  // A failing test must not keep the process waiting for datagrams.
+  client.unref();
+  client.bind({ fd: inNetworkNamespace(outside.fd, () => bindHostSocket('udp', new Uint8Array(4), 40000)) });
+  const ask = () =>
+    new Promise<string>((resolve) => {
+      client.once('message', (message) => resolve(String(message)));
+      client.send('hello', 5354, HOST_ADDRESS);
+      setTimeout(resolve, 1000, 'silence');
+    });
+  for (const [name, ipv4Address] of [
+    ['first', '172.17.3.1'],
+    ['second', '172.17.3.2'],
+  ] as const) {
+    using echo = startAt(ipv4Address, name, port(53, 5354, { protocol: 'udp' }));
+    echo.machine.serveUdpEcho(53, name);
+    assert.equal(await ask(), `${name} hello`);
+  }
+  client.close();
+});
+
+test('rules that somebody flushed are put back with the next change', async () => {
+  using web = start('flushed', port(80, 8150));
+  web.machine.serveHttp(80, 'web');
+  using nft = new NetlinkSocket(NETLINK_NETFILTER);
+  new NftBatch(FAMILY_IP, 'berth-berth-test').removeTable().commit(nft);
+  assert.match(await outside.fetch(`http://${HOST_ADDRESS}:8150/`), /^web for 172\.17\.0\.1$/);
+  start('next', port(80, 8151))[Symbol.dispose]();
+  assert.equal(await outside.fetch(`http://${HOST_ADDRESS}:8150/`), 'web for 192.0.2.2');
 });
 
 test('a restarted daemon takes over: addresses, rules, proxies; traffic goes on meanwhile', async () => {

@@ -3,6 +3,7 @@
 // replaced as a whole when a daemon starts. Publishing a port is one element of a map: rules never change.
 //
 // A rule here cannot overrule a drop elsewhere: the host's own FORWARD policy must let containers through (docs/networks.md).
+import { forgetFlows } from '@berth/sys/netlink/conntrack';
 import type { NetlinkSocket } from '@berth/sys/netlink/socket';
 import { FAMILY_IP, FAMILY_IP6, type MapElement, NftBatch, registers } from '@berth/sys/nftables/batch';
 import {
@@ -51,6 +52,7 @@ export class BridgeFirewall {
   readonly #options: BridgeFirewallOptions;
   readonly #family: typeof FAMILY_IP | typeof FAMILY_IP6;
   readonly #table: string;
+  #current: Redirection[] = [];
 
   constructor(socket: NetlinkSocket, options: BridgeFirewallOptions) {
     this.#socket = socket;
@@ -61,33 +63,49 @@ export class BridgeFirewall {
 
   /** Puts the table in place with these redirections, instead of what was there, at once. */
   install(redirections: readonly Redirection[]): void {
+    this.#current = [...redirections];
     const batch = new NftBatch(this.#family, this.#table).replaceTable();
     if (this.#options.internal) this.#isolate(batch);
-    else this.#connect(batch, redirections);
+    else this.#connect(batch);
     batch.commit(this.#socket);
   }
 
   publish(redirections: readonly Redirection[]): void {
     if (this.#options.internal) return;
-    const batch = new NftBatch(this.#family, this.#table);
-    this.#addElements(batch, redirections);
-    batch.commit(this.#socket);
+    this.#current.push(...redirections);
+    const { any, one } = this.#elements(redirections);
+    this.#change(new NftBatch(this.#family, this.#table).addElements(ANY_ADDRESS, any).addElements(ONE_ADDRESS, one));
+    this.#forgetDatagrams(redirections);
   }
 
   unpublish(redirections: readonly Redirection[]): void {
     if (this.#options.internal) return;
+    const key = ({ port }: Redirection) => `${port.protocol} ${port.hostIp} ${port.hostPort}`;
+    const gone = new Set(redirections.map(key));
+    this.#current = this.#current.filter((redirection) => !gone.has(key(redirection)));
     const { any, one } = this.#elements(redirections);
-    const batch = new NftBatch(this.#family, this.#table).removeElements(ANY_ADDRESS, any).removeElements(ONE_ADDRESS, one);
-    try {
-      batch.commit(this.#socket);
-    } catch (error) {
-      // Somebody flushed the rule set: what was to be removed is gone.
-      if ((error as { code?: string }).code !== 'ENOENT') throw error;
-    }
+    this.#change(new NftBatch(this.#family, this.#table).removeElements(ANY_ADDRESS, any).removeElements(ONE_ADDRESS, one));
+    this.#forgetDatagrams(redirections);
   }
 
   remove(): void {
     new NftBatch(this.#family, this.#table).removeTable().commit(this.#socket);
+  }
+
+  /** Changes the maps; a table that somebody flushed or edited meanwhile is put back as it should be. */
+  #change(batch: NftBatch): void {
+    try {
+      batch.commit(this.#socket);
+    } catch (error) {
+      if (!['ENOENT', 'EEXIST', 'EBUSY'].includes((error as { code?: string }).code ?? '')) throw error;
+      this.install(this.#current);
+    }
+  }
+
+  /** A UDP flow goes on to the container that it first went to, as long as its client talks: also when that one is gone. */
+  #forgetDatagrams(redirections: readonly Redirection[]): void {
+    const ports = redirections.filter(({ port }) => port.protocol === 'udp').map(({ port }) => port.hostPort);
+    if (ports.length > 0) forgetFlows(this.#socket, this.#family, PROTOCOL_NUMBERS.udp, new Set(ports));
   }
 
   #isolate(batch: NftBatch): void {
@@ -97,7 +115,7 @@ export class BridgeFirewall {
     batch.addRule('forward', interfaceIs('iifname', '==', bridge), interfaceIs('oifname', '!=', bridge), verdict('drop'));
   }
 
-  #connect(batch: NftBatch, redirections: readonly Redirection[]): void {
+  #connect(batch: NftBatch): void {
     const { bridge } = this.#options;
     const address = this.#family === FAMILY_IP ? 'ipv4_addr' : 'ipv6_addr';
     batch
@@ -134,11 +152,7 @@ export class BridgeFirewall {
     batch.addRule('forward', toContainers, redirected, verdict('accept'));
     // Everything else that is routed to a container is not its business: unpublished ports, other networks.
     batch.addRule('forward', toContainers, verdict('drop'));
-    this.#addElements(batch, redirections);
-  }
-
-  #addElements(batch: NftBatch, redirections: readonly Redirection[]): void {
-    const { any, one } = this.#elements(redirections);
+    const { any, one } = this.#elements(this.#current);
     batch.addElements(ANY_ADDRESS, any).addElements(ONE_ADDRESS, one);
   }
 
