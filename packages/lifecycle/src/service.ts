@@ -135,8 +135,8 @@ export async function startService(settings: Settings, log: Logger): Promise<{ s
     .register(Introspection, introspectionService({ uuid: serverUuid(settings.root), plugins: plugins(settings.root, [...storage.snapshotters.keys()], names), version: VERSION }))
     .register(Content, contentService((scope) => storage.content.in(scope)))
     .register(Images, imagesService({ imagesIn: (scope) => storage.images.in(scope), collect }))
-    .register(Snapshots, snapshotsService((scope, name) => storage.snapshotter(scope, name)))
-    .register(Diff, diffService({ contentIn: (scope) => storage.content.in(scope), differ: storage.differ }))
+    .register(Snapshots, snapshotsService({ find: (scope, name) => storage.snapshotter(scope, name), tracer }))
+    .register(Diff, diffService({ contentIn: (scope) => storage.content.in(scope), differ: storage.differ, tracer }))
     .register(Streaming, streamingService(streams))
     .register(Transfer, transferService({ streams, downloads: new Downloads(), storage, leases, tracer, collect }))
     .register(

@@ -3,22 +3,31 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import { type Info, Kind, type Snapshots } from '@berth/rpc/gen/containerd/services/snapshots/v1/snapshots';
 import { timestampOf } from '@berth/rpc/timestamp';
 import type { Call, Implementation } from '@berth/rpc/ttrpc/server';
+import type { Tracer } from '@berth/trace/tracer';
 import type { Scope } from '../metadata/scope.ts';
 import type { SnapshotInfo, SnapshotKind, Snapshotter } from '../snapshots/snapshotter.ts';
 import { scopeOf } from './call-scope.ts';
 import { mountMessage } from './descriptor.ts';
+import { traced } from './traced.ts';
 
 /** Snapshots in one message of List. */
 const LIST_CHUNK = 100;
 const KINDS: Record<SnapshotKind, Kind> = { view: Kind.VIEW, active: Kind.ACTIVE, committed: Kind.COMMITTED };
 
-/** `find` throws InvalidArgument for a snapshotter that there is not. */
-export function snapshotsService(find: (scope: Scope, name: string) => Snapshotter): Implementation<typeof Snapshots> {
+export interface SnapshotsServiceOptions {
+  /** Throws InvalidArgument for a snapshotter that there is not. */
+  find(scope: Scope, name: string): Snapshotter;
+  tracer: Tracer;
+}
+
+export function snapshotsService({ find, tracer }: SnapshotsServiceOptions): Implementation<typeof Snapshots> {
   const of = (request: { snapshotter: string }, call: Call) => find(scopeOf(call), request.snapshotter);
   return {
-    async prepare(request, call) {
-      return { mounts: (await of(request, call).prepare(request.key, request.parent || undefined, request.labels)).map(mountMessage) };
-    },
+    prepare: (request, call) =>
+      traced(tracer, 'lifecycle.snapshot.prepare', call, async () => {
+        const mounts = await of(request, call).prepare(request.key, request.parent || undefined, request.labels);
+        return { mounts: mounts.map(mountMessage) };
+      }),
     async view(request, call) {
       return { mounts: (await of(request, call).view(request.key, request.parent || undefined, request.labels)).map(mountMessage) };
     },
@@ -29,10 +38,11 @@ export function snapshotsService(find: (scope: Scope, name: string) => Snapshott
       await of(request, call).commit(request.name, request.key, { labels: request.labels, parent: request.parent || undefined });
       return {};
     },
-    async remove(request, call) {
-      await of(request, call).remove(request.key);
-      return {};
-    },
+    remove: (request, call) =>
+      traced(tracer, 'lifecycle.snapshot.remove', call, async () => {
+        await of(request, call).remove(request.key);
+        return {};
+      }),
     stat: (request, call) => ({ info: infoMessage(of(request, call).stat(request.key)) }),
     update(request, call) {
       if (!request.info) throw new EngineError('InvalidArgument', 'info is required: invalid argument', { layer: 'lifecycle' });

@@ -7,14 +7,14 @@ import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
 import { type Process, Status } from '@berth/rpc/gen/containerd/types/task/task';
 import { timestampNow } from '@berth/rpc/timestamp';
 import type { Call, Implementation } from '@berth/rpc/ttrpc/server';
-import { parseTraceparent, TRACEPARENT } from '@berth/trace/context';
-import type { Span, Tracer } from '@berth/trace/tracer';
+import type { Tracer } from '@berth/trace/tracer';
 import type { ContainerStore } from '../containers/container-store.ts';
 import { Filter } from '../metadata/filter.ts';
 import { validateIdentifier } from '../metadata/identifier.ts';
 import type { Task } from '../tasks/task.ts';
 import type { TaskStore } from '../tasks/task-store.ts';
 import { namespaceOf } from './call-scope.ts';
+import { traced } from './traced.ts';
 
 export interface TasksServiceOptions {
   store: TaskStore;
@@ -27,22 +27,9 @@ export interface TasksServiceOptions {
 export function tasksService({ store, containers, tracer, mountsOf }: TasksServiceOptions): Implementation<typeof Tasks> {
   const taskOf = (request: { containerId: string }, call: Call) => store.get(namespaceOf(call), request.containerId);
 
-  /** Only calls that belong to a trace are recorded. */
-  const traced = async <T>(name: string, call: Call, body: (span: Span | undefined) => Promise<T>): Promise<T> => {
-    const parent = parseTraceparent(call.metadata.get(TRACEPARENT));
-    if (!parent) return body(undefined);
-    using span = tracer.start(name, parent);
-    try {
-      return await body(span);
-    } catch (error) {
-      span.fail(error);
-      throw error;
-    }
-  };
-
   return {
     create: (request, call) =>
-      traced('lifecycle.create', call, async (span) => {
+      traced(tracer, 'lifecycle.create', call, async (span) => {
         const namespace = namespaceOf(call);
         const container = containers.get(namespace, request.containerId);
         if (request.checkpoint?.digest) throw new EngineError('NotImplemented', 'restoring a checkpoint is not supported: not implemented', { layer: 'lifecycle' });
@@ -68,22 +55,22 @@ export function tasksService({ store, containers, tracer, mountsOf }: TasksServi
       }),
 
     start: (request, call) =>
-      traced('lifecycle.start', call, async (span) => {
+      traced(tracer, 'lifecycle.start', call, async (span) => {
         const task = taskOf(request, call);
         const { pid } = await task.api.start({ id: task.id, execId: request.execId }, task.options(span));
         return { pid };
       }),
 
     delete: (request, call) =>
-      traced('lifecycle.delete', call, async (span) => {
+      traced(tracer, 'lifecycle.delete', call, async (span) => {
         const task = taskOf(request, call);
         const answer = await task.api.delete({ id: task.id }, task.options(span));
-        await store.remove(task);
+        store.remove(task);
         return { id: task.id, ...answer };
       }),
 
     deleteProcess: (request, call) =>
-      traced('lifecycle.delete-process', call, async (span) => {
+      traced(tracer, 'lifecycle.delete-process', call, async (span) => {
         const task = taskOf(request, call);
         validateIdentifier('exec id', request.execId);
         return { id: request.execId, ...(await task.api.delete({ id: task.id, execId: request.execId }, task.options(span))) };
@@ -106,7 +93,7 @@ export function tasksService({ store, containers, tracer, mountsOf }: TasksServi
     },
 
     exec: (request, call) =>
-      traced('lifecycle.exec', call, async (span) => {
+      traced(tracer, 'lifecycle.exec', call, async (span) => {
         const task = taskOf(request, call);
         validateIdentifier('exec id', request.execId);
         const { execId, stdin, stdout, stderr, terminal, spec } = request;
