@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { ContainerCreateRequest, ContainerCreateResponse } from '@berth/api/container';
 import type { ContainerConfig, HostConfig } from '@berth/api/host-config';
 import type { EndpointSettings } from '@berth/api/network';
-import { EngineError } from '@berth/errdefs/engine-error';
+import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import type { ExecutionConfig } from '@berth/oci/image-spec';
 import type { Span } from '@berth/trace/tracer';
 import type { Config } from '../config/config.ts';
@@ -201,7 +201,7 @@ export function runtimeNames(config: Config): string[] {
 function resolveContainerModes(context: ContainerContext, hostConfig: HostConfig): void {
   for (const key of ['NetworkMode', 'PidMode', 'IpcMode'] as const) {
     const other = containerOfMode(hostConfig[key]);
-    if (other !== undefined) hostConfig[key] = `container:${context.store.get(other).id}`;
+    if (other !== undefined) hostConfig[key] = `container:${referencedContainer(context, other)}`;
   }
 }
 
@@ -229,4 +229,13 @@ function orMissing<K extends string, V extends object>(key: K, value: V): { [P i
 
 function emptyToNull<V extends object>(value: V): V | null {
   return Object.keys(value).length > 0 ? value : null;
+}
+
+/** Its id. A client that reads "not found" from create would pull the image, so a container that is missing is bad input here. */
+function referencedContainer(context: ContainerContext, reference: string): string {
+  try {
+    return context.store.get(reference).id;
+  } catch (error) {
+    throw isKind(error, 'NotFound') ? new EngineError('InvalidArgument', (error as Error).message, { layer: 'daemon', cause: error }) : error;
+  }
 }

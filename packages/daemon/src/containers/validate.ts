@@ -34,7 +34,8 @@ export function checkContainerConfig(config: ContainerConfig): void {
 export function checkHostConfig(host: HostConfig): void {
   checkResources(host);
   checkRestartPolicy(host.RestartPolicy, host.AutoRemove === true);
-  for (const capability of [...(host.CapAdd ?? []), ...(host.CapDrop ?? [])]) normalizeCapability(capability);
+  for (const name of host.CapAdd ?? []) normalizeCapability(name, 'CapAdd');
+  for (const name of host.CapDrop ?? []) normalizeCapability(name, 'CapDrop');
   parseSecurityOptions(host.SecurityOpt ?? []);
   for (const mode of [host.NetworkMode, host.PidMode, host.IpcMode]) containerOfMode(mode);
   if (host.PidMode && host.PidMode !== 'host' && !host.PidMode.startsWith('container:')) throw invalid(`invalid PID mode: ${host.PidMode}`);

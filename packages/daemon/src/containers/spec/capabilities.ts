@@ -30,19 +30,19 @@ export function availableCapabilities(): readonly string[] {
 }
 
 /** Throws InvalidArgument for a name that is none. */
-export function normalizeCapability(name: string): string {
+export function normalizeCapability(name: string, field: 'CapAdd' | 'CapDrop'): string {
   const upper = name.trim().toUpperCase();
   if (upper === 'ALL') return upper;
   const full = upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
   if (!ALL_CAPABILITIES.includes(full)) {
-    throw new EngineError('InvalidArgument', `invalid capability: "${name}"`, { layer: 'daemon' });
+    throw new EngineError('InvalidArgument', `invalid ${field}: unknown capability: "${full}"`, { layer: 'daemon' });
   }
   return full;
 }
 
 export function capabilitiesOf(options: { privileged: boolean; add: readonly string[]; drop: readonly string[] }): string[] {
-  const add = options.add.map(normalizeCapability);
-  const drop = options.drop.map(normalizeCapability);
+  const add = options.add.map((name) => normalizeCapability(name, 'CapAdd'));
+  const drop = options.drop.map((name) => normalizeCapability(name, 'CapDrop'));
   if (options.privileged) return [...availableCapabilities()];
   const available = availableCapabilities();
   const base = add.includes('ALL') ? available : drop.includes('ALL') ? [] : DEFAULT_CAPABILITIES;
