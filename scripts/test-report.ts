@@ -18,9 +18,10 @@ interface TestEvent {
   details: { duration_ms: number; type?: string; error?: { cause?: unknown; failureType?: string } };
 }
 
-export async function report(stream: ReturnType<typeof run>, totals: Totals, root: string): Promise<void> {
+/** `only`: the one file of the run; a test that was declared elsewhere is counted for it. */
+export async function report(stream: ReturnType<typeof run>, totals: Totals, root: string, only?: string): Promise<void> {
   const files = new Map<string, { passed: number; failed: number; ms: number }>();
-  const fileOf = (event: TestEvent) => (event.file ? relative(root, event.file) : '(no file)');
+  const fileOf = (event: TestEvent) => relative(root, only ?? event.file ?? '(no file)');
   const count = (event: TestEvent, outcome: 'passed' | 'failed') => {
     const name = fileOf(event);
     const row = files.get(name) ?? { passed: 0, failed: 0, ms: 0 };

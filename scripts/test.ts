@@ -24,11 +24,20 @@ if (process.env.BERTH_TEST_DOCKER === undefined) process.env.BERTH_TEST_DOCKER =
 const totals = { passed: 0, failed: 0, skipped: [] as string[] };
 const jobs = Number(process.env.BERTH_TEST_JOBS ?? 1);
 await report(run({ files: find(['packages/*/src/**/*.test.ts']), concurrency: 2, timeout: 120_000 }), totals, ROOT);
-await report(run({ files: find(['test/**/*.test.ts']), concurrency: jobs, timeout: 600_000 }), totals, ROOT);
+await inTurn(find(['test/**/*.test.ts']), jobs, (file) => report(run({ files: [file], timeout: 600_000 }), totals, ROOT, file));
 
 for (const reason of totals.skipped) console.log(`skipped: ${reason}`);
 console.log(`${totals.passed} passed, ${totals.failed} failed`);
 process.exit(totals.failed === 0 && totals.passed > 0 ? 0 : 1);
+
+/** Does `jobs` of the files at a time. */
+async function inTurn(files: string[], jobs: number, action: (file: string) => Promise<void>): Promise<void> {
+  const queue = files.values();
+  const worker = async () => {
+    for (const file of queue) await action(file);
+  };
+  await Promise.all(Array.from({ length: jobs }, worker));
+}
 
 function firstDocker(): string {
   const found = globSync('/usr/local/bin/docker')[0] ?? globSync('/usr/bin/docker')[0];

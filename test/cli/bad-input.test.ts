@@ -131,7 +131,7 @@ withBothClients('bad input', {
         [['--network', 'nosuch', 'busybox'], /network nosuch not found/],
         [['-v', '/a:/b:/c:/d', 'busybox'], /invalid volume specification|invalid mode/],
         [['--mount', 'type=bind,source=/no/such/path,target=/x', 'busybox'], /bind source path does not exist: \/no\/such\/path/],
-        [['--cap-add', 'NOT_A_CAP', 'busybox'], /invalid capability: "CAP_NOT_A_CAP"|invalid CapAdd/i],
+        [['--cap-add', 'NOT_A_CAP', 'busybox'], /invalid CapAdd: unknown capability: "CAP_NOT_A_CAP"/],
         [['--restart', 'sometimes', 'busybox'], /invalid restart policy/],
         [['--user', 'nosuchuser', '--rm', 'busybox', 'true'], /unable to find user nosuchuser: no matching entries in passwd file/],
         [['--log-driver', 'nosuch', 'busybox'], /nosuch/],

@@ -48,7 +48,7 @@ withBothClients('listings and inspection', {
     assert.match((await client(['info', '--format', '{{.OSType}} {{.ServerVersion}}'])).stdout, /^linux \S+\n$/);
     const info = await client(['info']);
     assert.equal(info.code, 0);
-    assert.match(info.stdout, /Storage Driver: overlayfs/);
+    assert.match(info.stdout, /Storage Driver: overlay/);
   },
   'inspect prints an array, and tells what is missing': async ({ client, unique }) => {
     const name = unique();

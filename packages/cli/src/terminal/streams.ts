@@ -5,6 +5,7 @@ import type { Hijacked } from '@berth/client/engine';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Context } from '../context.ts';
 import { DetachWatcher, parseDetachKeys } from './detach-keys.ts';
+import { rawMode } from './raw-mode.ts';
 
 export interface StreamOptions {
   /** The container has a terminal: bytes are raw, and the user's own terminal goes raw. */
@@ -21,14 +22,12 @@ export type Ending = 'closed' | 'detached';
 /** Runs until the output ends or the user detaches; the terminal is given back in every case. */
 export async function joinStreams(context: Context, connection: Hijacked, options: StreamOptions): Promise<Ending> {
   const { stream } = connection;
-  const raw = options.tty && options.stdin && context.stdin.isTTY;
-  if (raw) context.stdin.setRawMode(true);
+  using _raw = options.tty && options.stdin && context.stdin.isTTY ? rawMode(context.stdin) : undefined;
   try {
     const output = copyOutput(context, stream, connection.multiplexed ?? !options.tty, options);
     if (!options.stdin) return await output;
     return await Promise.race([output, copyInput(context, stream, options)]);
   } finally {
-    if (raw) context.stdin.setRawMode(false);
     context.stdin.pause();
     context.stdin.removeAllListeners('data');
     stream.destroy();
