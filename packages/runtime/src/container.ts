@@ -169,6 +169,7 @@ export class Container {
   }
 
   status(): ContainerStatus {
+    if (this.pid === 0) return 'creating';
     if (!this.#initIsAlive()) return 'stopped';
     if (existsSync(fifoPath(this.#directory))) return 'created';
     return this.cgroup().frozen() ? 'paused' : 'running';
@@ -214,6 +215,10 @@ export class Container {
 
   /** SIGKILL, and waits until init is dead: a zombie is, its parent may be anybody. */
   #end(): void {
+    if (this.pid === 0) {
+      this.cgroup().kill();
+      return;
+    }
     let pidfd: number;
     try {
       pidfd = pidfdOpen(this.pid);
@@ -238,7 +243,7 @@ export class Container {
   }
 
   #initIsAlive(): boolean {
-    return isAlive(this.pid, this.#saved.startTime);
+    return this.pid !== 0 && isAlive(this.pid, this.#saved.startTime);
   }
 
   #hookState(status: ContainerStatus): State {

@@ -21,8 +21,8 @@ import { setOomScore } from './oom-score.ts';
 import type { InitPlan, MountPlan } from './plan.ts';
 import { planProcess } from './process-plan.ts';
 import { processStatus } from './process-status.ts';
-import { awaitReady, discardChild, ForkCrash, raiseHardLimits, type Ready, recordTimings, sendGo, spawn } from './spawn.ts';
-import { fifoPath, filterDirectory, makeStateDirectory, type SavedState, writeState } from './state-file.ts';
+import { awaitReady, discardChild, ForkCrash, type Newborn, raiseHardLimits, type Ready, recordTimings, sendGo, spawn } from './spawn.ts';
+import { fifoPath, filterDirectory, makeStateDirectory, type SavedState, writeInit, writeState } from './state-file.ts';
 import { UndoStack } from './undo.ts';
 
 const FORK_ATTEMPTS = 3;
@@ -48,6 +48,19 @@ export function create(options: CreateOptions): Created {
 
   const cgroup = openCgroup({ id: options.id, cgroupsPath: spec.linux?.cgroupsPath, driver: options.cgroupManager, rootless: globalThis.process.geteuid?.() !== 0 });
   undo.defer(() => cgroup.remove());
+  const rootfs = rootfsPath(options.bundle, spec);
+  const state: SavedState = {
+    id: options.id,
+    pid: 0,
+    startTime: 0,
+    bundle: options.bundle,
+    rootfs,
+    created: new Date().toISOString(),
+    owner: globalThis.process.getuid?.() ?? 0,
+    cgroup: cgroup.location,
+    spec,
+  };
+  writeState(directory, state);
   cgroup.create();
   cgroup.apply(spec.linux?.resources ?? {}, 'create');
 
@@ -55,7 +68,6 @@ export function create(options: CreateOptions): Created {
   const namespaces = planNamespaces(spec.linux, descriptors);
   const has = (type: string) => spec.linux?.namespaces?.some((namespace) => namespace.type === type) ?? false;
   const newUser = (namespaces.cloneFlags & 0x10000000) !== 0;
-  const rootfs = rootfsPath(options.bundle, spec);
   const plan: InitPlan = {
     ...planProcess(process, {
       stdio: options.stdio,
@@ -91,7 +103,7 @@ export function create(options: CreateOptions): Created {
     for (const { fd, flag } of namespaces.joins) setns(fd, flag);
   };
 
-  const bear = (): { pid: number; ready: Ready } => {
+  const bear = (): { newborn: Newborn; ready: Ready } => {
     using failed = new UndoStack();
     const newborn = spawn({
       cloneFlags: plan.cloneFlags,
@@ -101,8 +113,8 @@ export function create(options: CreateOptions): Created {
       live: (channel) => runInit(plan, channel),
     });
     const { pid, channel } = newborn;
-    using _channel = { [Symbol.dispose]: () => channel.close() };
-    failed.defer(() => discardChild(pid));
+    failed.defer(() => channel.close());
+    failed.defer(() => discardChild(newborn));
     if (newUser) writeIdMaps(pid, spec.linux?.uidMappings ?? [], spec.linux?.gidMappings ?? []);
     if (plan.waitsForParent) {
       // A user namespace has no right to the host's cgroup files, nor to better its score or its limits.
@@ -112,30 +124,25 @@ export function create(options: CreateOptions): Created {
       sendGo(newborn);
     }
     const ready = awaitReady(newborn, () => {
-      const state: State = { ...plan.hookState, status: 'creating', pid };
-      runHooks('prestart', spec.hooks?.prestart, state);
-      runHooks('createRuntime', spec.hooks?.createRuntime, state);
+      const current: State = { ...plan.hookState, status: 'creating', pid };
+      runHooks('prestart', spec.hooks?.prestart, current);
+      runHooks('createRuntime', spec.hooks?.createRuntime, current);
     });
     failed.commit();
-    return { pid, ready };
+    return { newborn, ready };
   };
-  const { pid, ready } = retrying(bear);
-  undo.defer(() => discardChild(pid));
+  const { newborn, ready } = retrying(bear);
+  const { pid, channel } = newborn;
+  using _channel = { [Symbol.dispose]: () => channel.close() };
+  undo.defer(() => discardChild(newborn));
   if (ready.master !== undefined) undo.defer(() => closeSync(ready.master as number));
 
   recordTimings(span, ready.timings);
-  const state: SavedState = {
-    id: options.id,
-    pid,
-    startTime: processStatus(pid)?.startTime ?? 0,
-    bundle: options.bundle,
-    rootfs,
-    created: new Date().toISOString(),
-    owner: globalThis.process.getuid?.() ?? 0,
-    cgroup: cgroup.location,
-    spec,
-  };
-  writeState(directory, state);
+  state.pid = pid;
+  state.startTime = processStatus(pid)?.startTime ?? 0;
+  writeInit(directory, state);
+  // From here on init waits for its start; had we died before, it would have ended too.
+  sendGo(newborn);
   undo.commit();
   return { state, master: ready.master };
 }

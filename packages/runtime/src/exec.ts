@@ -38,22 +38,23 @@ export function exec(root: string, container: SavedState, cgroup: Cgroup, proces
   });
   const joinsUser = types.includes('user');
   const oomScore = process.oomScoreAdj ?? container.spec.process?.oomScoreAdj;
-  const { pid, channel } = spawn({
+  const newborn = spawn({
     cloneFlags: 0,
     pidNamespace: types.includes('pid') ? init : undefined,
     intermediate: joinsUser ? () => setns(init, CLONE.NEWUSER) : undefined,
     cgroupDirectory: joinsUser ? undefined : cgroup.location.paths[''],
     live: (channel) => live(plan, channel, init, cgroup, oomScore, joinsUser ? flags & ~CLONE.NEWUSER : flags, joinsUser),
   });
-  undo.defer(() => discardChild(pid));
+  const { pid, channel } = newborn;
+  undo.defer(() => discardChild(newborn));
   using _channel = { [Symbol.dispose]: () => channel.close() };
   if (joinsUser) {
     setOomScore(pid, oomScore);
     cgroup.join(pid);
     raiseHardLimits(pid, plan.rlimits);
-    sendGo({ pid, channel });
+    sendGo(newborn);
   }
-  const { master } = awaitReady({ pid, channel });
+  const { master } = awaitReady(newborn);
   if (master !== undefined) undo.defer(() => closeSync(master));
   channel.send({ type: 'go' });
   // The end of the stream is the execve; an error is what came in its place.

@@ -28,6 +28,8 @@ export interface Birth {
 
 export interface Newborn {
   pid: number;
+  /** Its pid may be anybody's by now. */
+  reaped: boolean;
   channel: Channel;
 }
 
@@ -41,7 +43,7 @@ export function spawn(birth: Birth): Newborn {
       ? forkThrough(birth.intermediate, birth, parent, child)
       : inPidNamespace(birth.pidNamespace, () => bear(birth, parent, child, 0, cgroup.fd));
     child.close();
-    return { pid, channel: parent };
+    return { pid, reaped: false, channel: parent };
   } catch (error) {
     parent.close();
     child.close();
@@ -117,26 +119,26 @@ export interface Ready {
 }
 
 /** Lets a child go on that waits for its parent. */
-export function sendGo({ channel, pid }: Newborn): void {
+export function sendGo(newborn: Newborn): void {
   try {
-    channel.send({ type: 'go' });
+    newborn.channel.send({ type: 'go' });
   } catch (error) {
-    if (error instanceof SysError && error.code === 'EPIPE') throw deathOf(pid);
+    if (error instanceof SysError && error.code === 'EPIPE') throw deathOf(newborn);
     throw error;
   }
 }
 
 /** Talks to the child until it is ready; `onHooks` runs when it asks for the runtime's hooks. */
-export function awaitReady({ channel, pid }: Newborn, onHooks: () => void = () => {}): Ready {
+export function awaitReady(newborn: Newborn, onHooks: () => void = () => {}): Ready {
   for (;;) {
-    const received = channel.receive<ChildMessage>();
-    if (!received) throw deathOf(pid);
+    const received = newborn.channel.receive<ChildMessage>();
+    if (!received) throw deathOf(newborn);
     const { message, fds } = received;
     if (message.type === 'ready') return { master: fds[0], timings: message.timings };
     if (message.type === 'error') throw startError(message);
     if (message.type === 'hooks') {
       onHooks();
-      channel.send({ type: 'go' });
+      sendGo(newborn);
     }
   }
 }
@@ -148,8 +150,9 @@ export function startError(message: Extract<ChildMessage, { type: 'error' }>): E
 /** A fork of a JavaScript engine can fail by the child's crash: its first page fault. Callers try again. */
 export class ForkCrash extends EngineError {}
 
-function deathOf(pid: number): EngineError {
-  const exit = waitpid(pid);
+function deathOf(newborn: Newborn): EngineError {
+  const exit = waitpid(newborn.pid);
+  newborn.reaped = true;
   const how = exit?.signal ? `was killed by signal ${exit.signal}` : `exited with ${exit?.status}`;
   const message = `unable to start container process: init ${how} before it was set up`;
   // SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGSEGV
@@ -158,9 +161,11 @@ function deathOf(pid: number): EngineError {
 }
 
 /** Kills and reaps a child that is not to live. */
-export function discardChild(pid: number): void {
-  kill(pid, SIGKILL);
-  waitpid(pid);
+export function discardChild(newborn: Newborn): void {
+  if (newborn.reaped) return;
+  kill(newborn.pid, SIGKILL);
+  waitpid(newborn.pid);
+  newborn.reaped = true;
 }
 
 /** Root of a user namespace may not raise a hard limit: its parent does, where one has to be raised. The child sets the limits itself. */

@@ -1,16 +1,20 @@
-// What a runtime remembers of a container: <root>/<id>/state.json, written whole by rename, and the exec.fifo beside it, which is there
-// as long as the container has not been started. Runs in the parent.
+// What a runtime remembers of a container, in <root>/<id>/: state.json, written before anything of it exists, so that a runtime which
+// dies half-way leaves enough to clean up by; init.json, once init is set up; and exec.fifo, as long as it has not been started.
+// Both files are written whole, by rename. Runs in the parent.
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Spec } from '@berth/oci/runtime-spec';
 import type { CgroupLocation } from './cgroup/cgroup.ts';
 
-export interface SavedState {
-  id: string;
+/** Init's pid, 0 before there is one; with its start time it names init for ever. */
+export interface SavedInit {
   pid: number;
-  /** With the pid it names init for ever. */
   startTime: number;
+}
+
+export interface SavedState extends SavedInit {
+  id: string;
   bundle: string;
   rootfs: string;
   /** RFC 3339. */
@@ -22,6 +26,7 @@ export interface SavedState {
 }
 
 const STATE = 'state.json';
+const INIT = 'init.json';
 
 export function stateDirectory(root: string, id: string): string {
   return join(root, id);
@@ -55,19 +60,34 @@ export function makeStateDirectory(root: string, id: string): string {
   return directory;
 }
 
-export function writeState(directory: string, state: SavedState): void {
-  const temporary = join(directory, `${STATE}.new`);
-  writeFileSync(temporary, JSON.stringify(state), { mode: 0o600 });
-  renameSync(temporary, join(directory, STATE));
+export function writeState(directory: string, { pid: _pid, startTime: _startTime, ...state }: SavedState): void {
+  writeWhole(join(directory, STATE), state);
+}
+
+export function writeInit(directory: string, { pid, startTime }: SavedInit): void {
+  writeWhole(join(directory, INIT), { pid, startTime });
+}
+
+function writeWhole(path: string, content: object): void {
+  const temporary = `${path}.new`;
+  writeFileSync(temporary, JSON.stringify(content), { mode: 0o600 });
+  renameSync(temporary, path);
 }
 
 export function readState(root: string, id: string): SavedState {
   validateId(id);
+  const directory = stateDirectory(root, id);
+  const state = read<Omit<SavedState, keyof SavedInit>>(join(directory, STATE));
+  if (!state) throw new EngineError('NotFound', 'container does not exist', { layer: 'runtime', details: { id } });
+  return { ...state, ...(read<SavedInit>(join(directory, INIT)) ?? { pid: 0, startTime: 0 }) };
+}
+
+function read<T>(path: string): T | undefined {
   try {
-    return JSON.parse(readFileSync(join(stateDirectory(root, id), STATE), 'utf8')) as SavedState;
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw new EngineError('NotFound', 'container does not exist', { layer: 'runtime', details: { id }, cause });
-    throw cause;
+    return JSON.parse(readFileSync(path, 'utf8')) as T;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
   }
 }
 

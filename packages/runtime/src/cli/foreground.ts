@@ -2,7 +2,6 @@
 // berth-runtime that uses the event loop; nothing is forked after it began.
 import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
-import { ReadStream } from 'node:tty';
 import { kill, POLLOUT, poll } from '@berth/sys/namespace';
 import { setWindowSize } from '@berth/sys/pty';
 import { waitpid } from '@berth/sys/wait';
@@ -42,6 +41,8 @@ function exitOf(pid: number): Promise<number> {
 
 /** Our own terminal in raw mode (or whatever our streams are), both ways, with its size. */
 function serveTerminal(master: number): { end(): void } {
+  // Loading it costs milliseconds that only a terminal is worth.
+  const { ReadStream } = process.getBuiltinModule('node:tty');
   const pty = new ReadStream(master);
   const { stdin, stdout } = process;
   const resize = () => setWindowSize(master, { rows: stdout.rows, columns: stdout.columns });

@@ -22,6 +22,8 @@ import { changeRoot, finishRoot, makeMounts, prepareRoot } from './rootfs.ts';
 export function runInit(plan: InitPlan, channel: Channel): never {
   try {
     const program = setUp(plan, channel);
+    // The parent has written down who we are: until then its death must be ours.
+    channel.awaitGo();
     try {
       channel.close();
       poll(plan.gate, POLLIN, -1);

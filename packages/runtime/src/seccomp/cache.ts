@@ -3,7 +3,6 @@
 //
 // Used by the runtime's parent process. A file is `sha256(rest) | flags u32 | notify u8 | program`; one that does not fit its
 // digest is compiled again. The directory has to belong to the runtime's user alone: who writes there chooses filters.
-import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { LinuxSeccomp } from '@berth/oci/runtime-spec';
 import { compileFilter, type Filter } from './filter.ts';
@@ -23,7 +22,7 @@ export class FilterCache {
   }
 
   get(seccomp: LinuxSeccomp): Filter {
-    const key = createHash('sha256')
+    const key = process.getBuiltinModule('node:crypto').createHash('sha256')
       .update(`${COMPILER_VERSION} ${process.arch} ${JSON.stringify(seccomp)}`)
       .digest('hex');
     let filter = this.#filters.get(key) ?? this.#read(key);
@@ -73,5 +72,5 @@ function removeQuietly(path: string): void {
 }
 
 function digest(bytes: Uint8Array): Buffer {
-  return createHash('sha256').update(bytes).digest();
+  return process.getBuiltinModule('node:crypto').createHash('sha256').update(bytes).digest();
 }
