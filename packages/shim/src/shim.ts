@@ -19,35 +19,55 @@ import type { ShimBootstrap, ShimParameters } from './zygote/protocol.ts';
 
 /** sun_path without its last zero. */
 const LONGEST_SOCKET_PATH = 107;
-/** In the bundle: what `delete` needs to know of a shim that is gone. */
-const PARAMETERS = 'berth-shim.json';
+/** In the bundle. */
+const BOOTSTRAP = 'bootstrap.json';
 /** Milliseconds for events that are still on their way when the shim ends. */
 const LAST_EVENTS = 2000;
 
-/** A task service with all that it stands on, without a socket yet. */
-export interface ServedTasks {
-  server: TtrpcServer;
-  /** Ends it once answers, events and attached clients have what is theirs. */
+export interface ShimEvents {
+  /** The socket takes connections, and bootstrap.json is there. */
+  ready(bootstrap: ShimBootstrap): void;
+  /** That could not be had. */
+  failed(error: unknown): void;
+  /** The API was told to end the shim. */
+  shutdown(shim: ServedShim): void;
+}
+
+/** A task service on its socket. */
+export interface ServedShim {
+  /** Stops once answers, events and attached clients have what is theirs. */
   end(): Promise<void>;
 }
 
-/** `shutdown` is called when the API is told to end the shim. */
-export function serveTasks(parameters: ShimParameters, shutdown: (served: ServedTasks) => void, log?: ShimLog): ServedTasks {
-  const sink = parameters.traceDir ? new TraceDirectory(parameters.traceDir) : discard;
+/** Makes this process a shim: returns at once, the event loop does the rest. */
+export function becomeShim(parameters: ShimParameters, events: Omit<ShimEvents, 'shutdown'>): void {
+  const log = new ShimLog(parameters.bundle, parameters.debug === true);
+  surviveMistakes(log);
+  leaveParent(`berth-shim ${parameters.namespace}/${parameters.id}`);
+  serveShim(parameters, log, {
+    ...events,
+    async shutdown(shim) {
+      await shim.end();
+      log.write('debug', 'shim ends');
+      exitNow(0);
+    },
+  });
+}
+
+/** All of a shim that does not change the process it is in (the zygote's warm-up runs it too). */
+export function serveShim(parameters: ShimParameters, log: ShimLog, { ready, failed, shutdown }: ShimEvents): ServedShim {
   const events = new EventPublisher(parameters.ttrpcAddress, parameters.namespace);
   const server = new TtrpcServer();
   const reaper = new Reaper();
   const service = new TaskService({
     reaper,
     events,
-    log: (message) => log?.write('error', message),
+    log: (message) => log.write('error', message),
     runtimes: new RuntimeSelector(parameters.runtimeRoot),
-    tracer: new Tracer('shim', sink),
-    shutdown: () => shutdown(served),
+    tracer: new Tracer('shim', parameters.traceDir ? new TraceDirectory(parameters.traceDir) : discard),
+    shutdown: () => shutdown(shim),
   });
-  server.register(TaskV3, service).register(TaskV2, service);
-  const served: ServedTasks = {
-    server,
+  const shim: ServedShim = {
     async end() {
       // The answer to Shutdown is written before its connection is closed.
       await new Promise((resolve) => setImmediate(resolve));
@@ -57,26 +77,7 @@ export function serveTasks(parameters: ShimParameters, shutdown: (served: Served
       reaper.close();
     },
   };
-  return served;
-}
-
-/**
- * Makes this process a shim. `ready` is called once the socket takes connections (bootstrap.json is written then), `failed`
- * when that could not be had. Returns at once; the event loop does the rest.
- */
-export function becomeShim(parameters: ShimParameters, ready: (bootstrap: ShimBootstrap) => void, failed: (error: unknown) => void): void {
-  const log = new ShimLog(parameters.bundle, parameters.debug === true);
-  surviveMistakes(log);
-  leaveParent(`berth-shim ${parameters.namespace}/${parameters.id}`);
-  const { server } = serveTasks(
-    parameters,
-    async (served) => {
-      await served.end();
-      log.write('debug', 'shim ends');
-      exitNow(0);
-    },
-    log,
-  );
+  server.register(TaskV3, service).register(TaskV2, service);
   const address = socketPath(parameters);
   mkdirSync(parameters.socketDir, { recursive: true, mode: 0o711 });
   // A socket file without its shim is left by SIGKILL; ids are unique, so no living shim has this one.
@@ -86,13 +87,13 @@ export function becomeShim(parameters: ShimParameters, ready: (bootstrap: ShimBo
   listener.once('listening', () => {
     const bootstrap: ShimBootstrap = { pid: process.pid, address, protocol: 'ttrpc', version: 3 };
     try {
-      writeWhole(join(parameters.bundle, PARAMETERS), parameters);
-      writeBootstrap(parameters.bundle, bootstrap);
+      writeBootstrap(parameters, bootstrap);
       ready(bootstrap);
     } catch (error) {
       failed(error);
     }
   });
+  return shim;
 }
 
 /** `<socket dir>/<hash>`: short, and the same for the same container each time. */
@@ -107,23 +108,23 @@ export function socketPath({ socketDir, namespace, id }: Pick<ShimParameters, 's
   return path;
 }
 
-/** What containerd reads to find a shim again. Whole or not at all, for it may be read at any moment. */
-function writeBootstrap(bundle: string, { address, protocol, version, pid }: ShimBootstrap): void {
-  writeWhole(join(bundle, 'bootstrap.json'), { version, address: `unix://${address}`, protocol, pid });
+/**
+ * What containerd reads to find a shim again, with what `delete` needs to know of one that is gone. Whole or not at all, for it
+ * may be read at any moment.
+ */
+function writeBootstrap(parameters: ShimParameters, { address, protocol, version, pid }: ShimBootstrap): void {
+  const path = join(parameters.bundle, BOOTSTRAP);
+  writeFileSync(`${path}.tmp`, JSON.stringify({ version, address: `unix://${address}`, protocol, pid, shim: parameters }));
+  renameSync(`${path}.tmp`, path);
 }
 
-/** What the shim of a bundle was started with; undefined where there was none. */
+/** What the shim of a bundle was started with; undefined where there was none, or where containerd wrote the file anew. */
 export function readParameters(bundle: string): ShimParameters | undefined {
   try {
-    return JSON.parse(readFileSync(join(bundle, PARAMETERS), 'utf8')) as ShimParameters;
+    return (JSON.parse(readFileSync(join(bundle, BOOTSTRAP), 'utf8')) as { shim?: ShimParameters }).shim;
   } catch {
     return undefined;
   }
-}
-
-function writeWhole(path: string, document: unknown): void {
-  writeFileSync(`${path}.tmp`, JSON.stringify(document));
-  renameSync(`${path}.tmp`, path);
 }
 
 /** A container must not die, nor be forgotten, of a mistake in here. */

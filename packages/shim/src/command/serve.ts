@@ -18,7 +18,7 @@ export function serve(): void {
     exitNow(1);
   };
   try {
-    becomeShim(parent.read() as ShimParameters, (bootstrap) => report({ ok: true, bootstrap }), failed);
+    becomeShim(parent.read() as ShimParameters, { ready: (bootstrap) => report({ ok: true, bootstrap }), failed });
   } catch (error) {
     failed(error);
   }

@@ -15,7 +15,9 @@ import { type Stub, TtrpcClient } from '@berth/rpc/ttrpc/client';
 import { TtrpcServer } from '@berth/rpc/ttrpc/server';
 import { setChildSubreaper } from '@berth/sys/process';
 import { formatTraceparent, newSpanId, newTraceId, TRACEPARENT } from '@berth/trace/context';
-import { type ServedTasks, serveTasks } from '../shim.ts';
+import { ShimLog } from '../process/shim-log.ts';
+import { type ServedShim, serveShim } from '../shim.ts';
+import type { ShimBootstrap, ShimParameters } from '../zygote/protocol.ts';
 import { drySpec } from './dry-spec.ts';
 import { tinyProgram } from './tiny-program.ts';
 
@@ -50,17 +52,17 @@ async function live(root: string, id: string): Promise<void> {
   const ttrpcAddress = join(bundle, 'e');
   const events = new TtrpcServer().register(Events, { forward: () => ({}) });
   events.listen(ttrpcAddress);
-  const served = serveTasks(
-    { namespace: 'warm', id, bundle, ttrpcAddress, runtimeRoot: join(root, 'runtime'), socketDir: bundle, traceDir: join(root, 'traces') },
-    () => {},
-  );
+  const parameters: ShimParameters = { namespace: 'warm', id, bundle, ttrpcAddress, runtimeRoot: join(root, 'runtime'), socketDir: join(root, 's'), traceDir: join(root, 'traces') };
+  let shim: ServedShim | undefined;
   try {
-    const listener = served.server.listen(join(bundle, 's'));
-    await new Promise((resolve) => listener.once('listening', resolve));
-    using client = await TtrpcClient.connect(join(bundle, 's'));
+    const { address } = await new Promise<ShimBootstrap>((ready, failed) => {
+      shim = serveShim(parameters, new ShimLog(bundle, false), { ready, failed, shutdown: () => {} });
+    });
+    using client = await TtrpcClient.connect(address);
     await drive(client, bundle, id, spec);
   } finally {
-    await end(served, events);
+    await shim?.end();
+    events.close();
   }
 }
 
@@ -107,11 +109,6 @@ function attach(path: string): Promise<void> {
     socket.write('{"stdin":true,"stdout":true,"stderr":true}\n');
     socket.resume().on('error', () => {}).on('close', () => resolve());
   });
-}
-
-async function end(served: ServedTasks, events: TtrpcServer): Promise<void> {
-  await served.end();
-  events.close();
 }
 
 /** Lets closing handles close: a few turns of the event loop. */
