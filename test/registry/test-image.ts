@@ -28,12 +28,16 @@ export interface StoredImage {
 }
 
 /** Puts `image` under `reference` (host/name:tag); without a tag only under its digest. */
-export async function storeImage(reference: string, image: TestImage): Promise<StoredImage> {
+export function storeImage(reference: string, image: TestImage): Promise<StoredImage> {
+  return storeArchives(reference, image, image.layers.map(tar));
+}
+
+/** As above, with layers that are archives already. */
+export async function storeArchives(reference: string, image: TestImage, archives: readonly Buffer[]): Promise<StoredImage> {
   using repository = await openRepository(reference);
   const layers: Descriptor[] = [];
   const diffIds: Digest[] = [];
-  for (const entries of image.layers) {
-    const archive = tar(entries);
+  for (const archive of archives) {
     diffIds.push(digestOf(archive));
     layers.push(await storeBlob(repository, packed(archive, image.compression ?? 'gzip'), layerType(image)));
   }
