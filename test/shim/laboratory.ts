@@ -1,6 +1,6 @@
 // A place for shims: throw-away directories, a busybox root filesystem, a listener for events, and the certainty that nothing is
 // left of it. Everything has its own names, for suites run side by side.
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { basename, join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -146,6 +146,7 @@ export class Laboratory {
       client.close();
       if (alive(pid)) process.kill(pid, 'SIGKILL');
       await eventually(() => !alive(pid), `the end of shim ${pid}`);
+      if (!existsSync(join(this.root, 'runtime', id))) continue;
       await deleteDeadShim({ namespace: NAMESPACE, id, bundle, socketDir: join(this.root, 's'), runtimeRoot: join(this.root, 'runtime') });
     }
     this.unlisten();
