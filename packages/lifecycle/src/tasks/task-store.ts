@@ -42,6 +42,8 @@ export class TaskStore {
   readonly #tasks = new Map<string, Task>();
   /** Keys of tasks that are being made or cleaned up. */
   readonly #busy = new Set<string>();
+  /** Shims of deleted tasks that are about to end, by the task's key: the next shim of that id would have the same socket. */
+  readonly #ending = new Map<string, Promise<void>>();
 
   constructor(options: TaskStoreOptions) {
     this.#options = options;
@@ -72,6 +74,7 @@ export class TaskStore {
     const shims = this.#options.shims.of(runtime);
     this.#busy.add(key);
     try {
+      await this.#ending.get(key);
       const bundle = bundles.create(namespace, id, runtime, wanted.config);
       let task: Task | undefined;
       try {
@@ -97,12 +100,13 @@ export class TaskStore {
     }
   }
 
-  /** Forgets a task that its shim has deleted, and ends the shim. */
-  async remove(task: Task): Promise<void> {
-    task.ending = true;
-    this.#tasks.delete(`${task.namespace}/${task.id}`);
-    await task.release();
+  /** Forgets a task that its shim has deleted. The shim ends behind the caller's back. */
+  remove(task: Task): void {
+    const key = `${task.namespace}/${task.id}`;
+    this.#tasks.delete(key);
     this.#options.bundles.remove(task.bundle);
+    const ending = task.release().finally(() => this.#ending.delete(key));
+    this.#ending.set(key, ending);
   }
 
   /** Finds the tasks of before this process: those whose shim answers go on, the others are cleaned up. */
@@ -112,9 +116,10 @@ export class TaskStore {
   }
 
   /** Lets go of every shim; their containers live on. */
-  disconnect(): void {
+  async disconnect(): Promise<void> {
     for (const task of this.#tasks.values()) task.disconnect();
     this.#tasks.clear();
+    await Promise.all(this.#ending.values());
   }
 
   async #recoverOne(bundle: Bundle): Promise<boolean> {

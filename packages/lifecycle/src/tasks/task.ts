@@ -1,6 +1,6 @@
 // One task, seen from this service: the connection to its shim. The shim knows everything else; nothing is remembered here that it
 // could be asked. A shim whose connection breaks is dead: it never closes one by itself while it has a task.
-import { EngineError } from '@berth/errdefs/engine-error';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Task as TaskV2 } from '@berth/rpc/gen/containerd/runtime/task/v2/shim';
 import { Task as TaskV3 } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
 import { type CallOptions, type Stub, TtrpcClient } from '@berth/rpc/ttrpc/client';
@@ -8,6 +8,10 @@ import { NAMESPACE } from '@berth/rpc/ttrpc/message';
 import { formatTraceparent, TRACEPARENT } from '@berth/trace/context';
 import type { Span } from '@berth/trace/tracer';
 import type { Bundle, ShimAddress } from './bundle.ts';
+
+/** Milliseconds for the answer to Shutdown, and from there to the end of the connection. */
+const SHUTDOWN_TIMEOUT = 5000;
+const HANG_UP_TIMEOUT = 1000;
 
 export class Task {
   readonly bundle: Bundle;
@@ -52,14 +56,15 @@ export class Task {
     return this.#client.closed();
   }
 
-  /** Asks the shim to end, and lets go of it. */
+  /** Asks the shim to end, and waits until its socket is free: it takes that away before it hangs up. */
   async release(): Promise<void> {
     this.ending = true;
+    const gone = this.#client.closed();
     try {
-      await this.api.shutdown({ id: this.id, now: true }, { ...this.options(), timeout: 5000 });
-    } catch (error) {
-      // It may close the connection before the answer is out.
-      if (!(error instanceof EngineError)) throw error;
+      await this.api.shutdown({ id: this.id, now: true }, { ...this.options(), timeout: SHUTDOWN_TIMEOUT });
+      await Promise.race([gone, delay(HANG_UP_TIMEOUT, undefined, { ref: false })]);
+    } catch {
+      // It hung up before its answer was out, or it hangs: what it leaves is cleaned up by its bundle.
     } finally {
       this.#client.close();
     }

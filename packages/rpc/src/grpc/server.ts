@@ -57,7 +57,7 @@ export class GrpcServer {
   }
 
   /** Refuses new calls, waits `grace` milliseconds for those under way, then ends them. */
-  close(grace = 1000): Promise<void> {
+  close(grace = 100): Promise<void> {
     return new Promise((resolve) => {
       const force = setTimeout(() => {
         this.#server.forceShutdown();
