@@ -26,6 +26,7 @@ import type { Logger } from 'pino';
 import { ContainerStore } from './containers/container-store.ts';
 import { EventExchange } from './events/exchange.ts';
 import type { Settings } from './flags.ts';
+import { CollectionSchedule } from './gc/schedule.ts';
 import { plugins } from './introspection/plugin.ts';
 import { LeaseStore } from './leases/lease-store.ts';
 import { openDatabase } from './metadata/database.ts';
@@ -89,10 +90,15 @@ export async function startService(settings: Settings, log: Logger): Promise<{ s
       root: settings.root,
       database,
       leases,
-      publish: (namespace, topic, event) => events.publish(namespace, topic, event),
+      publish(namespace, topic, event) {
+        events.publish(namespace, topic, event);
+        if (topic === '/images/delete') garbage.soon();
+      },
       ensureNamespace: (namespace) => namespaces.ensure(namespace),
     }),
   );
+  const garbage = undo.use(new CollectionSchedule(() => storage.collect(), (error) => log.error({ err: error }, 'garbage was not collected')));
+  const collect = () => garbage.now();
   const debug = settings.logLevel === 'debug' || settings.logLevel === 'trace';
   const berth = new BerthShims({ zygote, eventsAddress, runtimeRoot: join(settings.state, 'runtime'), socketDir: join(settings.state, 's'), debug });
   const shims = new ShimsByRuntime(
@@ -122,7 +128,6 @@ export async function startService(settings: Settings, log: Logger): Promise<{ s
   const grpc = new GrpcServer({
     onCall: debug ? (path, milliseconds, error) => log.debug({ path, ms: Math.round(milliseconds * 100) / 100, error: error instanceof Error ? error.message : undefined }, 'call') : undefined,
   });
-  const collect = async () => void (await storage.collect());
   const services = [Version, Health, Namespaces, Containers, Leases, Events, Introspection, Tasks, Content, Images, Snapshots, Diff, Streaming, Transfer];
   const names = services.map((service) => service.name);
   grpc
@@ -130,7 +135,7 @@ export async function startService(settings: Settings, log: Logger): Promise<{ s
     .register(Health, healthService(new Set(names)))
     .register(Namespaces, namespacesService(namespaces, events))
     .register(Containers, containersService({ store: containers, namespaces, tasks, events }))
-    .register(Leases, leasesService({ store: leases, namespaces, collect }))
+    .register(Leases, leasesService({ store: leases, namespaces, collect, collectSoon: () => garbage.soon() }))
     .register(Events, eventsService(events))
     .register(Introspection, introspectionService({ uuid: serverUuid(settings.root), plugins: plugins(settings.root, [...storage.snapshotters.keys()], names), version: VERSION }))
     .register(Content, contentService((scope) => storage.content.in(scope)))
@@ -149,6 +154,7 @@ export async function startService(settings: Settings, log: Logger): Promise<{ s
           (await storage.snapshotter({ namespace }, snapshotter).mounts(snapshotKey)).map(({ type, source, target = '', options }) => ({ type, source, target, options })),
       }),
     );
+  garbage.soon();
   await grpc.listen(settings.address);
   undo.defer(() => grpc.close());
   protectSocket(settings.address);

@@ -13,9 +13,11 @@ export interface LeasesServiceOptions {
   namespaces: NamespaceStore;
   /** Collects garbage; resolves when it is gone. */
   collect(): Promise<unknown>;
+  /** Collects it in a moment. */
+  collectSoon(): void;
 }
 
-export function leasesService({ store, namespaces, collect }: LeasesServiceOptions): Implementation<typeof Leases> {
+export function leasesService({ store, namespaces, collect, collectSoon }: LeasesServiceOptions): Implementation<typeof Leases> {
   return {
     create({ id, labels }, call) {
       const namespace = namespaceOf(call);
@@ -25,6 +27,7 @@ export function leasesService({ store, namespaces, collect }: LeasesServiceOptio
     async delete({ id, sync }, call) {
       store.delete(namespaceOf(call), id);
       if (sync) await collect();
+      else collectSoon();
       return {};
     },
     list: ({ filters }, call) => ({ leases: store.list(namespaceOf(call), filters).map(messageOf) }),
