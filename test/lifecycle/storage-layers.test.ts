@@ -130,6 +130,17 @@ for (const name of ['overlayfs', 'native']) {
       assert.equal(inMounts(mounts, "stat -c '%a %u:%g' home new new/deep; ls home"), '750 7:8\n755 0:0\n755 0:0\na\nb\n');
     });
 
+    it('an opaque directory is emptied of what is below, and what its links point to is left alone', async () => {
+      await using fixture = openStorage();
+      const mounts = await unpacked(
+        fixture,
+        name,
+        [directory('keep'), file('keep/x', ''), directory('e'), file('e/old', '')],
+        [directory('e', { mode: 0o700, uid: 3 }), symlink('e/link', '../keep'), file('e/.wh..wh..opq', ''), file('e/.wh.link', '')],
+      );
+      assert.equal(inMounts(mounts, "ls e keep; stat -c '%a %u' e"), 'e:\nlink\n\nkeep:\nx\n700 3\n');
+    });
+
     it('types may change between layers', async () => {
       await using fixture = openStorage();
       const mounts = await unpacked(

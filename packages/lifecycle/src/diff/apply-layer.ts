@@ -9,8 +9,9 @@ import { adoptDirectories } from './adopt-directories.ts';
 import { failure } from './call-failure.ts';
 import { decompress } from './decompress.ts';
 import type { Applied } from './differ.ts';
-import { LayerWriter, type WhiteoutMode } from './layer-writer.ts';
+import { LayerWriter } from './layer-writer.ts';
 import { MountedTree } from './private-mount.ts';
+import type { WhiteoutMode } from './whiteouts.ts';
 
 export interface ApplyJob {
   kind: 'apply';

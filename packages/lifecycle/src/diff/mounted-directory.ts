@@ -2,7 +2,7 @@
 // overlay's upper directory and its lower ones, or the source of a bind mount.
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Mount } from '../snapshots/snapshotter.ts';
-import type { WhiteoutMode } from './layer-writer.ts';
+import type { WhiteoutMode } from './whiteouts.ts';
 
 export interface SnapshotDirectories {
   /** What may be written to; undefined for a read-only mount. */
