@@ -1,13 +1,14 @@
 // Images through the docker client: pull, push, import, tag, list, inspect, history, remove, prune and login, against berthd and
 // docker-registry. What docker prints is what dockerd would have it print.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { zstdCompressSync } from 'node:zlib';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { digestOf } from '@berth/oci/digest';
 import { Berthd } from '../harness/berthd.ts';
 import { busyboxRootfs } from '../harness/busybox.ts';
@@ -225,12 +226,43 @@ test('removing: names, prefixes, and the containers that forbid it', async () =>
 });
 
 test('what was removed is gone from the disk', async () => {
-  await imported('collected');
-  const size = async () => Number((await docker('system', 'df', '--format', '{{if eq .Type "Images"}}{{.TotalCount}}{{end}}')).trim());
-  const count = await size();
+  const blobs = () => new Set(readdirSync(join(daemon.dataRoot, 'lifecycle/io.containerd.content.v1.content/blobs/sha256')));
+  const before = blobs();
+  const id = await imported('collected', `LABEL unique=${randomBytes(8).toString('hex')}`);
+  assert.ok(blobs().has(id.slice(7)));
   await docker('rmi', 'collected');
-  await sleep(50);
-  assert.equal(await size(), count - 1);
+  assert.deepEqual(blobs().difference(before), new Set());
+});
+
+test('saved images come back with their ids and names', async () => {
+  const first = await imported('saved:1', 'CMD ["first"]');
+  const second = await imported('saved:2', 'CMD ["second"]');
+  const path = join(daemon.directory, 'saved.tar');
+  await docker('save', '-o', path, 'saved');
+  const names = execFileSync('tar', ['-tf', path], { encoding: 'utf8' }).split('\n');
+  for (const name of ['manifest.json', 'index.json', 'oci-layout', `blobs/sha256/${first.slice(7)}`]) assert.ok(names.includes(name), name);
+  await docker('rmi', 'saved:1', 'saved:2');
+  assert.equal(await docker('load', '-q', '-i', path), 'Loaded image: saved:1\nLoaded image: saved:2\n');
+  assert.equal((await docker('image', 'inspect', '-f', '{{.Id}}', 'saved:1', 'saved:2')).trim(), `${first}\n${second}`);
+  assert.equal((await docker('run', '--rm', '--network', 'none', 'saved:2', '/bin/echo', 'loaded')).trim(), 'loaded');
+  await docker('rmi', 'saved:1', 'saved:2');
+  const packed = gzipSync(readFileSync(path));
+  const loaded = await daemon.docker(['load'], { input: packed });
+  assert.match(loaded.stdout, /Loaded image: saved:1/);
+  await docker('rmi', 'saved:1', 'saved:2');
+  assert.match(await refused('save', 'nowhere'), /No such image: nowhere/);
+  assert.match((await daemon.docker(['load'], { input: Buffer.alloc(10_240) })).stderr, /the archive holds no image/);
+});
+
+test('a pull whose client goes away stops, and the next one finishes', async () => {
+  const name = `${registry.host}/large:1`;
+  await storeImage(name, { family: 'oci', compression: 'none', layers: [[{ name: 'large', body: randomBytes(60_000_000) }]] });
+  const cut = await daemon.docker(['pull', name], { timeout: 250 });
+  assert.equal(cut.code, -1);
+  assert.equal((await docker('images', '-q', name)).trim(), '');
+  await docker('pull', '-q', name);
+  assert.doesNotMatch(daemon.log, /unhandled|uncaught/);
+  await docker('rmi', name);
 });
 
 test('login and a private repository', async () => {

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { chainIds, type Digest } from '@berth/oci/digest';
-import { type Descriptor, type ImageConfig, type Manifest, MEDIA_TYPE } from '@berth/oci/image-spec';
+import { type Descriptor, type ImageConfig, type Manifest, MEDIA_TYPE, parseImageConfig } from '@berth/oci/image-spec';
 import type { ImageServices } from './image-services.ts';
 
 const CONTENT_LABEL = 'containerd.io/gc.ref.content';
@@ -26,15 +26,46 @@ export async function addArchiveLayer(
   archive: AsyncIterable<Uint8Array>,
   signal?: AbortSignal,
 ): Promise<Layer> {
-  const { mediaType, rest } = await sniff(archive);
+  const { mediaType, rest } = await sniffLayer(archive);
   const written = await services.write(rest, { lease, ...(signal ? { signal } : {}) });
   const descriptor = { mediaType, ...written };
+  return { descriptor, ...(await applyLayer(services, lease, parent, descriptor, signal)) };
+}
+
+/** Unpacks an archive of the content store above `parent`, unless the snapshot that `expected` promises is there. */
+export async function unpackLayer(
+  services: ImageServices,
+  lease: string,
+  parent: string,
+  descriptor: Descriptor,
+  expected: Digest,
+): Promise<{ diffId: Digest; existed: boolean }> {
+  const chainId = chainIdOf(parent, expected);
+  try {
+    await services.snapshots.stat({ snapshotter: services.snapshotter, key: chainId });
+    await keepSnapshot(services, lease, chainId);
+    return { diffId: expected, existed: true };
+  } catch (error) {
+    if (!isKind(error, 'NotFound')) throw error;
+  }
+  const { diffId } = await applyLayer(services, lease, parent, descriptor);
+  return { diffId, existed: false };
+}
+
+async function applyLayer(
+  services: ImageServices,
+  lease: string,
+  parent: string,
+  diff: Descriptor,
+  signal?: AbortSignal,
+): Promise<Pick<Layer, 'diffId' | 'chainId'>> {
   const key = `import-${randomUUID()}`;
   const { mounts } = await services.snapshots.prepare({ snapshotter: services.snapshotter, key, parent }, { lease });
   try {
-    const { applied } = await services.diff.apply({ diff: descriptor, mounts }, { lease, ...(signal ? { signal } : {}) });
+    const message = { ...diff, annotations: diff.annotations ?? {} };
+    const { applied } = await services.diff.apply({ diff: message, mounts }, { lease, ...(signal ? { signal } : {}) });
     const diffId = applied?.digest as Digest;
-    return { descriptor, diffId, chainId: await commitSnapshot(services, lease, key, parent, diffId) };
+    return { diffId, chainId: await commitSnapshot(services, lease, key, parent, diffId) };
   } catch (error) {
     await services.snapshots.remove({ snapshotter: services.snapshotter, key }).catch(() => {});
     throw error;
@@ -76,10 +107,11 @@ export async function packLayer(
 export async function saveImage(
   services: ImageServices,
   lease: string,
-  image: { config: ImageConfig; layers: readonly Descriptor[]; names?: readonly string[]; labels?: Record<string, string> },
+  image: { config: ImageConfig | Buffer; layers: readonly Descriptor[]; names?: readonly string[]; labels?: Record<string, string> },
 ): Promise<{ id: Digest; manifest: Descriptor }> {
-  const configBytes = Buffer.from(JSON.stringify(image.config));
-  const chainId = chainIds(image.config.rootfs.diff_ids).at(-1);
+  // A configuration that came as bytes keeps them: they are the image's id.
+  const configBytes = Buffer.isBuffer(image.config) ? image.config : Buffer.from(JSON.stringify(image.config));
+  const chainId = chainIds(parseImageConfig(configBytes).rootfs.diff_ids).at(-1);
   const configLabels: Record<string, string> = chainId === undefined ? {} : { [`${SNAPSHOT_LABEL}.${services.snapshotter}`]: chainId };
   const id = await services.put(configBytes, { lease, labels: configLabels });
   const document: Manifest = {
@@ -124,16 +156,24 @@ export function isDanglingName(name: string): boolean {
 
 async function commitSnapshot(services: ImageServices, lease: string, key: string, parent: string, diffId: Digest): Promise<Digest> {
   const { snapshotter } = services;
-  const chainId = parent === '' ? diffId : (chainIds([parent, diffId])[1] as Digest);
+  const chainId = chainIdOf(parent, diffId);
   try {
     await services.snapshots.commit({ snapshotter, name: chainId, key }, { lease });
   } catch (error) {
     if (!isKind(error, 'AlreadyExists')) throw error;
     // The same layer on the same parent is there already.
     await services.snapshots.remove({ snapshotter, key });
-    await services.leases.addResource({ id: lease, resource: { id: chainId, type: `snapshots/${snapshotter}` } });
+    await keepSnapshot(services, lease, chainId);
   }
   return chainId;
+}
+
+async function keepSnapshot(services: ImageServices, lease: string, chainId: string): Promise<void> {
+  await services.leases.addResource({ id: lease, resource: { id: chainId, type: `snapshots/${services.snapshotter}` } });
+}
+
+function chainIdOf(parent: string, diffId: Digest): Digest {
+  return parent === '' ? diffId : (chainIds([parent, diffId])[1] as Digest);
 }
 
 /** A Docker manifest names Docker's layer types, which is what every registry and engine takes; zstd has none there. */
@@ -148,7 +188,7 @@ function dockerLayer(layer: Descriptor): Descriptor {
 }
 
 /** An archive's media type by its magic number, and the archive whole again. */
-async function sniff(archive: AsyncIterable<Uint8Array>): Promise<{ mediaType: string; rest: AsyncIterable<Uint8Array> }> {
+export async function sniffLayer(archive: AsyncIterable<Uint8Array>): Promise<{ mediaType: string; rest: AsyncIterable<Uint8Array> }> {
   const iterator = archive[Symbol.asyncIterator]();
   const held: Uint8Array[] = [];
   let head = Buffer.alloc(0);
@@ -162,10 +202,11 @@ async function sniff(archive: AsyncIterable<Uint8Array>): Promise<{ mediaType: s
     yield* held;
     yield* { [Symbol.asyncIterator]: () => iterator };
   })();
-  return { mediaType: mediaTypeOf(head), rest };
+  return { mediaType: layerTypeOf(head), rest };
 }
 
-function mediaTypeOf(head: Buffer): string {
+/** A layer's media type by its first bytes; InvalidArgument for a compression that is not read. */
+export function layerTypeOf(head: Buffer): string {
   const starts = (hex: string) => head.subarray(0, hex.length / 2).toString('hex') === hex;
   if (starts('1f8b')) return MEDIA_TYPE.dockerLayerGzip;
   if (starts('28b52ffd')) return MEDIA_TYPE.ociLayerZstd;

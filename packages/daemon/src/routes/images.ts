@@ -1,5 +1,6 @@
 // The Engine API's images, and what it asks registries: paths, parameters and status codes. What they do is in ../images.
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { Filters } from '@berth/api/filters';
 import type { AuthConfig, ImageSummary } from '@berth/api/image';
 import { EngineError } from '@berth/errdefs/engine-error';
@@ -10,6 +11,7 @@ import type { ImageContext } from '../images/image-context.ts';
 import { importImage } from '../images/import-image.ts';
 import { imageHistory, inspectImage } from '../images/inspect-image.ts';
 import { IMAGE_FILTERS, listImages } from '../images/list-images.ts';
+import { loadImages } from '../images/load-images.ts';
 import { ProgressOutput } from '../images/progress-output.ts';
 import { PRUNE_FILTERS, pruneImages } from '../images/prune-images.ts';
 import { pullImage } from '../images/pull-image.ts';
@@ -17,8 +19,9 @@ import { pushImage } from '../images/push-image.ts';
 import { authOf, credentialsOf } from '../images/registry-auth.ts';
 import { inspectDistribution, login } from '../images/registry-login.ts';
 import { removeImage } from '../images/remove-image.ts';
+import { saveImages } from '../images/save-images.ts';
 import { tagImage } from '../images/tag-image.ts';
-import { clientGone, sendEmpty, sendJson } from '../server/reply.ts';
+import { beginStream, clientGone, sendEmpty, sendJson } from '../server/reply.ts';
 import { jsonBody, parameter, query, queryBoolean, queryList, requestState, speaksAtLeast } from '../server/request.ts';
 
 const AUTH_CONFIG = {
@@ -55,6 +58,16 @@ export function imageRoutes(context: ImageContext): Router {
 
   router.post('/images/prune', async (request, response) => {
     sendJson(response, 200, await pruneImages(context, Filters.parse(query(request, 'filters'), PRUNE_FILTERS)));
+  });
+
+  router.get('/images/get', (request, response) => save(context, queryList(request, 'names'), response));
+
+  router.get('/images/*name/get', (request, response) => save(context, [parameter(request, 'name')], response));
+
+  router.post('/images/load', async (request, response) => {
+    const output = new ProgressOutput(response);
+    const quiet = queryBoolean(request, 'quiet');
+    await output.during(() => loadImages(context, { archive: request, quiet, signal: clientGone(response) }, output.write));
   });
 
   router.get('/images/search', () => {
@@ -116,6 +129,12 @@ export function imageRoutes(context: ImageContext): Router {
   });
 
   return router;
+}
+
+async function save(context: ImageContext, names: readonly string[], response: Response): Promise<void> {
+  const archive = saveImages(context, names);
+  beginStream(response, 'application/x-tar');
+  await pipeline(archive, response);
 }
 
 async function pull(context: ImageContext, request: Request, response: Response, output: ProgressOutput): Promise<void> {

@@ -1,0 +1,97 @@
+// GET /images/get: images as one archive, an OCI image layout with Docker's manifest.json beside it, which is what docker itself
+// saves since version 25. Blobs are the content store's, so loading them gives the same digests.
+import type { Digest } from '@berth/oci/digest';
+import { encodedOf } from '@berth/oci/digest';
+import { type Descriptor, parseManifestDocument } from '@berth/oci/image-spec';
+import { familiar, parseReference, tryParseReference } from '@berth/oci/reference';
+import { tarEntry } from '@berth/oci/tar/entry';
+import { tarEnd, tarHeader, tarPadding } from '@berth/oci/tar/writer';
+import type { Image } from './image.ts';
+import { noSuchImage } from './image-catalog.ts';
+import { emitImageEvent, type ImageContext } from './image-context.ts';
+import type { ImageServices } from './image-services.ts';
+
+interface Chosen {
+  image: Image;
+  /** Full names to save it under. */
+  names: string[];
+}
+
+/** The archive's bytes. Every name is looked up before the first of them. */
+export function saveImages(context: ImageContext, names: readonly string[]): AsyncGenerator<Uint8Array> {
+  const chosen = choose(context, names);
+  for (const { image } of chosen) emitImageEvent(context, 'save', image.id, image, image.id);
+  return archiveOf(context.services, chosen);
+}
+
+function choose(context: ImageContext, names: readonly string[]): Chosen[] {
+  const byId = new Map<Digest, Chosen>();
+  const add = (image: Image, name: string | undefined) => {
+    const entry = byId.get(image.id) ?? { image, names: [] };
+    if (name !== undefined && !entry.names.includes(name)) entry.names.push(name);
+    byId.set(image.id, entry);
+  };
+  for (const text of names) {
+    const reference = tryParseReference(text);
+    const tags = context.catalog.all().flatMap((image) => image.repoTags.map((tag) => ({ image, tag, parsed: parseReference(tag) })));
+    // A repository without a tag means all of its tags.
+    const all =
+      reference?.tag === undefined && reference?.digest === undefined
+        ? tags.filter(({ parsed }) => parsed.domain === reference?.domain && parsed.path === reference.path)
+        : [];
+    for (const { image, tag } of all) add(image, tag);
+    if (all.length > 0) continue;
+    const image = context.catalog.find(text);
+    if (!image) throw noSuchImage(text);
+    add(image, reference?.tag !== undefined && image.repoTags.includes(familiar(reference)) ? familiar(reference) : undefined);
+  }
+  return [...byId.values()];
+}
+
+async function* archiveOf(services: ImageServices, chosen: readonly Chosen[]): AsyncGenerator<Uint8Array> {
+  const written = new Set<string>();
+  const index: Descriptor[] = [];
+  const manifests: { Config: string; RepoTags: string[] | null; Layers: string[] }[] = [];
+  for (const directory of ['blobs', 'blobs/sha256']) yield tarHeader(tarEntry({ type: 'directory', name: directory, mode: 0o755 }));
+  for (const { image, names } of chosen) {
+    const document = parseManifestDocument(await services.read(image.manifest.digest), image.manifest.mediaType);
+    if (document.kind !== 'manifest') continue;
+    const { config, layers } = document.manifest;
+    for (const blob of [image.manifest, config, ...layers]) {
+      if (written.has(blob.digest)) continue;
+      written.add(blob.digest);
+      yield* blobMember(services, blob);
+    }
+    manifests.push({
+      Config: blobName(config.digest),
+      RepoTags: names.length > 0 ? names : null,
+      Layers: layers.map((layer) => blobName(layer.digest)),
+    });
+    const annotated = names.map((name) => ({ ...image.manifest, annotations: annotationsOf(name) }));
+    index.push(...(annotated.length > 0 ? annotated : [image.manifest]));
+  }
+  yield file('index.json', JSON.stringify({ schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests: index }));
+  yield file('manifest.json', JSON.stringify(manifests));
+  yield file('oci-layout', JSON.stringify({ imageLayoutVersion: '1.0.0' }));
+  yield tarEnd();
+}
+
+function annotationsOf(name: string): Record<string, string> {
+  const { domain, path, tag = 'latest' } = parseReference(name);
+  return { 'io.containerd.image.name': `${domain}/${path}:${tag}`, 'org.opencontainers.image.ref.name': tag };
+}
+
+async function* blobMember(services: ImageServices, blob: Descriptor): AsyncGenerator<Uint8Array> {
+  yield tarHeader(tarEntry({ type: 'file', name: blobName(blob.digest), mode: 0o644, size: blob.size }));
+  for await (const { data } of services.content.read({ digest: blob.digest })) yield data;
+  yield tarPadding(blob.size);
+}
+
+function file(name: string, text: string): Buffer {
+  const bytes = Buffer.from(text);
+  return Buffer.concat([tarHeader(tarEntry({ type: 'file', name, mode: 0o644, size: bytes.length })), bytes, tarPadding(bytes.length)]);
+}
+
+function blobName(digest: string): string {
+  return `blobs/sha256/${encodedOf(digest)}`;
+}
