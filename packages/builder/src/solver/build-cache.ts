@@ -1,0 +1,59 @@
+// The layer cache: which state an instruction led to from which state, with which files. An entry names what it needs; whether that
+// still exists is for the backend to say.
+//
+// Used in the daemon. One file an entry, written whole and renamed, so that a crash leaves nothing half.
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ImageState } from './backend.ts';
+import { stateId } from './image-state.ts';
+
+/** Part of every key: raise it when the same instruction would lead to something else. */
+const VERSION = 1;
+
+export class BuildCache {
+  readonly #directory: string;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  get(key: string): ImageState | undefined {
+    const path = join(this.#directory, `${key}.json`);
+    try {
+      const state = JSON.parse(readFileSync(path, 'utf8')) as ImageState;
+      const now = new Date();
+      utimesSync(path, now, now);
+      return state;
+    } catch {
+      return undefined;
+    }
+  }
+
+  put(key: string, state: ImageState): void {
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    const temporary = join(this.#directory, `.${key}.${process.pid}`);
+    writeFileSync(temporary, JSON.stringify(state), { mode: 0o600 });
+    renameSync(temporary, join(this.#directory, `${key}.json`));
+  }
+
+  /** Forgets everything; the number of entries. */
+  clear(): number {
+    const names = this.#names();
+    for (const name of names) rmSync(join(this.#directory, name), { force: true });
+    return names.length;
+  }
+
+  #names(): string[] {
+    try {
+      return readdirSync(this.#directory).filter((name) => name.endsWith('.json'));
+    } catch {
+      return [];
+    }
+  }
+}
+
+/** What an instruction does depends on the state before it, its text with all variables filled in, and the files that it reads. */
+export function cacheKey(before: ImageState, instruction: string, files = ''): string {
+  return createHash('sha256').update(JSON.stringify([VERSION, stateId(before), instruction, files])).digest('hex');
+}

@@ -1,0 +1,197 @@
+// COPY and ADD: what is copied where is decided first (the cache needs to know), and written afterwards.
+//
+// Runs in the daemon. Facts: the Dockerfile reference, "COPY" and "ADD"; wordings are dockerd's.
+import { createHash } from 'node:crypto';
+import { createReadStream, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { posix } from 'node:path';
+import { EngineError } from '@berth/errdefs/engine-error';
+import { toBytes, toText } from '@berth/oci/tar/entry';
+import { archiveKind, extractArchive, SNIFF_SIZE } from '../context/extract.ts';
+import { checksum, DirectoryTree, type FileTree, type TreeFile } from '../context/file-tree.ts';
+import { IgnorePatterns } from '../context/ignore.ts';
+import { baseName, join, type Owner, parentOf, TreeWriter } from '../context/tree-writer.ts';
+import type { CopyInstruction } from '../dockerfile/instruction.ts';
+import { expandText, expandWord, type Lookup } from '../dockerfile/words.ts';
+import { modeOf, ownerOf } from './accounts.ts';
+import { download } from './download.ts';
+
+export interface CopyScope {
+  lookup: Lookup;
+  escape: string;
+  /** Where the files come from: the context, or the stage or image of --from. */
+  source: FileTree;
+  /** The stage's files before this instruction. */
+  target: FileTree;
+  workingDirectory: string;
+  signal: AbortSignal;
+}
+
+interface Source {
+  tree: FileTree;
+  path: string;
+  kind: 'file' | 'directory' | 'archive';
+  /** What it is called in a directory. */
+  name: string;
+}
+
+/** Disposing removes what was downloaded. */
+export interface CopyPlan extends Disposable {
+  /** For history and cache: the kind and checksum of the files, and the place. */
+  text: string;
+  /** Writes below a directory descriptor. */
+  write(root: number): Promise<void>;
+}
+
+export async function planCopy(instruction: CopyInstruction, scope: CopyScope): Promise<CopyPlan> {
+  using cleanup = new DisposableStack();
+  const word = (text: string) => expandWord(text, scope.lookup, scope.escape);
+  const { kind } = instruction;
+  const destination = word(instruction.destination);
+  const exclude = instruction.exclude.length > 0 ? new IgnorePatterns(instruction.exclude.map(word)) : undefined;
+  const owner = instruction.chown === undefined ? undefined : ownerOf(word(instruction.chown), scope.target);
+  const mode = instruction.chmod === undefined ? undefined : modeOf(word(instruction.chmod));
+
+  const sources: Source[] = [];
+  for (const text of instruction.sources) {
+    const heredoc = /^\d*<<-?["']?(\w+)["']?$/.exec(text);
+    if (heredoc) {
+      const document = instruction.heredocs.find(({ name }) => name === heredoc[1]);
+      if (document) sources.push(writtenFile(cleanup, document.name, document.literal ? document.text : expandText(document.text, scope.lookup, scope.escape)));
+    } else if (kind === 'ADD' && /^https?:\/\//.test(word(text))) {
+      sources.push(await downloaded(cleanup, word(text), destination, instruction.checksum, scope.signal));
+    } else {
+      sources.push(...localSources(instruction, word(text), scope.source));
+    }
+  }
+  if (sources.length === 0) throw invalid(`${kind} failed: no source files were specified`);
+  const intoDirectory = /(^|\/)\.?$/.test(destination);
+  if (sources.length > 1 && !intoDirectory) {
+    throw invalid(`When using ${kind} with more than one source file, the destination must be a directory and end with a /`);
+  }
+  const place = placeOf(destination, scope);
+  const owners = instruction.from !== undefined && owner === undefined;
+  const sums: string[] = [];
+  for (const source of sources) sums.push(await checksum(source.tree, source.tree.walk(source.path, exclude), { owners }));
+  const [first] = sources;
+  const sum = sources.length > 1 ? `multi:${createHash('sha256').update(sums.join(',')).digest('hex')}` : `${first?.kind === 'directory' ? 'dir' : 'file'}:${sums[0]}`;
+  const options = [owner && `--chown=${owner.uid}:${owner.gid}`, mode === undefined ? undefined : `--chmod=${mode.toString(8)}`].filter(Boolean);
+  const resources = cleanup.move();
+  return {
+    text: `${[kind, ...options, sum].join(' ')} in ${posix.join('/', toText(place))}${intoDirectory && place !== '' ? '/' : ''} `,
+    write: (root) => writeSources(root, sources, { place, intoDirectory, owner, keepOwners: owners, mode, exclude, target: scope.target }),
+    [Symbol.dispose]: () => resources.dispose(),
+  };
+}
+
+function localSources({ kind, from }: CopyInstruction, text: string, tree: FileTree): Source[] {
+  const clean = posix.normalize(text.replace(/^\/+/, '') || '.');
+  // In an image `..` stops at the root, in a context it would be the client's disk.
+  if (from === undefined && (clean === '..' || clean.startsWith('../'))) throw invalid(`${kind} failed: forbidden path outside the build context: ${text} ()`);
+  const path = clean.replace(/^(\.\.\/)+/, '');
+  const found = tree.find(path);
+  if (found.length === 0) {
+    if (/[*?[]/.test(path)) throw invalid(`${kind} failed: no source files were specified`);
+    if (from !== undefined) throw notFound(`${kind} failed: stat ${path}: file does not exist`);
+    throw notFound(`${kind} failed: file not found in build context or excluded by .dockerignore: stat ${path}: file does not exist`);
+  }
+  return found.map((each): Source => {
+    const name = baseName(each);
+    if (tree.isDirectory(each)) return { tree, path: each, kind: 'directory', name };
+    const archive = kind === 'ADD' && archiveKind(tree.readStart(each, SNIFF_SIZE)) !== undefined;
+    return { tree, path: each, kind: archive ? 'archive' : 'file', name };
+  });
+}
+
+/** Relative to the root, symbolic links resolved as far as they lead somewhere. */
+function placeOf(destination: string, { workingDirectory, target }: CopyScope): string {
+  const path = toBytes(posix.resolve('/', workingDirectory, destination)).slice(1);
+  return target.resolve(path) ?? path;
+}
+
+interface Placement {
+  place: string;
+  intoDirectory: boolean;
+  owner: Owner | undefined;
+  /** From another stage or image, whose owners are meant. */
+  keepOwners: boolean;
+  mode: number | undefined;
+  exclude: IgnorePatterns | undefined;
+  target: FileTree;
+}
+
+const ROOT: Owner = { uid: 0, gid: 0 };
+
+async function writeSources(root: number, sources: readonly Source[], placement: Placement): Promise<void> {
+  const { place, intoDirectory, keepOwners, mode, target } = placement;
+  const exists = target.stat(place) !== undefined;
+  const isDirectory = target.isDirectory(place);
+  for (const source of sources) {
+    const toDirectory = intoDirectory || isDirectory || source.kind !== 'file';
+    if (toDirectory && exists && !isDirectory) throw invalid(`cannot copy to non-directory: /${toText(place)}`);
+    if (source.kind === 'archive') {
+      const stream = createReadStream('', { fd: source.tree.open(source.path), highWaterMark: 1 << 18 });
+      using made = new TreeWriter(root, { owner: placement.owner });
+      made.directory(place);
+      await extractArchive(stream, root, { base: place, owner: placement.owner, mode });
+      continue;
+    }
+    const owner = placement.owner ?? (keepOwners ? undefined : ROOT);
+    using writer = new TreeWriter(root, { base: toDirectory ? place : parentOf(place), owner, mode });
+    if (source.kind === 'directory') writer.directory(place);
+    await copyFiles(source, writer, toDirectory ? source.name : baseName(place), placement.exclude);
+    writer.finish();
+  }
+}
+
+async function copyFiles(source: Source, writer: TreeWriter, fileName: string, exclude: IgnorePatterns | undefined): Promise<void> {
+  const twins = new Map<string, string>();
+  for (const file of source.tree.walk(source.path, exclude)) {
+    const name = source.kind === 'file' ? fileName : file.entry.name;
+    const twin = file.inode === '' ? undefined : twins.get(file.inode);
+    if (twin !== undefined) {
+      writer.entry({ ...file.entry, type: 'hardlink', name, linkName: twin, size: 0 });
+      continue;
+    }
+    if (file.inode !== '') twins.set(file.inode, name);
+    await copyOne(source.tree, file, name, writer);
+  }
+}
+
+async function copyOne(tree: FileTree, { path, entry }: TreeFile, name: string, writer: TreeWriter): Promise<void> {
+  writer.entry({ ...entry, name });
+  if (entry.type !== 'file') return;
+  await tree.copyTo(path, writer.file, entry.size);
+  writer.wrote(entry.size);
+  writer.end();
+}
+
+function temporaryDirectory(cleanup: DisposableStack): string {
+  const directory = mkdtempSync(posix.join(tmpdir(), 'berth-add-'));
+  cleanup.defer(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+function writtenFile(cleanup: DisposableStack, name: string, text: string): Source {
+  const directory = temporaryDirectory(cleanup);
+  writeFileSync(join(directory, name), text, { mode: 0o644 });
+  return { tree: cleanup.use(new DirectoryTree(directory)), path: toBytes(name), kind: 'file', name: toBytes(name) };
+}
+
+async function downloaded(cleanup: DisposableStack, url: string, destination: string, wanted: string | undefined, signal: AbortSignal): Promise<Source> {
+  const name = posix.basename(decodeURIComponent(new URL(url).pathname));
+  if (name === '' && destination.endsWith('/')) throw invalid(`cannot determine filename for source ${url}`);
+  const directory = temporaryDirectory(cleanup);
+  const file = posix.join(directory, 'download');
+  const { modified } = await download(url, file, { checksum: wanted, signal });
+  utimesSync(file, modified, modified);
+  return { tree: cleanup.use(new DirectoryTree(directory)), path: 'download', kind: 'file', name: toBytes(name) };
+}
+
+function invalid(message: string): EngineError {
+  return new EngineError('InvalidArgument', message, { layer: 'builder' });
+}
+
+function notFound(message: string): EngineError {
+  return new EngineError('NotFound', message, { layer: 'builder' });
+}

@@ -1,0 +1,186 @@
+// Carries out the instructions of one stage, each from the cache or for real.
+//
+// Runs in the daemon. Output is the classic builder's, line by line, as clients parse it.
+import { posix } from 'node:path';
+import { EngineError } from '@berth/errdefs/engine-error';
+import { shortDigest } from '@berth/oci/digest';
+import { toBytes } from '@berth/oci/tar/entry';
+import { TreeWriter } from '../context/tree-writer.ts';
+import type { FileTree } from '../context/file-tree.ts';
+import type { Instruction, InstructionOf } from '../dockerfile/instruction.ts';
+import { expandWord } from '../dockerfile/words.ts';
+import type { BuildBackend, BuiltLayer, ImageState, OpenFiles } from './backend.ts';
+import type { BuildArguments } from './build-arguments.ts';
+import { type BuildCache, cacheKey } from './build-cache.ts';
+import { commandLine, configStep } from './config-steps.ts';
+import { planCopy } from './copy-step.ts';
+import { nextState, noOperation, stateId, type Step } from './image-state.ts';
+
+export interface StageContext {
+  backend: BuildBackend;
+  cache: BuildCache;
+  useCache: boolean;
+  /** Intermediate containers are removed after success; said, too. */
+  removeContainers: boolean;
+  arguments: BuildArguments;
+  escape: string;
+  context: FileTree;
+  /** The files of COPY --from. */
+  openFrom(reference: string): Promise<OpenFiles>;
+  output(text: string): void;
+  signal: AbortSignal;
+}
+
+export class StageBuilder {
+  readonly #context: StageContext;
+  /** ARGs that this stage has declared so far. */
+  readonly #declared = new Map<string, string | undefined>();
+  #state: ImageState;
+  #cmdSet = false;
+
+  constructor(state: ImageState, context: StageContext) {
+    this.#state = state;
+    this.#context = context;
+  }
+
+  get state(): ImageState {
+    return this.#state;
+  }
+
+  async run(instruction: Instruction): Promise<void> {
+    this.#context.signal.throwIfAborted();
+    switch (instruction.kind) {
+      case 'ARG':
+        await this.#argument(instruction);
+        break;
+      case 'RUN':
+        await this.#run(instruction);
+        break;
+      case 'COPY':
+      case 'ADD':
+        await this.#copy(instruction);
+        break;
+      case 'WORKDIR':
+        await this.#workingDirectory(instruction.value);
+        break;
+      default:
+        await this.#configure(instruction);
+    }
+    this.#context.output(` ---> ${shortDigest(stateId(this.#state))}\n`);
+  }
+
+  /** Labels of the build request. */
+  async label(labels: Readonly<Record<string, string>>): Promise<void> {
+    const text = `LABEL ${Object.entries(labels).map(([name, value]) => `${name}=${value}`).join(' ')}`;
+    const Labels = { ...this.#state.config.config?.Labels, ...labels };
+    await this.#cached(text, '', async () => ({ createdBy: noOperation(this.#state, ` ${text}`), config: { Labels } }));
+    this.#context.output(` ---> ${shortDigest(stateId(this.#state))}\n`);
+  }
+
+  /** ENV wins over ARG. */
+  readonly #lookup = (name: string): string | undefined => this.#environment(name) ?? this.#declared.get(name);
+
+  #environment(name: string): string | undefined {
+    const entry = (this.#state.config.config?.Env ?? []).findLast((each) => each.startsWith(`${name}=`));
+    return entry?.slice(name.length + 1);
+  }
+
+  async #argument(instruction: InstructionOf<'ARG'>): Promise<void> {
+    const { escape } = this.#context;
+    const texts: string[] = [];
+    for (const { name, value } of instruction.args) {
+      const fallback = value === undefined ? undefined : expandWord(value, this.#lookup, escape);
+      this.#declared.set(name, this.#context.arguments.value(name, fallback));
+      texts.push(fallback === undefined ? name : `${name}=${fallback}`);
+    }
+    const text = `ARG ${texts.join(' ')}`;
+    await this.#cached(text, '', async () => ({ createdBy: noOperation(this.#state, ` ${text}`) }));
+  }
+
+  async #configure(instruction: Instruction): Promise<void> {
+    const scope = { lookup: this.#lookup, escape: this.#context.escape, cmdSet: this.#cmdSet };
+    const step = configStep(this.#state, instruction, scope);
+    if (step === undefined) throw new EngineError('Internal', `the instruction ${instruction.kind} has no implementation`, { layer: 'builder' });
+    if (instruction.kind === 'CMD') this.#cmdSet = true;
+    const { text, config, author } = step;
+    await this.#cached(text, '', async () => ({ createdBy: noOperation(this.#state, ` ${text}`), config, author }));
+  }
+
+  async #workingDirectory(value: string): Promise<void> {
+    const path = posix.resolve('/', this.#state.config.config?.WorkingDir ?? '/', expandWord(value, this.#lookup, this.#context.escape));
+    const text = `WORKDIR ${path}`;
+    await this.#cached(text, '', async () => ({ createdBy: noOperation(this.#state, text), config: { WorkingDir: path }, layer: await this.#makeDirectory(path) }));
+  }
+
+  /** A layer only where the directory is missing. */
+  async #makeDirectory(path: string): Promise<BuiltLayer | undefined> {
+    const { backend } = this.#context;
+    const bytes = toBytes(path).slice(1);
+    if (bytes === '') return undefined;
+    {
+      await using files = await backend.files(this.#state);
+      const there = files.tree.stat(bytes);
+      if (there && !files.tree.isDirectory(bytes)) {
+        throw new EngineError('InvalidArgument', `Cannot mkdir: ${path} is not a directory`, { layer: 'builder' });
+      }
+      if (there) return undefined;
+    }
+    return backend.change(this.#state, async (root) => {
+      using writer = new TreeWriter(root);
+      writer.directory(bytes);
+    });
+  }
+
+  async #copy(instruction: InstructionOf<'COPY' | 'ADD'>): Promise<void> {
+    const { backend, context, escape, signal } = this.#context;
+    await using target = await backend.files(this.#state);
+    await using from = instruction.from === undefined ? undefined : await this.#context.openFrom(expandWord(instruction.from, this.#lookup, escape));
+    const workingDirectory = this.#state.config.config?.WorkingDir || '/';
+    const source = from?.tree ?? context;
+    using plan = await planCopy(instruction, { lookup: this.#lookup, escape, source, target: target.tree, workingDirectory, signal });
+    await this.#cached(plan.text, '', async () => ({
+      createdBy: noOperation(this.#state, plan.text),
+      layer: await backend.change(this.#state, (root) => plan.write(root)),
+    }));
+  }
+
+  async #run(instruction: InstructionOf<'RUN'>): Promise<void> {
+    const { backend, output, signal } = this.#context;
+    const argv = commandLine(this.#state, instruction.command);
+    const visible = [...this.#declared].filter(([name, value]) => value !== undefined && this.#environment(name) === undefined).sort();
+    const env = visible.map(([name, value]) => `${name}=${value}`);
+    const hidden = this.#context.arguments.proxies().filter(([name]) => !this.#declared.has(name) && this.#environment(name) === undefined);
+    const createdBy = `${env.length > 0 ? `|${env.length} ${env.join(' ')} ` : ''}${argv.join(' ')}`;
+    await this.#cached(JSON.stringify(['RUN', env, argv]), '', async () => {
+      const result = await backend.run({
+        state: this.#state,
+        argv,
+        env: [...hidden.map(([name, value]) => `${name}=${value}`), ...env],
+        signal,
+        onContainer: (id) => output(` ---> Running in ${id.slice(0, 12)}\n`),
+        onOutput: output,
+      });
+      if (result.layer === undefined) {
+        throw new EngineError('Unknown', `The command '${argv.join(' ')}' returned a non-zero code: ${result.exitCode}`, {
+          layer: 'builder',
+          details: { exitCode: result.exitCode },
+        });
+      }
+      if (this.#context.removeContainers) output(` ---> Removed intermediate container ${result.containerId.slice(0, 12)}\n`);
+      return { createdBy, layer: result.layer };
+    });
+  }
+
+  async #cached(text: string, files: string, make: () => Promise<Step>): Promise<void> {
+    const { backend, cache, useCache, output } = this.#context;
+    const key = cacheKey(this.#state, text, files);
+    const known = useCache ? cache.get(key) : undefined;
+    if (known && (await backend.has(known))) {
+      output(' ---> Using cache\n');
+      this.#state = known;
+      return;
+    }
+    this.#state = nextState(this.#state, await make());
+    cache.put(key, this.#state);
+  }
+}
