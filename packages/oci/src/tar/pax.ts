@@ -51,3 +51,13 @@ export function formatPaxTime(seconds: number, nanoseconds: number): string {
   const digits = fraction === 0 ? '' : `.${String(fraction).padStart(9, '0').replace(/0+$/, '')}`;
   return `${negative ? '-' : ''}${Math.abs(whole)}${digits}`;
 }
+
+/** A record's number, or `otherwise` for one that is missing or empty. */
+export function decimal(text: string | undefined, otherwise: number): number {
+  if (text === undefined || text === '') return otherwise;
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
+    throw malformed(`invalid number in pax record: ${JSON.stringify(text.slice(0, 40))}`);
+  }
+  return value;
+}

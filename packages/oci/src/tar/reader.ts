@@ -4,7 +4,8 @@
 import { Buffer } from 'node:buffer';
 import type { TarEntry, TarEntryType } from './entry.ts';
 import { BLOCK, FLAG, type Header, malformed, readHeader, readOldSparseMap, readOldSparseSize } from './header.ts';
-import { type PaxRecords, parsePaxTime, readPax, XATTR_PREFIX } from './pax.ts';
+import { decimal, type PaxRecords, parsePaxTime, readPax, XATTR_PREFIX } from './pax.ts';
+import { limit, partsInRecord, readPaxWithSparse, SparseMap, SparseMapText, type SparsePart } from './sparse.ts';
 
 /** Receives members in order. `data` may come any number of times; its chunk must not be kept. */
 export interface TarSink {
@@ -13,11 +14,6 @@ export interface TarSink {
   data(chunk: Buffer, offset: number): void;
   /** The current member is complete. */
   end(): void;
-}
-
-interface SparsePart {
-  offset: number;
-  length: number;
 }
 
 type State = 'header' | 'extension' | 'old-sparse' | 'sparse-map' | 'data' | 'padding' | 'finished';
@@ -45,11 +41,13 @@ export class TarReader {
   #locals: PaxRecords | undefined;
   #longName: string | undefined;
   #longLink: string | undefined;
-  #sparse: SparsePart[] | undefined;
-  #part = 0;
-  #partDone = 0;
+  /** Of an old GNU header, while its extension blocks are read. */
+  #oldParts: SparsePart[] = [];
+  #oldSize = 0;
+  #mapText: SparseMapText | undefined;
+  #sparse: SparseMap | undefined;
+  #size = 0;
   #offset = 0;
-  #oldSparseSize = 0;
 
   constructor(sink: TarSink) {
     this.#sink = sink;
@@ -147,8 +145,8 @@ export class TarReader {
         if (this.#missing === 0) this.#onExtension(Buffer.alloc(0));
         return;
       case FLAG.gnuSparse:
-        this.#sparse = [];
-        this.#oldSparseSize = readOldSparseSize(block, 0);
+        this.#oldParts = [];
+        this.#oldSize = readOldSparseSize(block, 0);
         this.#onOldSparse(block, 386, 4);
         return;
       default:
@@ -173,54 +171,48 @@ export class TarReader {
 
   #onOldSparse(block: Buffer, offset: number, count: number): void {
     const { map, more } = readOldSparseMap(block, offset, count);
-    this.#sparse?.push(...map);
+    this.#oldParts.push(...map);
+    limit(this.#oldParts.length);
     this.#state = 'old-sparse';
     this.#missing = BLOCK;
     if (!more) this.#member(this.#header as Header);
   }
 
   #member(header: Header): void {
-    const entry = this.#entry(header);
-    const stored = entry.stored;
+    const { entry, stored, parts } = this.#entry(header);
     this.#locals = undefined;
     this.#longName = undefined;
     this.#longLink = undefined;
     this.#left = stored;
     this.#padding = padding(stored);
-    this.#part = 0;
-    this.#partDone = 0;
     this.#offset = 0;
-    this.#sink.entry(entry.entry);
-    if (entry.mapInData) {
-      this.#gatheredMap = '';
+    this.#size = entry.size;
+    this.#sparse = parts === undefined || parts === 'in data' ? undefined : new SparseMap(parts, entry.size);
+    this.#sink.entry(entry);
+    if (parts === 'in data') {
+      if (stored < BLOCK) throw malformed('invalid sparse file in tar: no map');
+      this.#mapText = new SparseMapText();
       this.#state = 'sparse-map';
       this.#missing = BLOCK;
-      if (stored < BLOCK) throw malformed('invalid sparse file in tar: no map');
     } else if (stored === 0) this.#endOfData();
     else this.#state = 'data';
   }
 
-  #gatheredMap = '';
-
-  /** GNU sparse 1.0: the map is decimal lines at the beginning of the data, padded to whole blocks. */
   #onSparseMap(block: Buffer): void {
     this.#left -= BLOCK;
-    this.#gatheredMap += block.toString('latin1');
-    if (this.#gatheredMap.length > EXTENSION_LIMIT) throw malformed('invalid sparse file in tar: its map is too large');
-    const lines = this.#gatheredMap.split('\n');
-    const count = Number(lines[0]);
-    if (lines.length > 1 && !(count >= 0 && Number.isSafeInteger(count))) throw malformed('invalid sparse file in tar: no map');
-    if (lines.length < 2 || lines.length - 2 < count * 2) {
+    const parts = this.#mapText?.push(block);
+    if (!parts) {
       if (this.#left < BLOCK) throw malformed('invalid sparse file in tar: its map is cut');
       this.#missing = BLOCK;
       return;
     }
-    this.#sparse = parts(lines.slice(1, 1 + count * 2));
+    this.#sparse = new SparseMap(parts, this.#size);
     if (this.#left === 0) this.#endOfData();
     else this.#state = 'data';
   }
 
-  #entry(header: Header): { entry: TarEntry; stored: number; mapInData: boolean } {
+  /** The member, the bytes that the archive holds of it, and where they belong in a sparse file. */
+  #entry(header: Header): { entry: TarEntry; stored: number; parts: SparsePart[] | 'in data' | undefined } {
     const pax = this.#globals.size === 0 ? this.#locals : new Map([...this.#globals, ...(this.#locals ?? [])]);
     let name = this.#longName ?? header.name;
     let size = header.size;
@@ -242,7 +234,7 @@ export class TarReader {
       xattrs: undefined,
     };
     let realSize: number | undefined;
-    let mapInData = false;
+    let parts: SparsePart[] | 'in data' | undefined;
     if (pax) {
       name = pax.get('path') || name;
       linkName = pax.get('linkpath') || linkName;
@@ -260,44 +252,33 @@ export class TarReader {
       }
       name = pax.get('GNU.sparse.name') || name;
       if (pax.get('GNU.sparse.major') === '1') {
-        mapInData = true;
+        parts = 'in data';
         realSize = decimal(pax.get('GNU.sparse.realsize'), 0);
       } else if (pax.has('GNU.sparse.map')) {
-        const numbers = pax.get('GNU.sparse.map') as string;
-        this.#sparse = parts(numbers === '' ? [] : numbers.split(','));
+        parts = partsInRecord(pax.get('GNU.sparse.map') as string);
         realSize = decimal(pax.get('GNU.sparse.size'), 0);
       }
     }
-    if (header.flag === FLAG.gnuSparse) realSize = this.#oldSparseSize;
+    if (header.flag === FLAG.gnuSparse) {
+      parts = this.#oldParts;
+      realSize = this.#oldSize;
+    }
     entry.type = typeOf(header.flag, name);
     entry.name = stripSlashes(name);
     entry.linkName = linkName;
     // Links carry no data, whatever their size field says: some tars note the target's size there.
-    const stored = entry.type === 'file' ? size : 0;
-    if (entry.type === 'file') entry.size = realSize ?? size;
-    if (realSize === undefined) this.#sparse = undefined;
-    else if (this.#sparse) checkParts(this.#sparse, realSize);
-    return { entry, stored, mapInData };
+    if (entry.type !== 'file') return { entry, stored: 0, parts: undefined };
+    entry.size = realSize ?? size;
+    return { entry, stored: size, parts };
   }
 
   #data(chunk: Buffer): void {
-    if (!this.#sparse) {
-      this.#sink.data(chunk, this.#offset);
-      this.#offset += chunk.length;
+    if (this.#sparse) {
+      this.#sparse.place(chunk, (piece, offset) => this.#sink.data(piece, offset));
       return;
     }
-    for (let at = 0; at < chunk.length; ) {
-      const part = this.#sparse[this.#part];
-      if (!part) throw malformed('invalid sparse file in tar: more data than its map has');
-      const take = Math.min(part.length - this.#partDone, chunk.length - at);
-      if (take > 0) this.#sink.data(chunk.subarray(at, at + take), part.offset + this.#partDone);
-      at += take;
-      this.#partDone += take;
-      if (this.#partDone === part.length) {
-        this.#part++;
-        this.#partDone = 0;
-      }
-    }
+    this.#sink.data(chunk, this.#offset);
+    this.#offset += chunk.length;
   }
 
   #endOfData(): void {
@@ -321,36 +302,4 @@ function stripSlashes(name: string): string {
   let end = name.length;
   while (end > 1 && name[end - 1] === '/') end--;
   return name.slice(0, end);
-}
-
-function decimal(text: string | undefined, otherwise: number): number {
-  if (text === undefined || text === '') return otherwise;
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
-    throw malformed(`invalid number in pax record: ${JSON.stringify(text.slice(0, 40))}`);
-  return value;
-}
-
-function parts(numbers: readonly string[]): SparsePart[] {
-  const map: SparsePart[] = [];
-  for (let at = 0; at + 1 < numbers.length; at += 2) map.push({ offset: decimal(numbers[at], 0), length: decimal(numbers[at + 1], 0) });
-  return map;
-}
-
-function checkParts(map: readonly SparsePart[], size: number): void {
-  let end = 0;
-  for (const part of map) {
-    if (part.offset < end || part.offset + part.length > size)
-      throw malformed('invalid sparse file in tar: its map overlaps or reaches past the end');
-    end = part.offset + part.length;
-  }
-}
-
-/** GNU sparse 0.0 repeats `GNU.sparse.offset` and `GNU.sparse.numbytes`; a map of keys would keep only the last pair. */
-function readPaxWithSparse(bytes: Buffer): PaxRecords {
-  const records = readPax(bytes);
-  if (!records.has('GNU.sparse.offset') || records.has('GNU.sparse.map')) return records;
-  const numbers: string[] = [];
-  for (const match of bytes.toString('latin1').matchAll(/\d+ GNU\.sparse\.(?:offset|numbytes)=(\d+)\n/g)) numbers.push(match[1] as string);
-  return records.set('GNU.sparse.map', numbers.join(','));
 }
