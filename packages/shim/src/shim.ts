@@ -63,7 +63,7 @@ export function serveShim(parameters: ShimParameters, log: ShimLog, { ready, fai
     reaper,
     events,
     log: (message) => log.write('error', message),
-    runtimes: new RuntimeSelector(parameters.runtimeRoot),
+    runtimes: new RuntimeSelector(parameters.runtimeRoot, reaper),
     tracer: new Tracer('shim', parameters.traceDir ? new TraceDirectory(parameters.traceDir) : discard),
     shutdown: () => shutdown(shim),
   });

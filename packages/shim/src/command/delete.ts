@@ -6,6 +6,7 @@ import { isKind } from '@berth/errdefs/engine-error';
 import { DeleteResponse } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
 import { loadContainer } from '@berth/runtime/container';
 import { wallTime } from '@berth/sys/clock';
+import { deleteForeign } from '../runtime/oci-cli.ts';
 import { readParameters, socketPath } from '../shim.ts';
 import type { ShimParameters } from '../zygote/protocol.ts';
 
@@ -17,6 +18,7 @@ export function deleteShim({ shim }: { shim: ShimParameters }): void {
   // What the shim was started with counts, not what this command line assumes.
   const parameters = readParameters(shim.bundle) ?? shim;
   const pid = readPid(parameters.bundle);
+  deleteForeign(parameters.bundle, parameters.id);
   try {
     loadContainer(parameters.runtimeRoot, parameters.id).delete({ force: true });
   } catch (error) {

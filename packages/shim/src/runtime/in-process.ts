@@ -1,19 +1,21 @@
 // The default runtime: a library call in the shim's own process.
 import type { LinuxResources, Process } from '@berth/oci/runtime-spec';
 import type { CgroupStats } from '@berth/runtime/cgroup/cgroup';
-import { type Container, createContainer, type ExecOptions, type ExecResult } from '@berth/runtime/container';
+import { type Container, type CreateOptions, createContainer, type ExecOptions, type ExecResult } from '@berth/runtime/container';
 import type { RuntimeContainer, RuntimeCreate, ShimRuntime } from './runtime.ts';
 
-export class InProcessRuntime implements ShimRuntime {
-  readonly #root: string;
+/** `root` is the directory with one state directory a container. */
+export type InProcessOptions = Pick<CreateOptions, 'root' | 'noPivot' | 'noNewKeyring' | 'cgroupManager'>;
 
-  /** `root` is the directory with one state directory a container. */
-  constructor(root: string) {
-    this.#root = root;
+export class InProcessRuntime implements ShimRuntime {
+  readonly #options: InProcessOptions;
+
+  constructor(options: InProcessOptions) {
+    this.#options = options;
   }
 
   create(options: RuntimeCreate): RuntimeContainer {
-    return new InProcessContainer(createContainer({ ...options, root: this.#root }));
+    return new InProcessContainer(createContainer({ ...this.#options, ...options }));
   }
 }
 

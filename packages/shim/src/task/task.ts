@@ -2,7 +2,7 @@
 // create < start < exit < delete for each process. One shim has at most one.
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EngineError } from '@berth/errdefs/engine-error';
+import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
 import type { LinuxResources, Process } from '@berth/oci/runtime-spec';
 import * as events from '@berth/rpc/gen/containerd/events/task';
 import type { CreateTaskRequest } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
@@ -12,7 +12,7 @@ import type { Exit } from '@berth/sys/wait';
 import type { Span } from '@berth/trace/tracer';
 import type { EventPublisher } from '../events/publisher.ts';
 import type { Reaper } from '../process/reaper.ts';
-import type { RuntimeContainer, ShimRuntime } from '../runtime/runtime.ts';
+import type { Awaitable, RuntimeContainer, ShimRuntime } from '../runtime/runtime.ts';
 import { ProcessStdio, type StdioNames } from '../stdio/process-stdio.ts';
 import { type ProcessExit, TaskProcess } from './process.ts';
 
@@ -48,13 +48,9 @@ export class Task {
     using undo = new DisposableStack();
     const stdio = undo.use(during(span, 'shim.stdio', () => ProcessStdio.open(request, host.log)));
     const init = new TaskProcess('', stdio);
-    const container = await runtime.create({
-      id: request.id,
-      bundle: request.bundle,
-      rootfsMounts: request.rootfs,
-      stdio: stdio.forProcess,
-      span,
-    });
+    const container = await telling('create', () =>
+      runtime.create({ id: request.id, bundle: request.bundle, rootfsMounts: request.rootfs, stdio: stdio.forProcess, span }),
+    );
     init.pid = container.pid;
     const task = new Task(host, request, init, container);
     // A client that takes events for orders must find the task: it is told after this.
@@ -89,7 +85,7 @@ export class Task {
     }
     this.init.starting();
     try {
-      await during(span, 'runtime.start', () => this.#container.start());
+      await telling('start', () => during(span, 'runtime.start', () => this.#container.start()));
       this.init.status = Status.RUNNING;
       this.#host.events.publish('/tasks/start', events.TaskStart, { containerId: this.id, pid: this.init.pid });
     } finally {
@@ -178,8 +174,8 @@ export class Task {
     const spec = this.#execSpecs.get(exec);
     if (exec.pid !== 0 || !spec) throw new EngineError('FailedPrecondition', `exec ${exec.execId} has been started before`, { layer: 'shim' });
     try {
-      const started = await during(span, 'runtime.exec', (child) =>
-        this.#container.exec(spec, { execId: exec.execId, stdio: exec.stdio.forProcess, span: child }),
+      const started = await telling('exec', () =>
+        during(span, 'runtime.exec', (child) => this.#container.exec(spec, { execId: exec.execId, stdio: exec.stdio.forProcess, span: child })),
       );
       exec.pid = started.pid;
       exec.stdio.started(started.consoleMaster);
@@ -216,6 +212,16 @@ export class Task {
     }
     if (kills > this.#oomKills) this.#host.events.publish('/tasks/oom', events.TaskOOM, { containerId: this.id });
     this.#oomKills = kills;
+  }
+}
+
+/** Puts in front of a runtime's error what containerd's shims put there: clients print and match it. */
+async function telling<T>(what: 'create' | 'start' | 'exec', body: () => Awaitable<T>): Promise<T> {
+  try {
+    return await body();
+  } catch (thrown) {
+    const { kind, message, layer = 'runtime', details } = toEngineError(thrown);
+    throw new EngineError(kind, `OCI runtime ${what} failed: ${message}`, { layer, details, cause: thrown });
   }
 }
 
