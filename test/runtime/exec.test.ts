@@ -67,3 +67,15 @@ test('a container that is stopped, or not there, takes no process', (t) => {
   assert.match(laboratory.runtime(['exec', id, 'true']).stderr, /cannot exec in a stopped container/);
   assert.match(laboratory.runtime(['exec', 'nobody', 'true']).stderr, /does not exist/);
 });
+
+test('a process can be put into a cgroup below the container\'s', (t) => {
+  const laboratory = Laboratory.open(t);
+  const id = laboratory.background((spec) => {
+    for (const mount of spec.mounts ?? []) if (mount.type === 'cgroup') mount.options = mount.options?.filter((option) => option !== 'ro');
+  });
+  const make = laboratory.runtime(['exec', id, 'mkdir', '/sys/fs/cgroup/pids/hold']);
+  assert.equal(make.code, 0, make.stderr);
+  const result = laboratory.runtime(['exec', '--cgroup', 'pids:/hold', id, 'grep', 'pids', '/proc/self/cgroup']);
+  assert.match(result.stdout, /:\/hold\n|hold$/m, result.stderr);
+  assert.match(laboratory.runtime(['exec', '--cgroup', 'nonsense', id, 'true']).stderr, /bad --cgroup|no such file/);
+});

@@ -12,8 +12,8 @@ export type Timing = readonly [name: string, startNs: number, endNs: number];
 export type ChildMessage =
   /** The mounts are made: run the hooks that see the runtime's namespaces, then answer. */
   | { type: 'hooks' }
-  /** Everything is set up. With a terminal its master comes along. */
-  | { type: 'ready'; timings: Timing[] }
+  /** Everything is set up. What `fds` names comes along, in that order. */
+  | { type: 'ready'; timings: Timing[]; fds: ('master' | 'listener')[] }
   | { type: 'error'; kind: ErrorKind; message: string; code?: string }
   /** From the process between parent and init: init's pid in the parent's pid namespace. */
   | { type: 'forked'; pid: number };
@@ -47,6 +47,14 @@ export class Channel {
   /** In the child: waits until the parent says go; the parent's death ends the child. */
   awaitGo(): void {
     if (!this.receive<ParentMessage>()) throw new EngineError('Aborted', 'the runtime went away', { layer: 'runtime' });
+  }
+
+  /** In the child: all is set up. The descriptors are the parent's from here on. */
+  sendReady(timings: Timing[], passed: { master: number | undefined; listener: number | undefined }): void {
+    const named = (['master', 'listener'] as const).filter((name) => passed[name] !== undefined);
+    const fds = named.map((name) => passed[name] as number);
+    this.send({ type: 'ready', timings, fds: named }, fds);
+    for (const fd of fds) closeSync(fd);
   }
 
   sendError(thrown: unknown): void {

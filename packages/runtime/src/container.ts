@@ -59,7 +59,7 @@ export interface ExecOptions {
   preserveFds?: number;
   /** Exec into a paused container instead of refusing. */
   ignorePaused?: boolean;
-  /** Path below the container's own cgroup. */
+  /** `[controller[,controller…]:]path`: an existing cgroup below the container's own. */
   cgroup?: string;
   span?: Span;
 }
@@ -133,7 +133,7 @@ export class Container {
     if (status === 'stopped') throw new EngineError('FailedPrecondition', 'cannot exec in a stopped container', { layer: 'runtime' });
     if (status === 'paused' && !options.ignorePaused)
       throw new EngineError('FailedPrecondition', 'cannot exec in a paused container (use --ignore-paused to override)', { layer: 'runtime' });
-    return exec(dirname(this.#directory), this.#saved, this.cgroup(), process, options);
+    return exec(dirname(this.#directory), this.#saved, process, options);
   }
 
   pause(): void {

@@ -8,11 +8,12 @@ import { mkfifo, O } from '@berth/sys/path';
 import { setns } from '@berth/sys/namespace';
 import { readBundle, rootfsPath, validateSpec } from './bundle.ts';
 import type { CgroupLocation } from './cgroup/cgroup.ts';
-import { hierarchies } from './cgroup/hierarchy.ts';
+import { type Hierarchy, hierarchies } from './cgroup/hierarchy.ts';
 import { cgroupMountPlan } from './cgroup/mount-plan.ts';
 import { openCgroup } from './cgroup/open.ts';
 import type { CreateOptions, MountPoint } from './container.ts';
 import { runHooks } from './hooks.ts';
+import { passListener } from './seccomp-listener.ts';
 import { writeIdMaps } from './id-maps.ts';
 import { runInit } from './init/init.ts';
 import { parseMountOptions } from './mount-options.ts';
@@ -46,7 +47,8 @@ export function create(options: CreateOptions): Created {
   const gate = openSync(fifo, O.RDONLY | O.NONBLOCK | O.CLOEXEC);
   using _gate = closing(gate);
 
-  const cgroup = openCgroup({ id: options.id, cgroupsPath: spec.linux?.cgroupsPath, driver: options.cgroupManager, rootless: globalThis.process.geteuid?.() !== 0 });
+  const mounted = hierarchies();
+  const cgroup = openCgroup({ id: options.id, hierarchies: mounted, cgroupsPath: spec.linux?.cgroupsPath, driver: options.cgroupManager, rootless: globalThis.process.geteuid?.() !== 0 });
   undo.defer(() => cgroup.remove());
   const rootfs = rootfsPath(options.bundle, spec);
   const state: SavedState = {
@@ -82,7 +84,7 @@ export function create(options: CreateOptions): Created {
     rootfs,
     rootfsMounts: (options.rootfsMounts ?? []).map((mount) => planRootfsMount(mount)),
     mounts: (spec.mounts ?? []).map((mount) => planMount(mount, options.bundle)),
-    cgroupMounts: planCgroupMounts(spec, cgroup.location, has('cgroup')),
+    cgroupMounts: planCgroupMounts(spec, cgroup.location, mounted, has('cgroup')),
     cloneFlags: namespaces.cloneFlags,
     lateFlags: namespaces.lateFlags,
     joins: namespaces.needsIntermediate ? [] : namespaces.joins,
@@ -135,7 +137,9 @@ export function create(options: CreateOptions): Created {
   const { pid, channel } = newborn;
   using _channel = { [Symbol.dispose]: () => channel.close() };
   undo.defer(() => discardChild(newborn));
-  if (ready.master !== undefined) undo.defer(() => closeSync(ready.master as number));
+  const { master, listener } = ready;
+  if (master !== undefined) undo.defer(() => closeSync(master));
+  if (listener !== undefined) passListener(listener, spec, pid, { ...plan.hookState, status: 'creating', pid });
 
   recordTimings(span, ready.timings);
   state.pid = pid;
@@ -144,7 +148,7 @@ export function create(options: CreateOptions): Created {
   // From here on init waits for its start; had we died before, it would have ended too.
   sendGo(newborn);
   undo.commit();
-  return { state, master: ready.master };
+  return { state, master };
 }
 
 function retrying<T>(attempt: () => T): T {
@@ -185,6 +189,6 @@ function planRootfsMount(mount: MountPoint): MountPlan {
   return { destination: mount.target || '/', type: mount.type, source: mount.source, options: parseMountOptions(mount.options, mount.type) };
 }
 
-function planCgroupMounts(spec: Spec, location: CgroupLocation, cgroupNamespace: boolean) {
-  return spec.mounts?.some((mount) => mount.type === 'cgroup') ? cgroupMountPlan(location, hierarchies(), { cgroupNamespace }) : [];
+function planCgroupMounts(spec: Spec, location: CgroupLocation, mounted: readonly Hierarchy[], cgroupNamespace: boolean) {
+  return spec.mounts?.some((mount) => mount.type === 'cgroup') ? cgroupMountPlan(location, mounted, { cgroupNamespace }) : [];
 }

@@ -8,6 +8,8 @@ import { O } from '@berth/sys/path';
 import * as sys from '@berth/sys/process';
 import { validateProcess } from './bundle.ts';
 import type { Cgroup } from './cgroup/cgroup.ts';
+import { loadCgroup } from './cgroup/open.ts';
+import { subCgroup } from './cgroup/sub-cgroup.ts';
 import type { Channel, ChildMessage } from './channel.ts';
 import type { ExecOptions, ExecResult } from './container.ts';
 import { executeProgram, prepareProgram, useDescriptors } from './init/become-program.ts';
@@ -15,14 +17,16 @@ import { openTerminal, useTerminal } from './init/console.ts';
 import { setOomScore } from './oom-score.ts';
 import { NAMESPACE_FLAGS, type ProcessPlan } from './plan.ts';
 import { planProcess } from './process-plan.ts';
+import { passListener } from './seccomp-listener.ts';
 import { awaitReady, discardChild, raiseHardLimits, sendGo, spawn, startError } from './spawn.ts';
 import { filterDirectory, type SavedState } from './state-file.ts';
 import { UndoStack } from './undo.ts';
 
-export function exec(root: string, container: SavedState, cgroup: Cgroup, process: Process, options: ExecOptions): ExecResult {
+export function exec(root: string, container: SavedState, process: Process, options: ExecOptions): ExecResult {
   using undo = new UndoStack();
   using descriptors = new UndoStack();
   validateProcess(process, 'process');
+  const cgroup = loadCgroup(options.cgroup === undefined ? container.cgroup : subCgroup(container.cgroup, options.cgroup));
   const linux = container.spec.linux ?? {};
   const types = (linux.namespaces ?? []).map(({ type }) => type);
   // The clock's namespace of a running process is joined only for its children; the cgroup's gives nothing but a view.
@@ -54,8 +58,12 @@ export function exec(root: string, container: SavedState, cgroup: Cgroup, proces
     raiseHardLimits(pid, plan.rlimits);
     sendGo(newborn);
   }
-  const { master } = awaitReady(newborn);
+  const { master, listener } = awaitReady(newborn);
   if (master !== undefined) undo.defer(() => closeSync(master));
+  if (listener !== undefined) {
+    const { id, bundle, spec } = container;
+    passListener(listener, spec, pid, { ociVersion: spec.ociVersion, id, status: 'running', pid: container.pid, bundle });
+  }
   channel.send({ type: 'go' });
   // The end of the stream is the execve; an error is what came in its place.
   const failure = channel.receive<ChildMessage>();
@@ -80,20 +88,19 @@ function live(plan: ProcessPlan, channel: Channel, init: number, cgroup: Cgroup,
     }
     closeSync(init);
     sys.setsid();
-    let master: number[] = [];
+    let master: number | undefined;
     if ('stdin' in plan.stdio) useDescriptors(plan.stdio);
     else {
       const root = openSync('/', O.PATH | O.DIRECTORY | O.CLOEXEC);
       const terminal = openTerminal(root, plan.stdio.terminal);
       closeSync(root);
       useTerminal(terminal);
-      master = [terminal.master];
+      master = terminal.master;
     }
     const program = prepareProgram(plan);
-    channel.send({ type: 'ready', timings: [] }, master);
-    for (const fd of master) closeSync(fd);
+    channel.sendReady([], { master, listener: program.listener });
     channel.awaitGo();
-    executeProgram(plan, program);
+    executeProgram(plan, program.path);
   } catch (error) {
     try {
       channel.sendError(error);

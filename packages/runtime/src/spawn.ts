@@ -115,6 +115,8 @@ function forkThrough(join: () => void, birth: Birth, parent: Channel, child: Cha
 export interface Ready {
   /** The terminal's master. */
   master: number | undefined;
+  /** The descriptor of the filter's supervisor. */
+  listener: number | undefined;
   timings: Timing[];
 }
 
@@ -134,7 +136,7 @@ export function awaitReady(newborn: Newborn, onHooks: () => void = () => {}): Re
     const received = newborn.channel.receive<ChildMessage>();
     if (!received) throw deathOf(newborn);
     const { message, fds } = received;
-    if (message.type === 'ready') return { master: fds[0], timings: message.timings };
+    if (message.type === 'ready') return { master: fds[message.fds.indexOf('master')], listener: fds[message.fds.indexOf('listener')], timings: message.timings };
     if (message.type === 'error') throw startError(message);
     if (message.type === 'hooks') {
       onHooks();

@@ -1,6 +1,6 @@
 // The last steps of any process of a container, init's and exec's alike: standard streams, identity, capabilities, seccomp, execve.
 // The order matters: what needs privileges comes before they are dropped, and nothing of the host may still be open at the end.
-import { closeSync, fchownSync, fstatSync, readFileSync, statSync } from 'node:fs';
+import { fchownSync, fstatSync, readFileSync, statSync } from 'node:fs';
 import { EngineError, SysError } from '@berth/errdefs/engine-error';
 import { errnoText } from '@berth/sys/libc';
 import { accessErrno, chdir, currentDirectory, dup2, dupAbove, setCloseOnExec } from '@berth/sys/path';
@@ -28,15 +28,24 @@ export function isNullDevice(fd: number): boolean {
   return status.isCharacterDevice() && status.rdev === NULL_DEVICE;
 }
 
-/** User, groups, capabilities, umask, working directory. Throws runc's wordings. Returns the program's path. */
-export function prepareProgram(plan: ProcessPlan): string {
+export interface Program {
+  path: string;
+  /** By which a supervisor answers the filter's questions. */
+  listener: number | undefined;
+}
+
+/** User, groups, capabilities, umask, working directory. Throws runc's wordings. */
+export function prepareProgram(plan: ProcessPlan): Program {
   const { process: spec } = plan;
   const user = spec.user ?? { uid: 0, gid: 0 };
   sys.closeOnExecFrom(3 + plan.preserveFds);
   for (let fd = 3; fd < 3 + plan.preserveFds; fd++) setCloseOnExec(fd, false);
   if (plan.ioPriority !== undefined) sys.setIoPriority(plan.ioPriority);
   // Without no_new_privs a filter may be set only by a privileged process: so before the capabilities go.
-  if (!spec.noNewPrivileges) loadSeccomp(plan);
+  // One with a supervisor too, as long as somebody can take its descriptor.
+  let listener: number | undefined;
+  if (plan.filter?.notify && spec.noNewPrivileges) sys.setNoNewPrivileges();
+  if (plan.filter && (plan.filter.notify || !spec.noNewPrivileges)) listener = loadFilter(plan.filter);
   if (plan.capabilities) dropBounding(plan);
   // A program may start in a directory that only root can enter, and in one that only its user can.
   const early = tryChdir(spec.cwd);
@@ -63,14 +72,14 @@ export function prepareProgram(plan: ProcessPlan): string {
   }
   sys.umask(user.umask ?? 0o022);
   if (!plan.env.some((entry) => entry.startsWith('HOME='))) plan.env.push(`HOME=${homeOf(user.uid)}`);
-  return lookUp(plan.args[0] ?? '', plan.env);
+  return { path: lookUp(plan.args[0] ?? '', plan.env), listener };
 }
 
 /** Does not return, unless by throwing. */
 export function executeProgram(plan: ProcessPlan, path: string): never {
   if (plan.process.noNewPrivileges) {
     sys.setNoNewPrivileges();
-    loadSeccomp(plan);
+    if (plan.filter && !plan.filter.notify) loadFilter(plan.filter);
   }
   setRlimits(plan.rlimits.filter(({ resource }) => STARVING.includes(resource)));
   sys.defaultSignals(ignoredSignals());
@@ -90,12 +99,6 @@ function setRlimits(rlimits: readonly ResolvedRlimit[]): void {
       throw new EngineError('PermissionDenied', `error setting rlimit type ${resource} (${name}): ${(cause as Error).message}`, { layer: 'runtime', cause });
     }
   }
-}
-
-function loadSeccomp(plan: ProcessPlan): void {
-  if (!plan.filter) return;
-  const listener = loadFilter(plan.filter);
-  if (listener !== undefined) closeSync(listener);
 }
 
 function dropBounding(plan: ProcessPlan): void {

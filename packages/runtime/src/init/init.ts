@@ -78,9 +78,8 @@ function setUp(plan: InitPlan, channel: Channel): string {
   lap('init.root');
   const program = prepareProgram(plan);
   lap('init.identity');
-  channel.send({ type: 'ready', timings }, terminal ? [terminal.master] : []);
-  if (terminal) closeSync(terminal.master);
-  return program;
+  channel.sendReady(timings, { master: terminal?.master, listener: program.listener });
+  return program.path;
 }
 
 function enterNamespaces(plan: InitPlan): void {
