@@ -30,7 +30,7 @@ const SCALARS: Record<string, Scalar> = {
   uint64: { type: 'bigint', zero: '0n', wireType: 0, isSet: (value) => value },
   bool: { type: 'boolean', zero: 'false', wireType: 0, isSet: (value) => value },
   string: { type: 'string', zero: "''", wireType: 2, isSet: (value) => value },
-  bytes: { type: 'Uint8Array', zero: 'new Uint8Array(0)', wireType: 2, isSet: (value) => `${value}?.length` },
+  bytes: { type: 'Uint8Array', zero: 'Buffer.alloc(0)', wireType: 2, isSet: (value) => `${value}?.length` },
 };
 
 /** One .proto file and the module made of it. */
