@@ -21,6 +21,7 @@ import { Lifecycle } from './lifecycle/lifecycle.ts';
 import { LifecycleProcess } from './lifecycle/lifecycle-process.ts';
 import { NetworkVerbs } from './networks/network-verbs.ts';
 import { openNetworks } from './networks/open-networks.ts';
+import { commitRoutes } from './routes/commit.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { execRoutes } from './routes/exec.ts';
 import { imageRoutes } from './routes/images.ts';
@@ -93,6 +94,7 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
         containerRoutes(context),
         execRoutes(context, new Execs(context)),
         imageRoutes(images),
+        commitRoutes(context, images),
         networkRoutes(new NetworkVerbs(context, networkRecords), store),
         volumeRoutes(volumes),
       ],
