@@ -19,8 +19,8 @@ export interface ShimAddress {
   pid?: number;
 }
 
-/** Beside containerd's own files: which runtime the task was made with, for the restart of this service. */
-const RUNTIME_FILE = 'runtime';
+/** Beside containerd's own files (runc's shim writes one called runtime): which runtime the task was made with. */
+const RUNTIME_FILE = 'task-runtime';
 
 /** Milliseconds until what could not be deleted is tried again. */
 const DELETE_AGAIN = 200;
