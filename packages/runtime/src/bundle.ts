@@ -43,6 +43,8 @@ export function validateSpec(spec: Spec): void {
     text(mount.destination, `mounts[${index}].destination`);
     if (mount.destination === '') invalid(`mounts[${index}].destination`, 'must not be empty');
     for (const option of list(mount.options, `mounts[${index}].options`)) text(option, `mounts[${index}].options`);
+    if (mount.uidMappings?.length || mount.gidMappings?.length || mount.options?.some((option) => option === 'idmap' || option === 'ridmap'))
+      throw new EngineError('NotImplemented', `config.json: mounts[${index}] is id-mapped, which is not supported by this runtime`, { layer: 'runtime' });
   }
   if (spec.hooks) validateHooks(spec.hooks);
   if (spec.linux) validateLinux(spec.linux);
@@ -83,6 +85,9 @@ function validateHooks(hooks: Hooks): void {
 }
 
 function validateLinux(linux: Linux): void {
+  for (const field of ['intelRdt', 'memoryPolicy', 'netDevices'] as const) {
+    if (linux[field] !== undefined) throw new EngineError('NotImplemented', `config.json: linux.${field} is not supported by this runtime`, { layer: 'runtime', details: { field } });
+  }
   const seen = new Set<string>();
   for (const namespace of list(linux.namespaces, 'linux.namespaces')) {
     if (!NAMESPACE_TYPES.includes(namespace.type)) invalid('linux.namespaces', `has the unknown type ${show(namespace.type)}`);

@@ -73,7 +73,7 @@ export function create(options: CreateOptions): Created {
   const plan: InitPlan = {
     ...planProcess(process, {
       stdio: options.stdio,
-      seccomp: spec.linux?.seccomp,
+      linux: spec.linux,
       filterDirectory: filterDirectory(options.root),
       preserveFds: options.preserveFds ?? 0,
       setgroupsDenied: newUser && globalThis.process.geteuid?.() !== 0,
@@ -174,15 +174,12 @@ function hookState(options: CreateOptions, spec: Spec): State {
 function planMount(mount: Mount, bundle: string): MountPlan {
   const options = parseMountOptions(mount.options ?? [], mount.type);
   const source = mount.source ?? '';
-  const plan: MountPlan = {
+  return {
     destination: mount.destination.startsWith('/') ? mount.destination : `/${mount.destination}`,
     type: mount.type ?? (options.bind ? 'bind' : ''),
     source: options.bind && !isAbsolute(source) ? join(bundle, source) : source,
     options,
   };
-  if (mount.uidMappings) plan.uidMappings = mount.uidMappings;
-  if (mount.gidMappings) plan.gidMappings = mount.gidMappings;
-  return plan;
 }
 
 function planRootfsMount(mount: MountPoint): MountPlan {

@@ -35,7 +35,7 @@ export function exec(root: string, container: SavedState, process: Process, opti
   descriptors.defer(() => closeSync(init));
   const plan = planProcess(process, {
     stdio: options.stdio,
-    seccomp: linux.seccomp,
+    linux,
     filterDirectory: filterDirectory(root),
     preserveFds: options.preserveFds ?? 0,
     setgroupsDenied: types.includes('user') && globalThis.process.geteuid?.() !== 0,

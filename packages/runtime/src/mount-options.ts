@@ -18,8 +18,6 @@ export interface ParsedMountOptions {
   propagation: number[];
   /** Copy what the mount hides into the new tmpfs. */
   copyUp: boolean;
-  /** `idmap` or `ridmap`. */
-  idmap: 'no' | 'single' | 'recursive';
   /** Everything else: the file system's own options. */
   data: string;
 }
@@ -71,7 +69,7 @@ const PROPAGATION: Record<string, number> = {
   runbindable: MS.UNBINDABLE | MS.REC,
 };
 
-const SPECIAL = ['bind', 'rbind', 'remount', 'defaults', 'tmpcopyup', 'idmap', 'ridmap'] as const;
+const SPECIAL = ['bind', 'rbind', 'remount', 'defaults', 'tmpcopyup'] as const;
 
 /** Every option that is known by name, sorted: what `features` reports. */
 export function knownMountOptions(): string[] {
@@ -94,7 +92,6 @@ export function parseMountOptions(options: readonly string[], type = ''): Parsed
     recursiveAttributes: { set: 0, clear: 0 },
     propagation: [],
     copyUp: false,
-    idmap: 'no',
     data: '',
   };
   const data: string[] = [];
@@ -111,8 +108,6 @@ export function parseMountOptions(options: readonly string[], type = ''): Parsed
     else if (option === 'rbind') parsed.bind = parsed.recursive = true;
     else if (option === 'remount') parsed.remount = true;
     else if (option === 'tmpcopyup') parsed.copyUp = true;
-    else if (option === 'idmap') parsed.idmap = 'single';
-    else if (option === 'ridmap') parsed.idmap = 'recursive';
     else if (option !== 'defaults' && option !== '') data.push(option);
   }
   parsed.data = data.join(',');

@@ -1,6 +1,6 @@
 // Everything that a container's init will do, worked out by the parent before it forks: the child inherits these objects in memory
 // and only makes system calls. Nothing here is serialized.
-import type { Hook, IdMapping, Process, Spec, State } from '@berth/oci/runtime-spec';
+import type { Hook, Linux, Process, Spec, State } from '@berth/oci/runtime-spec';
 import { CLONE } from '@berth/sys/namespace';
 import type { CapabilitySets } from './capabilities.ts';
 import type { Cgroup } from './cgroup/cgroup.ts';
@@ -36,7 +36,7 @@ export interface ProcessPlan {
   /** Descriptors 3 … 2 + n stay open. */
   preserveFds: number;
   rlimits: ResolvedRlimit[];
-  ioPriority: number | undefined;
+  linux: Linux | undefined;
   /** The caller's own setgroups is denied (user namespace of an unprivileged user). */
   setgroupsDenied: boolean;
 }
@@ -47,8 +47,6 @@ export interface MountPlan {
   /** Bind sources are absolute. */
   source: string;
   options: ParsedMountOptions;
-  uidMappings?: IdMapping[];
-  gidMappings?: IdMapping[];
 }
 
 export interface InitPlan extends ProcessPlan {

@@ -1,7 +1,7 @@
 // From a process of config.json to what is set right before execve (plan.ts). Runs in the parent.
 import { readFileSync } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';
-import type { LinuxSeccomp, Process } from '@berth/oci/runtime-spec';
+import type { Linux, Process } from '@berth/oci/runtime-spec';
 import { getRlimit } from '@berth/sys/process';
 import { capabilitySets } from './capabilities.ts';
 import type { Stdio } from './container.ts';
@@ -9,11 +9,9 @@ import type { ProcessPlan, StdioPlan } from './plan.ts';
 import { resolveRlimits, RLIMITS } from './rlimits.ts';
 import { FilterCache } from './seccomp/cache.ts';
 
-const IOPRIO_CLASSES = { IOPRIO_CLASS_RT: 1, IOPRIO_CLASS_BE: 2, IOPRIO_CLASS_IDLE: 3 } as const;
-
 export interface ProcessPlanOptions {
   stdio: Stdio;
-  seccomp: LinuxSeccomp | undefined;
+  linux: Linux | undefined;
   /** Where compiled filters are kept (state-file.ts filterDirectory). */
   filterDirectory: string;
   preserveFds: number;
@@ -29,11 +27,11 @@ export function planProcess(process: Process, options: ProcessPlanOptions): Proc
     // No capabilities in the configuration means none for the process, as runc has it.
     capabilities: capabilitySets(process.capabilities ?? {}, ownCapabilities()),
     lastCapability: lastCapability(),
-    filter: options.seccomp ? new FilterCache(options.filterDirectory).get(options.seccomp) : undefined,
+    filter: options.linux?.seccomp ? new FilterCache(options.filterDirectory).get(options.linux?.seccomp) : undefined,
     stdio: stdioPlan(process, options.stdio),
     preserveFds: options.preserveFds,
     rlimits: resolveRlimits(process.rlimits ?? [], getRlimit(RLIMITS.RLIMIT_NOFILE ?? 7)),
-    ioPriority: process.ioPriority ? (IOPRIO_CLASSES[process.ioPriority.class] << 13) | process.ioPriority.priority : undefined,
+    linux: options.linux,
     setgroupsDenied: options.setgroupsDenied,
   };
 }

@@ -23,7 +23,6 @@ const cSigprocmask = bind('int sigprocmask(int, void*, void*)');
 const cSigaction = bind('int sigaction(int, void*, void*)');
 const cPersonality = bind('int personality(unsigned long)');
 const cSchedSetattr = bind('long syscall(long, int, void*, unsigned int)');
-const cSchedSetaffinity = bind('int sched_setaffinity(int, size_t, void*)');
 
 const PR = {
   SET_PDEATHSIG: 1,
@@ -189,6 +188,14 @@ export function defaultSignals(signals: readonly number[]): void {
   for (const signal of signals) cSigaction(signal, action, null);
 }
 
+/** SIG_IGN; for SIGCHLD it means that children leave no zombies. */
+export function ignoreSignal(signal: number): void {
+  const SIG_IGN = 1n;
+  const action = Buffer.alloc(SIGACTION_SIZE);
+  action.writeBigUInt64LE(SIG_IGN, 0);
+  check(cSigaction(signal, action, null), 'sigaction', signal);
+}
+
 export function setPersonality(persona: number): void {
   check(cPersonality(persona), 'personality', persona);
 }
@@ -203,11 +210,6 @@ export function setScheduler(attributes: Uint8Array): void {
   check(cSchedSetattr(SYSCALL.schedSetattr, 0, attributes, 0), 'sched_setattr');
 }
 
-export function setCpuAffinity(cpus: readonly number[]): void {
-  const mask = Buffer.alloc(128);
-  for (const cpu of cpus) mask[cpu >> 3] = (mask[cpu >> 3] ?? 0) | (1 << (cpu & 7));
-  check(cSchedSetaffinity(0, mask.length, mask), 'sched_setaffinity', cpus.join(','));
-}
 
 /** Sets a limit of another process. Raising a hard limit needs CAP_SYS_RESOURCE. */
 export function setRlimitOf(pid: number, resource: number, soft: bigint, hard: bigint): void {

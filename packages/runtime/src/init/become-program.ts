@@ -9,6 +9,7 @@ import type { ProcessPlan } from '../plan.ts';
 import type { ResolvedRlimit } from '../rlimits.ts';
 import { loadFilter } from '../seccomp/filter.ts';
 import { ignoredSignals } from '../signals.ts';
+import { applyScheduling } from './scheduling.ts';
 
 /** makedev(1, 3) as stat reports it. */
 const NULL_DEVICE = (1 << 8) | 3;
@@ -40,7 +41,7 @@ export function prepareProgram(plan: ProcessPlan): Program {
   const user = spec.user ?? { uid: 0, gid: 0 };
   sys.closeOnExecFrom(3 + plan.preserveFds);
   for (let fd = 3; fd < 3 + plan.preserveFds; fd++) setCloseOnExec(fd, false);
-  if (plan.ioPriority !== undefined) sys.setIoPriority(plan.ioPriority);
+  applyScheduling(spec, plan.linux);
   // Without no_new_privs a filter may be set only by a privileged process: so before the capabilities go.
   // One with a supervisor too, as long as somebody can take its descriptor.
   let listener: number | undefined;
