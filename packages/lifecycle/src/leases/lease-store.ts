@@ -4,7 +4,6 @@ import { randomBytes } from 'node:crypto';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type BetterSqlite3 from 'better-sqlite3';
 import { Filter, labelAt } from '../metadata/filter.ts';
-import { validateIdentifier } from '../metadata/identifier.ts';
 import { type Labels, validateLabels } from '../metadata/labels.ts';
 import type { LeaseResources, ResourceType } from '../metadata/scope.ts';
 import type { LeaseRow } from './lease-rows.ts';
@@ -31,10 +30,12 @@ export class LeaseStore implements LeaseResources {
     this.#sql = prepare(database);
   }
 
-  /** An empty id is chosen here. AlreadyExists: `lease "<id>": already exists`. */
+  /**
+   * An empty id is chosen here. Any other is taken as it is, as containerd does: clients make them of a time and random base64, which
+   * is no identifier. AlreadyExists: `lease "<id>": already exists`.
+   */
   create(namespace: string, id: string, labels: Labels): Lease {
     const lease: Lease = { id: id || randomBytes(12).toString('hex'), created: Date.now(), labels };
-    validateIdentifier('lease', lease.id);
     validateLabels(labels);
     const { changes } = this.#sql.insert.run(namespace, lease.id, lease.created, JSON.stringify(labels));
     if (changes === 0) throw new EngineError('AlreadyExists', `lease "${lease.id}": already exists`, { layer: 'lifecycle', details: { lease: lease.id } });

@@ -36,10 +36,15 @@ export class NamespaceStore {
     this.#contents = contents;
   }
 
+  find(name: string): Namespace | undefined {
+    const row = this.#sql.get.get(name);
+    return row && { name: row.name, labels: JSON.parse(row.labels) as Labels };
+  }
+
+  /** One that nobody has made yet has no labels: clients ask for the labels of a namespace that they are about to use. */
   get(name: string): Namespace {
     const row = this.#sql.get.get(name);
-    if (!row) throw new EngineError('NotFound', `namespace "${name}": not found`, { layer: 'lifecycle', details: { namespace: name } });
-    return { name: row.name, labels: JSON.parse(row.labels) as Labels };
+    return { name, labels: row ? (JSON.parse(row.labels) as Labels) : {} };
   }
 
   list(): Namespace[] {
@@ -60,6 +65,7 @@ export class NamespaceStore {
   update(name: string, labels: Labels, fieldPaths: readonly string[]): Namespace {
     const foreign = fieldPaths.find((path) => path !== 'labels' && !path.startsWith('labels.'));
     if (foreign !== undefined) throw new EngineError('InvalidArgument', `cannot update "${foreign}" field on namespace "${name}": invalid argument`);
+    this.ensure(name);
     const updated = updateLabels(this.get(name).labels, labels, fieldPaths);
     this.#sql.update.run(JSON.stringify(updated), name);
     return { name, labels: updated };
@@ -67,13 +73,14 @@ export class NamespaceStore {
 
   /** FailedPrecondition while anything is in it. */
   delete(name: string): void {
-    this.get(name);
     const left = this.#contents(name);
     if (left.length > 0) {
       throw new EngineError('FailedPrecondition', `namespace "${name}" must be empty, but it still has ${left.join(', ')}: failed precondition`, { layer: 'lifecycle' });
     }
-    this.#sql.delete.run(name);
     this.#known.delete(name);
+    if (this.#sql.delete.run(name).changes === 0) {
+      throw new EngineError('NotFound', `namespace "${name}": not found`, { layer: 'lifecycle', details: { namespace: name } });
+    }
   }
 
   /** Makes the namespace when it does not exist yet; objects may be created in it then. */

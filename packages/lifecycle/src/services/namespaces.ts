@@ -9,7 +9,8 @@ import type { NamespaceStore } from '../namespaces/namespace-store.ts';
 
 export function namespacesService(store: NamespaceStore, events: EventExchange): Implementation<typeof Namespaces> {
   return {
-    get: ({ name }) => ({ namespace: store.get(name) }),
+    // As containerd: one that nobody has made yet has no labels. Clients ask for the default runtime there before they make anything.
+    get: ({ name }) => ({ namespace: store.find(name) ?? { name, labels: {} } }),
     list({ filter }) {
       const selected = new Filter(filter === '' ? [] : [filter]);
       return { namespaces: store.list().filter((namespace) => selected.matches(namespace, readNamespace)) };
