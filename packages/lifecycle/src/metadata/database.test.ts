@@ -30,7 +30,8 @@ test('a namespace is deleted only when it is empty', () => {
   assert.throws(() => namespaces.delete('n'), /namespace "n" must be empty, but it still has containers: failed precondition/);
   database.exec('DELETE FROM container');
   namespaces.delete('n');
-  assert.throws(() => namespaces.get('n'), /namespace "n": not found/);
+  assert.throws(() => namespaces.delete('n'), /namespace "n": not found/);
+  assert.deepEqual(namespaces.get('n'), { name: 'n', labels: {} });
   namespaces.ensure('n');
   assert.deepEqual(namespaces.update('n', { a: '1' }, ['labels.a']), { name: 'n', labels: { a: '1' } });
   assert.throws(() => namespaces.create('n', {}), (error) => isKind(error, 'AlreadyExists'));
