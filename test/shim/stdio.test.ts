@@ -1,7 +1,7 @@
 // Output and input of containers: attach sockets, logs, FIFOs, terminals.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { closeSync, createReadStream, existsSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { closeSync, createReadStream, existsSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -143,6 +143,24 @@ test("FIFOs, as containerd's clients give them", async (t) => {
   await shim.task.closeIO({ id: shim.id, stdin: true });
   assert.equal((await shim.task.wait({ id: shim.id })).exitStatus, 0);
   assert.deepEqual(await Promise.all(outputs), ['through a pipe\n', 'err\n']);
+});
+
+test('a logging program reads the output itself, and a terminal through the shim', async (t) => {
+  const lab = await Laboratory.open(t);
+  const logger = join(lab.root, 'logger');
+  writeFileSync(logger, '#!/bin/sh\nexec 5>&-\necho "$CONTAINER_NAMESPACE $1 $2" > "$2"; cat <&3 >> "$2"; cat <&4 >> "$2"; echo end >> "$2"\n', { mode: 0o755 });
+  for (const terminal of [false, true]) {
+    const shim = await lab.shim('echo out; echo err >&2', (spec) => {
+      if (spec.process) spec.process.terminal = terminal;
+    });
+    const file = join(shim.bundle, 'logged');
+    const uri = `binary://${logger}?file=${encodeURIComponent(file)}`;
+    await shim.task.create({ id: shim.id, bundle: shim.bundle, terminal, stdout: uri, stderr: terminal ? '' : uri });
+    await shim.task.start({ id: shim.id });
+    await shim.task.wait({ id: shim.id });
+    const text = await eventually(() => existsSync(file) && readFileSync(file, 'utf8').endsWith('end\n') && readFileSync(file, 'utf8'), 'the logger');
+    assert.equal(text, `test file ${file}\n${terminal ? 'out\r\nerr\r\n' : 'out\nerr\n'}end\n`);
+  }
 });
 
 test('names that are no stdio are refused', async (t) => {

@@ -60,6 +60,7 @@ export function serveShim(parameters: ShimParameters, log: ShimLog, { ready, fai
   const server = new TtrpcServer();
   const reaper = new Reaper();
   const service = new TaskService({
+    namespace: parameters.namespace,
     reaper,
     events,
     log: (message) => log.write('error', message),

@@ -17,7 +17,8 @@ export function openFifoOutput(path: string, changed: () => void): Output {
   return new FileOutput(path);
 }
 
-class FifoOutput implements Output {
+/** The writing end of a pipe, named or not; the descriptor is this object's. */
+export class FifoOutput implements Output {
   readonly #socket: Socket;
   #full = false;
 

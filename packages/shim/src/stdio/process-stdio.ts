@@ -7,8 +7,9 @@ import type { Stdio } from '@berth/runtime/container';
 import { createPipe } from '@berth/sys/pipe';
 import { setWindowSize, type WindowSize } from '@berth/sys/pty';
 import { AttachServer } from './attach.ts';
+import { type LoggedContainer, startLogger } from './binary.ts';
 import { Copier } from './copier.ts';
-import { FifoInput, openFifoOutput } from './fifo.ts';
+import { FifoInput, FifoOutput, openFifoOutput } from './fifo.ts';
 import { FileOutput } from './file.ts';
 import { JsonFileLog } from './json-file.ts';
 import { type Output, type OutputStream, STDERR, STDOUT } from './output.ts';
@@ -44,18 +45,20 @@ export class ProcessStdio implements Disposable {
   #closed = false;
 
   /** `complain` takes one line for people when output cannot be kept. */
-  static open(names: StdioNames, complain: (message: string) => void): ProcessStdio {
-    return new ProcessStdio(names, complain);
+  static open(names: StdioNames, container: LoggedContainer, complain: (message: string) => void): ProcessStdio {
+    return new ProcessStdio(names, container, complain);
   }
 
-  private constructor(names: StdioNames, complain: (message: string) => void) {
+  private constructor(names: StdioNames, container: LoggedContainer, complain: (message: string) => void) {
     this.names = names;
     try {
       const stdout = parseDestination(names.stdout);
       const stderr = names.terminal ? { kind: 'none' as const } : parseDestination(names.stderr);
       this.#attach = this.#openAttach([stdout, stderr, parseDestination(names.stdin)], complain);
-      const toStdout = this.#outputFor(stdout, STDOUT);
-      const toStderr = this.#outputFor(stderr, STDERR);
+      const logger = [stdout, stderr].find((destination) => destination.kind === 'binary');
+      const pipes = logger?.kind === 'binary' ? startLogger(logger, container) : undefined;
+      const toStdout = this.#outputFor(stdout, STDOUT, pipes?.stdout);
+      const toStderr = this.#outputFor(stderr, STDERR, pipes?.stderr);
       this.forProcess = names.terminal ? { terminal: true } : this.#pipes(toStdout, toStderr);
     } catch (error) {
       this[Symbol.dispose]();
@@ -142,8 +145,10 @@ export class ProcessStdio implements Disposable {
     return attach;
   }
 
-  /** Whether somebody takes this stream's output. */
-  #outputFor(destination: Destination, stream: OutputStream): boolean {
+  /** Whether the shim takes this stream's output, or the descriptor that takes it without the shim. */
+  #outputFor(destination: Destination, stream: OutputStream, logger: number | undefined): boolean | number {
+    // A logger that got a pipe for a stream that goes elsewhere sees its end at once.
+    if (logger !== undefined && destination.kind !== 'binary') closeSync(logger);
     switch (destination.kind) {
       case 'none':
         return false;
@@ -154,7 +159,11 @@ export class ProcessStdio implements Disposable {
         this.#add(only(stream, new FileOutput(destination.path)));
         return true;
       case 'binary':
-        throw new EngineError('NotImplemented', `stdio ${destination.path}: logging programs are not supported`, { layer: 'shim' });
+        if (logger === undefined) return false;
+        // A terminal's output passes through the shim, any other goes straight to the program.
+        if (!this.names.terminal) return logger;
+        this.#add(only(stream, new FifoOutput(logger, () => this.#copier.changed())));
+        return true;
       case 'attach':
         return true;
     }
@@ -165,7 +174,7 @@ export class ProcessStdio implements Disposable {
     this.#copier.addOutput(output);
   }
 
-  #pipes(toStdout: boolean, toStderr: boolean): Stdio {
+  #pipes(toStdout: boolean | number, toStderr: boolean | number): Stdio {
     const stdio = { stdin: -1, stdout: -1, stderr: -1 };
     if (this.names.stdin !== '') {
       [stdio.stdin, this.#ownFds.stdin] = createPipe();
@@ -176,9 +185,10 @@ export class ProcessStdio implements Disposable {
     return stdio;
   }
 
-  #outputPipe(stream: OutputStream, wanted: boolean): number {
+  #outputPipe(stream: OutputStream, wanted: boolean | number): number {
     let fd: number;
-    if (wanted) {
+    if (typeof wanted === 'number') fd = wanted;
+    else if (wanted) {
       const [read, write] = createPipe();
       this.#ownFds.outputs.push([stream, read]);
       fd = write;

@@ -17,6 +17,7 @@ import { ProcessStdio, type StdioNames } from '../stdio/process-stdio.ts';
 import { type ProcessExit, TaskProcess } from './process.ts';
 
 export interface TaskHost {
+  namespace: string;
   reaper: Reaper;
   events: EventPublisher;
   /** Takes one line for people. */
@@ -46,7 +47,7 @@ export class Task {
 
   static async create(host: TaskHost, runtime: ShimRuntime, request: CreateTaskRequest, span: Span | undefined): Promise<Task> {
     using undo = new DisposableStack();
-    const stdio = undo.use(during(span, 'shim.stdio', () => ProcessStdio.open(request, host.log)));
+    const stdio = undo.use(during(span, 'shim.stdio', () => ProcessStdio.open(request, { namespace: host.namespace, id: request.id }, host.log)));
     const init = new TaskProcess('', stdio);
     const container = await telling('create', () =>
       runtime.create({ id: request.id, bundle: request.bundle, rootfsMounts: request.rootfs, stdio: stdio.forProcess, span }),
@@ -98,7 +99,7 @@ export class Task {
     if (execId === '') throw new EngineError('InvalidArgument', 'an exec needs an id', { layer: 'shim' });
     if (this.#execs.has(execId)) throw new EngineError('AlreadyExists', `id ${execId}: already exists`, { layer: 'shim' });
     this.init.requireAlive();
-    const exec = new TaskProcess(execId, ProcessStdio.open(names, this.#host.log));
+    const exec = new TaskProcess(execId, ProcessStdio.open(names, { namespace: this.#host.namespace, id: this.id }, this.#host.log));
     this.#execs.set(execId, exec);
     this.#execSpecs.set(exec, { ...spec, terminal: names.terminal });
     this.#host.events.publish('/tasks/exec-added', events.TaskExecAdded, { containerId: this.id, execId });
@@ -221,7 +222,9 @@ async function telling<T>(what: 'create' | 'start' | 'exec', body: () => Awaitab
     return await body();
   } catch (thrown) {
     const { kind, message, layer = 'runtime', details } = toEngineError(thrown);
-    throw new EngineError(kind, `OCI runtime ${what} failed: ${message}`, { layer, details, cause: thrown });
+    // What was not found is in the container; that the container was not found is another thing, and is said by its kind.
+    const told = kind === 'NotFound' || kind === 'AlreadyExists' ? 'Unknown' : kind;
+    throw new EngineError(told, `OCI runtime ${what} failed: ${message}`, { layer, details, cause: thrown });
   }
 }
 

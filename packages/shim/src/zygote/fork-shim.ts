@@ -2,7 +2,6 @@
 import { closeSync, readSync, writeSync } from 'node:fs';
 import { adoptEventLoop, fork } from '@berth/sys/fork';
 import { createPipe, waitReadable } from '@berth/sys/pipe';
-import { waitpid } from '@berth/sys/wait';
 import type { ZygoteReply } from './protocol.ts';
 
 const ATTEMPTS = 3;
@@ -12,7 +11,6 @@ const HANDSHAKE = 5000;
 export type ForkOutcome = { role: 'child'; report: (reply: ZygoteReply) => void } | { role: 'zygote'; reply: ZygoteReply };
 
 export function forkShim(): ForkOutcome {
-  reapShims();
   let reply: ZygoteReply = { ok: false, error: 'the fork did not come up' };
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const [read, write] = createPipe();
@@ -33,8 +31,7 @@ export function forkShim(): ForkOutcome {
     const got = readReply(read);
     closeSync(read);
     if (got) return { role: 'zygote', reply: got };
-    process.kill(pid, 'SIGKILL');
-    waitpid(pid);
+    killQuietly(pid);
     reply = { ok: false, error: `the forked shim ended before its handshake (${ATTEMPTS} attempts)` };
   }
   return { role: 'zygote', reply };
@@ -61,8 +58,10 @@ function readReply(fd: number): ZygoteReply | undefined {
   }
 }
 
-/** Shims that ended since the last request. */
-function reapShims(): void {
-  const ANY_CHILD = -1;
-  while (waitpid(ANY_CHILD, { noHang: true }));
+function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Gone already; the zygote's children leave no zombies.
+  }
 }

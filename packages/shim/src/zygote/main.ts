@@ -5,8 +5,10 @@
 // event loop, which is the child's own from then on.
 import { closeSync, writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { constants } from 'node:os';
 import { Writable } from 'node:stream';
 import { exitNow } from '@berth/sys/fork';
+import { ignoreSignal } from '@berth/sys/process';
 import { becomeShim } from '../shim.ts';
 import { warmUp } from '../warm-up/warm-up.ts';
 import { forkShim } from './fork-shim.ts';
@@ -48,6 +50,8 @@ async function start(): Promise<void> {
   const thread = unexpectedThread();
   if (thread !== undefined) refuse(thread);
   compactHeap();
+  // Shims that end are nobody's to wait for.
+  ignoreSignal(constants.signals.SIGCHLD);
   client.write({ ready: true, reason: cold } satisfies ZygoteHello);
   // From the event loop's own phase for this, a forked child goes on with the loop where it stands.
   setImmediate(serve);
