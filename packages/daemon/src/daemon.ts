@@ -6,6 +6,7 @@ import type { NetworkRecord } from '@berth/network/driver';
 import { TraceDirectory, Tracer } from '@berth/trace/tracer';
 import type { Router } from 'express';
 import type { Logger } from 'pino';
+import { Builds } from './builds/build-image.ts';
 import type { Config } from './config/config.ts';
 import type { ContainerRecord } from './containers/container.ts';
 import { ContainerStore } from './containers/container-store.ts';
@@ -22,6 +23,7 @@ import { LifecycleProcess } from './lifecycle/lifecycle-process.ts';
 import { NetworkVerbs } from './networks/network-verbs.ts';
 import { openNetworks } from './networks/open-networks.ts';
 import { commitRoutes } from './routes/commit.ts';
+import { buildRoutes } from './routes/build.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { execRoutes } from './routes/exec.ts';
 import { imageRoutes } from './routes/images.ts';
@@ -94,6 +96,7 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
         containerRoutes(context),
         execRoutes(context, new Execs(context)),
         imageRoutes(images),
+        buildRoutes(new Builds(context, images)),
         commitRoutes(context, images),
         networkRoutes(new NetworkVerbs(context, networkRecords), store),
         volumeRoutes(volumes),

@@ -37,11 +37,16 @@ export class BuildCache {
     renameSync(temporary, join(this.#directory, `${key}.json`));
   }
 
-  /** Forgets everything; the number of entries. */
-  clear(): number {
-    const names = this.#names();
-    for (const name of names) rmSync(join(this.#directory, name), { force: true });
-    return names.length;
+  entries(): { key: string; state: ImageState }[] {
+    return this.#names().flatMap((name) => {
+      const key = name.slice(0, -'.json'.length);
+      const state = this.get(key);
+      return state ? [{ key, state }] : [];
+    });
+  }
+
+  clear(): void {
+    for (const name of this.#names()) rmSync(join(this.#directory, name), { force: true });
   }
 
   #names(): string[] {

@@ -26,8 +26,10 @@ export class ProgressOutput {
       if (!this.#response.headersSent) beginStream(this.#response, 'application/json');
     } catch (error) {
       if (!this.#response.headersSent) throw error;
-      const { message } = toEngineError(error);
-      this.write({ errorDetail: { message }, error: message });
+      const { message, details } = toEngineError(error);
+      // The exit code of a build's command becomes the client's own.
+      const code = typeof details.exitCode === 'number' ? { code: details.exitCode } : {};
+      this.write({ errorDetail: { ...code, message }, error: message });
     }
     this.#response.end();
   }

@@ -1,0 +1,103 @@
+// `POST /build`: a request's parameters and archive become an image, told in the classic builder's words.
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import type { HostConfig } from '@berth/api/host-config';
+import type { AuthConfig } from '@berth/api/image';
+import { build } from '@berth/builder/solver/build';
+import { BuildCache } from '@berth/builder/solver/build-cache';
+import { shortDigest } from '@berth/oci/digest';
+import { familiar, type Reference } from '@berth/oci/reference';
+import type { Span } from '@berth/trace/tracer';
+import type { ContainerContext } from '../containers/context.ts';
+import type { ImageContext } from '../images/image-context.ts';
+import { emitImageEvent } from '../images/image-context.ts';
+import type { ProgressSink } from '../images/progress-output.ts';
+import { LifecycleBuildBackend } from './build-backend.ts';
+import { receiveContext, resetContexts } from './build-context.ts';
+import { BuildLeases } from './build-leases.ts';
+
+export interface BuildParameters {
+  /** '' is the context's own. */
+  dockerfile: string;
+  names: readonly Reference[];
+  target: string;
+  platform: string | undefined;
+  buildArgs: Readonly<Record<string, string | null>>;
+  labels: Readonly<Record<string, string>>;
+  hostConfig: HostConfig;
+  auth: Readonly<Record<string, AuthConfig>>;
+  useCache: boolean;
+  pull: boolean;
+  removeContainers: boolean;
+  forceRemove: boolean;
+  /** Only the image's id is told. */
+  quiet: boolean;
+}
+
+export class Builds {
+  readonly #containers: ContainerContext;
+  readonly #images: ImageContext;
+  readonly #contexts: string;
+  readonly #cache: BuildCache;
+  readonly #leases: BuildLeases;
+
+  constructor(containers: ContainerContext, images: ImageContext) {
+    this.#containers = containers;
+    this.#images = images;
+    const directory = join(containers.config.dataRoot, 'builder');
+    this.#contexts = join(directory, 'contexts');
+    this.#cache = new BuildCache(join(directory, 'cache'));
+    this.#leases = new BuildLeases(images.services);
+    resetContexts(this.#contexts);
+  }
+
+  async run(parameters: BuildParameters, archive: Readable, write: ProgressSink, signal: AbortSignal, span: Span): Promise<void> {
+    await using context = await receiveContext(archive, this.#contexts, parameters.dockerfile, signal);
+    const told: ProgressSink = parameters.quiet ? () => {} : write;
+    await this.#images.services.withLease(async (lease) => {
+      const { names, pull, auth, hostConfig, removeContainers, forceRemove } = parameters;
+      const backend = new LifecycleBuildBackend({
+        containers: this.#containers,
+        images: this.#images,
+        leases: this.#leases,
+        lease,
+        names,
+        pull,
+        auth,
+        hostConfig,
+        removeContainers,
+        forceRemove,
+        progress: told,
+        signal,
+        span,
+      });
+      const { target, platform, buildArgs, labels, useCache } = parameters;
+      const output = (text: string) => told({ stream: text });
+      const { dockerfile, tree } = context;
+      const id = await build({ dockerfile, context: tree, buildArgs, labels, target, platform, useCache, removeContainers, signal, output }, backend, this.#cache);
+      this.#tell(id, parameters, write);
+    });
+  }
+
+  /** Forgets the layer cache. What no image has any more is removed from the disk. */
+  async prune(): Promise<{ CachesDeleted: string[]; SpaceReclaimed: number }> {
+    const entries = this.#cache.entries();
+    const used = new Set(this.#images.catalog.all().flatMap((image) => image.layers.map(({ digest }) => digest)));
+    const freed = new Map(entries.flatMap(({ state }) => state.layers.filter(({ digest }) => !used.has(digest)).map(({ digest, size }) => [digest, size])));
+    this.#cache.clear();
+    await this.#leases.release();
+    return { CachesDeleted: entries.map(({ key }) => key), SpaceReclaimed: [...freed.values()].reduce((sum, size) => sum + size, 0) };
+  }
+
+  #tell(id: `${string}:${string}`, { names, quiet }: BuildParameters, write: ProgressSink): void {
+    const image = this.#images.catalog.get(id);
+    for (const name of names) emitImageEvent(this.#images, 'tag', id, image, familiar(name));
+    if (quiet) {
+      write({ stream: `${id}\n` });
+      return;
+    }
+    write({ aux: { ID: id } });
+    write({ stream: `Successfully built ${shortDigest(id)}\n` });
+    for (const name of names) write({ stream: `Successfully tagged ${familiar(name)}\n` });
+  }
+}

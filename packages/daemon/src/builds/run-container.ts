@@ -1,0 +1,123 @@
+// RUN: a container of the daemon like any other, on a state that is no image yet. What it changed becomes a layer.
+import { lstatSync, readdirSync, rmdirSync, type Stats, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { StringDecoder } from 'node:string_decoder';
+import type { HostConfig } from '@berth/api/host-config';
+import { STREAM, StdcopyDecoder } from '@berth/api/stdcopy';
+import type { BuiltLayer, RunRequest, RunResult } from '@berth/builder/solver/backend';
+import { chainIdOf, stateId } from '@berth/builder/solver/image-state';
+import type { Span } from '@berth/trace/tracer';
+import type { Container } from '../containers/container.ts';
+import type { ContainerContext } from '../containers/context.ts';
+import { createContainer } from '../containers/create.ts';
+import { removeContainer } from '../containers/remove.ts';
+import { layersOf } from '../containers/rootfs.ts';
+import { startContainer } from '../containers/start.ts';
+import { waitFor } from '../containers/wait.ts';
+import type { Image } from '../images/image.ts';
+import { connectProcess } from '../io/attachment.ts';
+
+export interface RunOptions {
+  hostConfig: HostConfig;
+  /** After success, and after failure. */
+  remove: boolean;
+  forceRemove: boolean;
+  /** Makes the layer of the container's snapshot, which is gone afterwards. */
+  commit(containerId: string, parent: string): Promise<BuiltLayer>;
+  span: Span;
+}
+
+export async function runStep(context: ContainerContext, request: RunRequest, options: RunOptions): Promise<RunResult> {
+  const { state, argv, env, signal } = request;
+  const { span } = options;
+  const image = imageOf(request);
+  const images = { resolve: async () => image };
+  const asked = { Image: image.id, Entrypoint: [''], Cmd: [...argv], Env: [...env], HostConfig: { ...options.hostConfig, LogConfig: { Type: 'none' } } };
+  const { Id: containerId } = await createContainer({ ...context, images }, asked, { name: '', platform: '' }, span);
+  const container = context.store.get(containerId);
+  const remove = () => removeContainer(context, container, { force: true, volumes: true }, span);
+  const kill = () => void remove().catch((error) => context.log.warn({ container: containerId, err: error }, 'cannot remove the container of a cancelled build'));
+  try {
+    request.onContainer(containerId);
+    const output = forwardOutput(container, request.onOutput);
+    const ended = waitFor(container, 'next-exit', new AbortController().signal);
+    await startContainer(context, container, span);
+    signal.addEventListener('abort', kill, { once: true });
+    if (signal.aborted) kill();
+    const { StatusCode: exitCode } = await ended;
+    await output;
+    signal.throwIfAborted();
+    if (exitCode !== 0) {
+      if (options.forceRemove) await remove();
+      return { exitCode, containerId };
+    }
+    await container.cleanup;
+    removeMountPoints(container);
+    const layer = await options.commit(containerId, chainIdOf(state));
+    // Its root file system has become the layer: the container could not start again.
+    await remove();
+    return { exitCode: 0, layer, containerId };
+  } catch (error) {
+    if (context.store.find(containerId)) await remove().catch(() => {});
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', kill);
+  }
+}
+
+/** The state as the container verbs know images. */
+function imageOf({ state }: RunRequest): Image {
+  const id = stateId(state);
+  const config = { ...state.config, config: { ...state.config.config, Healthcheck: undefined } };
+  const manifest = { mediaType: '', digest: id, size: 0 };
+  return { id, config, chainId: chainIdOf(state), manifest, layers: state.layers, names: [], repoTags: [], repoDigests: [] };
+}
+
+/** Both streams in the order in which they came; settles when the last byte was told. */
+function forwardOutput(container: Container, tell: (text: string) => void): Promise<void> {
+  return new Promise((resolve) => {
+    container.signals.once('exit', () => {
+      if (container.pendingAttachments.size > 0) resolve();
+    });
+    container.pendingAttachments.add(async (path) => {
+      const socket = await connectProcess(path, { stdin: false, stdout: true, stderr: true });
+      const frames = new StdcopyDecoder();
+      const texts = { [STREAM.stdout]: new StringDecoder('utf8'), [STREAM.stderr]: new StringDecoder('utf8') };
+      socket.on('data', (chunk: Buffer) => {
+        for (const { stream, payload } of frames.push(chunk)) {
+          const text = texts[stream === STREAM.stderr ? STREAM.stderr : STREAM.stdout].write(Buffer.from(payload));
+          if (text !== '') tell(text);
+        }
+      });
+      socket.once('close', resolve);
+      socket.once('end', () => socket.destroy());
+    });
+  });
+}
+
+/** What the runtime makes for its own mounts where an image lacks it. Contents before their directories. */
+const MOUNT_POINTS = [
+  '/etc/hosts', '/etc/hostname', '/etc/resolv.conf', '/etc',
+  '/dev/console', '/dev/pts', '/dev/shm', '/dev/mqueue', '/dev',
+  '/sys/fs/cgroup', '/sys/fs', '/sys', '/proc', '/.dockerenv',
+];
+
+/** Takes empty mount points out of the container's layer again, where no layer below has them. */
+function removeMountPoints(container: Container): void {
+  const { upper, lower } = layersOf(container.rootfs ?? []);
+  if (upper === undefined) return;
+  for (const path of MOUNT_POINTS) {
+    const stats = lstat(join(upper, path));
+    if (!stats || lower.some((layer) => lstat(join(layer, path)))) continue;
+    if (stats.isDirectory() && readdirSync(join(upper, path)).length === 0) rmdirSync(join(upper, path));
+    else if (stats.isFile() && stats.size === 0) unlinkSync(join(upper, path));
+  }
+}
+
+function lstat(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
