@@ -132,7 +132,9 @@ class Module {
       '  (r) => {',
       `    const m: ${name} = { ${zeros.join(', ')} };`,
       '    for (let tag = r.tag(); tag !== 0; tag = r.tag()) {',
-      ...(empty ? ['      r.skip(tag);'] : ['      switch (tag) {', ...read.map((line) => `        ${line}`), '        default: r.skip(tag);', '      }']),
+      ...(empty
+        ? ['      r.skip(tag);']
+        : ['      switch (tag) {', ...read.map((line) => `        ${line}`), '        default: r.skip(tag);', '      }']),
       '    }',
       '    return m;',
       '  },',
@@ -188,7 +190,11 @@ class Module {
     const read = [`case ${tag(one.wireType)}: ${value} = ${one.read}; break;`];
     const optional = one.isMessage || field.getOption('proto3_optional') === true;
     if (optional) {
-      return { member: `${key}?: ${type} | undefined;`, write: `if (${value} !== undefined) { const v = ${value}; ${one.write('v', tag(one.wireType))}; }`, read };
+      return {
+        member: `${key}?: ${type} | undefined;`,
+        write: `if (${value} !== undefined) { const v = ${value}; ${one.write('v', tag(one.wireType))}; }`,
+        read,
+      };
     }
     return {
       member: `${key}: ${type};`,

@@ -31,7 +31,11 @@ test('ctr: version, namespaces, plugins, lists', async (t) => {
 test('ctr run: output, input and exit codes through Berth', async (t) => {
   const lab = await Laboratory.open(t);
   const run = (...args: string[]) => lab.ctr('run', '--rm', '--rootfs', '--runtime', 'io.containerd.berth.v1', lab.rootfs, ...args);
-  assert.deepEqual(await run(`${NAMESPACE}-ctr-1`, '/bin/sh', '-c', 'echo out; echo err >&2; exit 3'), { code: 3, stdout: 'out\n', stderr: 'err\n' });
+  assert.deepEqual(await run(`${NAMESPACE}-ctr-1`, '/bin/sh', '-c', 'echo out; echo err >&2; exit 3'), {
+    code: 3,
+    stdout: 'out\n',
+    stderr: 'err\n',
+  });
   const missing = await run(`${NAMESPACE}-ctr-2`, '/bin/nonesuch');
   assert.notEqual(missing.code, 0);
   assert.match(missing.stderr, /\/bin\/nonesuch/);
@@ -46,7 +50,11 @@ test('ctr: a task in the background, exec, pause, kill, delete', async (t) => {
   const tasks = await lab.ctr('tasks', 'ls');
   const pid = Number(new RegExp(`^${id}\\s+(\\d+)\\s+RUNNING`, 'm').exec(tasks.stdout)?.[1]);
   assert.ok(alive(pid), tasks.stdout);
-  assert.deepEqual(await lab.ctr('tasks', 'exec', '--exec-id', 'e', id, '/bin/sh', '-c', 'echo inside; exit 4'), { code: 4, stdout: 'inside\n', stderr: '' });
+  assert.deepEqual(await lab.ctr('tasks', 'exec', '--exec-id', 'e', id, '/bin/sh', '-c', 'echo inside; exit 4'), {
+    code: 4,
+    stdout: 'inside\n',
+    stderr: '',
+  });
   assert.equal((await lab.ctr('tasks', 'pause', id)).code, 0);
   assert.match((await lab.ctr('tasks', 'ls')).stdout, /PAUSED/);
   assert.equal((await lab.ctr('tasks', 'resume', id)).code, 0);
@@ -62,7 +70,9 @@ test('ctr: a task in the background, exec, pause, kill, delete', async (t) => {
 
 const RUNC_SHIM = (process.env.PATH ?? '').split(delimiter).some((directory) => existsSync(join(directory, 'containerd-shim-runc-v2')));
 
-test("runc's shim under this service", { skip: RUNC_SHIM ? false : 'containerd-shim-runc-v2 is not installed: apt-get install containerd' }, async (t) => {
+test("runc's shim under this service", {
+  skip: RUNC_SHIM ? false : 'containerd-shim-runc-v2 is not installed: apt-get install containerd',
+}, async (t) => {
   const lab = await Laboratory.open(t);
   const id = await lab.run('exit 5', { runtime: 'io.containerd.runc.v2' });
   assert.equal((await lab.tasks.wait({ containerId: id })).exitStatus, 5);

@@ -9,7 +9,8 @@ import { busyboxRootfs } from '../harness/busybox.ts';
 import { dockerClient, program, run } from '../harness/programs.ts';
 import { eventually, Laboratory } from './laboratory.ts';
 
-const installed = (name: string) => program(name).startsWith('/') || (process.env.PATH ?? '').split(delimiter).some((directory) => existsSync(join(directory, name)));
+const installed = (name: string) =>
+  program(name).startsWith('/') || (process.env.PATH ?? '').split(delimiter).some((directory) => existsSync(join(directory, name)));
 const MISSING = ['dockerd', 'containerd-shim-runc-v2', 'runc'].filter((name) => !installed(name));
 const skip = MISSING.length > 0 && `not installed: ${MISSING.join(', ')} (apt-get install docker.io)`;
 
@@ -17,7 +18,18 @@ const skip = MISSING.length > 0 && `not installed: ${MISSING.join(', ')} (apt-ge
 async function dockerd(t: TestContext, lab: Laboratory) {
   const at = (name: string) => join(lab.directory, 'd', name);
   mkdirSync(at('.'));
-  const flags = ['--containerd', lab.address, '--data-root', at('root'), '--exec-root', at('exec'), '--pidfile', at('pid'), '-H', `unix://${at('d.sock')}`];
+  const flags = [
+    '--containerd',
+    lab.address,
+    '--data-root',
+    at('root'),
+    '--exec-root',
+    at('exec'),
+    '--pidfile',
+    at('pid'),
+    '-H',
+    `unix://${at('d.sock')}`,
+  ];
   const network = ['--bridge=none', '--iptables=false', '--ip-forward=false', '--ip-masq=false', '--storage-driver=vfs'];
   const daemon = spawn(program('dockerd'), [...flags, ...network], { stdio: 'ignore' });
   // Before the laboratory's own end: hooks run in the order of their making.
@@ -39,7 +51,10 @@ test('docker run, exec and rm through dockerd, this service and runc', { skip },
   } finally {
     t.after(() => lab.close());
   }
-  const imported = await run(dockerClient(), ['-H', `unix://${join(lab.directory, 'd/d.sock')}`, 'import', '-', 'bb'], { input: busyboxRootfs(), timeout: 20_000 });
+  const imported = await run(dockerClient(), ['-H', `unix://${join(lab.directory, 'd/d.sock')}`, 'import', '-', 'bb'], {
+    input: busyboxRootfs(),
+    timeout: 20_000,
+  });
   assert.equal(imported.code, 0, imported.stderr);
   const isolated = ['--network', 'none', 'bb', '/bin/sh', '-c'];
   assert.deepEqual(await docker('run', '--rm', ...isolated, 'echo out; exit 9'), { code: 9, stdout: 'out\n', stderr: '' });

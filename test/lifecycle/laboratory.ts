@@ -12,7 +12,7 @@ import { Events } from '@berth/rpc/gen/containerd/services/events/v1/events';
 import { Tasks } from '@berth/rpc/gen/containerd/services/tasks/v1/tasks';
 import { Version } from '@berth/rpc/gen/containerd/services/version/v1/version';
 import { GrpcConnection, type ServiceClient } from '@berth/rpc/grpc/client';
-import { program, ROOT, type Result, run } from '../harness/programs.ts';
+import { program, type Result, ROOT, run } from '../harness/programs.ts';
 
 export const NAMESPACE = 'lab';
 
@@ -166,14 +166,18 @@ export class Laboratory {
   #makeRootfs(): void {
     for (const directory of ['bin', 'proc', 'dev', 'sys', 'tmp']) mkdirSync(join(this.rootfs, directory), { recursive: true });
     copyFileSync(busybox(), join(this.rootfs, 'bin/busybox'));
-    for (const name of ['sh', 'cat', 'echo', 'sleep', 'true', 'false', 'kill', 'ls']) symlinkSync('busybox', join(this.rootfs, 'bin', name));
+    for (const name of ['sh', 'cat', 'echo', 'sleep', 'true', 'false', 'kill', 'ls'])
+      symlinkSync('busybox', join(this.rootfs, 'bin', name));
   }
 }
 
 function busybox(): string {
   const named = program('busybox');
   if (named.startsWith('/')) return named;
-  const found = (process.env.PATH ?? '').split(delimiter).map((directory) => join(directory, named)).find((path) => existsSync(path));
+  const found = (process.env.PATH ?? '')
+    .split(delimiter)
+    .map((directory) => join(directory, named))
+    .find((path) => existsSync(path));
   if (!found) throw new Error('busybox is missing: apt-get install busybox-static');
   return found;
 }

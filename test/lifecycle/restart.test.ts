@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { isKind } from '@berth/errdefs/engine-error';
 import { Status } from '@berth/rpc/gen/containerd/types/task/task';
 import { run } from '../harness/programs.ts';
-import { alive, eventually, LIFECYCLE, Laboratory } from './laboratory.ts';
+import { alive, eventually, Laboratory, LIFECYCLE } from './laboratory.ts';
 
 test('tasks live on when the service is killed, and are found again', async (t) => {
   const lab = await Laboratory.open(t);
@@ -86,7 +86,10 @@ test('without forking, shims are programs of their own', async (t) => {
 test('a second service on the same socket or root is refused in one line', async (t) => {
   const lab = await Laboratory.open(t);
   const same = await run(LIFECYCLE, [...lab.flags()], { timeout: 10_000 });
-  assert.deepEqual([same.code, same.stderr], [1, `berth-lifecycle: the socket ${lab.address} is in use by another service; stop it or choose another --address\n`]);
+  assert.deepEqual(
+    [same.code, same.stderr],
+    [1, `berth-lifecycle: the socket ${lab.address} is in use by another service; stop it or choose another --address\n`],
+  );
   const other = await run(LIFECYCLE, [...lab.flags(), '--address', `${lab.address}2`], { timeout: 10_000 });
   assert.equal(other.code, 1);
   assert.match(other.stderr, /^berth-lifecycle: .*metadata\.db is in use by another berth-lifecycle; stop it or choose another --root\n$/);

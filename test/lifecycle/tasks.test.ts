@@ -25,7 +25,10 @@ test('create, start, wait, delete: states, exit code, output and events in their
   assert.ok(exitedAt && exitedAt.seconds > 1_700_000_000);
   const { process: stopped } = await tasks.get({ containerId: id });
   assert.deepEqual([stopped?.status, stopped?.exitStatus, stopped?.pid], [Status.STOPPED, 3, pid]);
-  assert.deepEqual((await tasks.list({})).tasks.map((task) => task.id), [id]);
+  assert.deepEqual(
+    (await tasks.list({})).tasks.map((task) => task.id),
+    [id],
+  );
   const deleted = await tasks.delete({ containerId: id });
   assert.deepEqual([deleted.id, deleted.pid, deleted.exitStatus], [id, pid, 3]);
   await assert.rejects(tasks.get({ containerId: id }), (error) => isKind(error, 'NotFound'));
@@ -80,5 +83,8 @@ test('twenty tasks at once', async (t) => {
   const lab = await Laboratory.open(t);
   const ids = await Promise.all(Array.from({ length: 20 }, (_, n) => lab.run(`exit ${n}`)));
   const exits = await Promise.all(ids.map((id) => lab.tasks.wait({ containerId: id })));
-  assert.deepEqual(exits.map((exit) => exit.exitStatus), ids.map((_, n) => n));
+  assert.deepEqual(
+    exits.map((exit) => exit.exitStatus),
+    ids.map((_, n) => n),
+  );
 });

@@ -47,7 +47,8 @@ export function parseSettings(argv: readonly string[]): Settings | 'version' | '
   const file = values.config === undefined ? {} : readConfig(values.config);
   const state = resolve(values.state ?? file.state ?? '/run/berth/lifecycle');
   const address = resolve((values.address ?? file['grpc.address'] ?? join(state, 'lifecycle.sock')).replace(/^unix:(\/\/)?/, ''));
-  if (Buffer.byteLength(address) > LONGEST_SOCKET_PATH) throw refuse(`the socket's path ${address} is longer than ${LONGEST_SOCKET_PATH} bytes; use a shorter --address`);
+  if (Buffer.byteLength(address) > LONGEST_SOCKET_PATH)
+    throw refuse(`the socket's path ${address} is longer than ${LONGEST_SOCKET_PATH} bytes; use a shorter --address`);
   const level = values['log-level'] ?? file['debug.level'] ?? 'info';
   const logLevel = LOG_LEVELS.find((known) => known === (level === 'panic' ? 'fatal' : level));
   if (!logLevel) throw refuse(`unknown log level "${level}"; there are ${LOG_LEVELS.join(', ')}`);
@@ -91,7 +92,10 @@ function readConfig(path: string): Partial<Record<ConfigKey, string>> {
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new EngineError('InvalidArgument', `cannot read the configuration file ${path}: ${(cause as Error).message}`, { layer: 'lifecycle', cause });
+    throw new EngineError('InvalidArgument', `cannot read the configuration file ${path}: ${(cause as Error).message}`, {
+      layer: 'lifecycle',
+      cause,
+    });
   }
   const values: Record<string, string> = {};
   let section = '';

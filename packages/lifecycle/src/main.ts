@@ -12,7 +12,10 @@ try {
   if (settings === 'version') process.stdout.write(`berth-lifecycle ${VERSION} ${REVISION}\n`);
   else if (settings === 'help') process.stdout.write(USAGE);
   else {
-    const log = pino({ level: settings.logLevel, base: { program: 'berth-lifecycle', pid: process.pid } }, pino.destination({ fd: STDERR, sync: true }));
+    const log = pino(
+      { level: settings.logLevel, base: { program: 'berth-lifecycle', pid: process.pid } },
+      pino.destination({ fd: STDERR, sync: true }),
+    );
     // Tasks are safe with their shims: better to be started anew than to go on in a state that nobody foresaw.
     process.on('uncaughtException', (error) => {
       log.fatal({ err: error }, 'unexpected error; stopping, containers run on');

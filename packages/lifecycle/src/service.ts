@@ -97,10 +97,21 @@ export async function startService(settings: Settings, log: Logger): Promise<{ s
       ensureNamespace: (namespace) => namespaces.ensure(namespace),
     }),
   );
-  const garbage = undo.use(new CollectionSchedule(() => storage.collect(), (error) => log.error({ err: error }, 'garbage was not collected')));
+  const garbage = undo.use(
+    new CollectionSchedule(
+      () => storage.collect(),
+      (error) => log.error({ err: error }, 'garbage was not collected'),
+    ),
+  );
   const collect = () => garbage.now();
   const debug = settings.logLevel === 'debug' || settings.logLevel === 'trace';
-  const berth = new BerthShims({ zygote, eventsAddress, runtimeRoot: join(settings.state, 'runtime'), socketDir: join(settings.state, 's'), debug });
+  const berth = new BerthShims({
+    zygote,
+    eventsAddress,
+    runtimeRoot: join(settings.state, 'runtime'),
+    socketDir: join(settings.state, 's'),
+    debug,
+  });
   const shims = new ShimsByRuntime(
     berth,
     (program) =>
@@ -126,9 +137,27 @@ export async function startService(settings: Settings, log: Logger): Promise<{ s
   const tracer = new Tracer('lifecycle', settings.traceDir === undefined ? discard : new TraceDirectory(settings.traceDir));
   const streams = new Streams();
   const grpc = new GrpcServer({
-    onCall: debug ? (path, milliseconds, error) => log.debug({ path, ms: Math.round(milliseconds * 100) / 100, error: error instanceof Error ? error.message : undefined }, 'call') : undefined,
+    onCall: debug
+      ? (path, milliseconds, error) =>
+          log.debug({ path, ms: Math.round(milliseconds * 100) / 100, error: error instanceof Error ? error.message : undefined }, 'call')
+      : undefined,
   });
-  const services = [Version, Health, Namespaces, Containers, Leases, Events, Introspection, Tasks, Content, Images, Snapshots, Diff, Streaming, Transfer];
+  const services = [
+    Version,
+    Health,
+    Namespaces,
+    Containers,
+    Leases,
+    Events,
+    Introspection,
+    Tasks,
+    Content,
+    Images,
+    Snapshots,
+    Diff,
+    Streaming,
+    Transfer,
+  ];
   const names = services.map((service) => service.name);
   grpc
     .register(Version, versionService(VERSION, REVISION))
@@ -137,8 +166,18 @@ export async function startService(settings: Settings, log: Logger): Promise<{ s
     .register(Containers, containersService({ store: containers, namespaces, tasks, events }))
     .register(Leases, leasesService({ store: leases, namespaces, collect, collectSoon: () => garbage.soon() }))
     .register(Events, eventsService(events))
-    .register(Introspection, introspectionService({ uuid: serverUuid(settings.root), plugins: plugins(settings.root, [...storage.snapshotters.keys()], names), version: VERSION }))
-    .register(Content, contentService((scope) => storage.content.in(scope)))
+    .register(
+      Introspection,
+      introspectionService({
+        uuid: serverUuid(settings.root),
+        plugins: plugins(settings.root, [...storage.snapshotters.keys()], names),
+        version: VERSION,
+      }),
+    )
+    .register(
+      Content,
+      contentService((scope) => storage.content.in(scope)),
+    )
     .register(Images, imagesService({ imagesIn: (scope) => storage.images.in(scope), collect }))
     .register(Snapshots, snapshotsService({ find: (scope, name) => storage.snapshotter(scope, name), tracer }))
     .register(Diff, diffService({ contentIn: (scope) => storage.content.in(scope), differ: storage.differ, tracer }))
@@ -151,7 +190,12 @@ export async function startService(settings: Settings, log: Logger): Promise<{ s
         containers,
         tracer,
         mountsOf: async (namespace, { snapshotter, snapshotKey }) =>
-          (await storage.snapshotter({ namespace }, snapshotter).mounts(snapshotKey)).map(({ type, source, target = '', options }) => ({ type, source, target, options })),
+          (await storage.snapshotter({ namespace }, snapshotter).mounts(snapshotKey)).map(({ type, source, target = '', options }) => ({
+            type,
+            source,
+            target,
+            options,
+          })),
       }),
     );
   garbage.soon();

@@ -12,7 +12,9 @@ export async function claimSocket(path: string): Promise<void> {
     throw new EngineError('FailedPrecondition', `${path} exists and is not a socket; choose another --address`, { layer: 'lifecycle' });
   }
   if (await answers(path)) {
-    throw new EngineError('FailedPrecondition', `the socket ${path} is in use by another service; stop it or choose another --address`, { layer: 'lifecycle' });
+    throw new EngineError('FailedPrecondition', `the socket ${path} is in use by another service; stop it or choose another --address`, {
+      layer: 'lifecycle',
+    });
   }
   rmSync(path, { force: true });
 }

@@ -24,7 +24,8 @@ export function holds<T>(any: Any | undefined, type: MessageType<T>): any is Any
 /** Throws InvalidArgument for another type. */
 export function unpack<T>(type: MessageType<T>, any: Any): T {
   const found: string = any.typeUrl;
-  if (!holds(any, type)) throw new EngineError('InvalidArgument', `expected a ${type.fullName}, not a ${found || 'message without a type'}`);
+  if (!holds(any, type))
+    throw new EngineError('InvalidArgument', `expected a ${type.fullName}, not a ${found || 'message without a type'}`);
   return type.decode(any.value);
 }
 

@@ -23,15 +23,29 @@ test('what was created is what is got, in its namespace only', () => {
   assert.ok(created.createdAt);
   assert.deepEqual(containers.get('one', 'a'), { ...created, runtime: { name: runtime.name } });
   assert.throws(() => containers.get('two', 'a'), /container "a" in namespace "two": not found/);
-  assert.throws(() => containers.create('one', make('a')), (error) => isKind(error, 'AlreadyExists'));
+  assert.throws(
+    () => containers.create('one', make('a')),
+    (error) => isKind(error, 'AlreadyExists'),
+  );
   containers.create('two', make('a'));
   assert.equal(containers.list('one').length, 1);
 });
 
 test('a container needs a good id, a runtime, and a snapshotter for its snapshot', () => {
   const containers = store();
-  for (const bad of [make(''), make('a/b'), make('..'), make('x'.repeat(77)), make('a', { runtime: undefined }), make('a', { snapshotKey: 's' })]) {
-    assert.throws(() => containers.create('n', bad), (error) => isKind(error, 'InvalidArgument'), bad.id);
+  for (const bad of [
+    make(''),
+    make('a/b'),
+    make('..'),
+    make('x'.repeat(77)),
+    make('a', { runtime: undefined }),
+    make('a', { snapshotKey: 's' }),
+  ]) {
+    assert.throws(
+      () => containers.create('n', bad),
+      (error) => isKind(error, 'InvalidArgument'),
+      bad.id,
+    );
   }
 });
 
@@ -45,10 +59,19 @@ test('an update changes what its mask names, and without one all that may change
   containers.update('n', make('a', { extensions: { 'a.b': extension } }), ['extensions.a.b']);
   assert.deepEqual(containers.get('n', 'a').extensions, { 'a.b': extension });
   containers.update('n', make('a', { image: 'newest' }), []);
-  assert.deepEqual([containers.get('n', 'a').image, containers.get('n', 'a').labels, containers.get('n', 'a').extensions], ['newest', {}, {}]);
+  assert.deepEqual(
+    [containers.get('n', 'a').image, containers.get('n', 'a').labels, containers.get('n', 'a').extensions],
+    ['newest', {}, {}],
+  );
   assert.throws(() => containers.update('n', make('a'), ['runtime']), /cannot update "runtime" field/);
-  assert.throws(() => containers.update('n', make('a', { runtime: { name: 'other', options: undefined } }), []), /cannot update "runtime" field/);
-  assert.throws(() => containers.update('n', make('b'), []), (error) => isKind(error, 'NotFound'));
+  assert.throws(
+    () => containers.update('n', make('a', { runtime: { name: 'other', options: undefined } }), []),
+    /cannot update "runtime" field/,
+  );
+  assert.throws(
+    () => containers.update('n', make('b'), []),
+    (error) => isKind(error, 'NotFound'),
+  );
 });
 
 test('filters by id, image, runtime and labels', () => {

@@ -51,7 +51,10 @@ export class ContainerStore {
     validate(container);
     const { changes } = this.#sql.insert.run(...columns(namespace, container));
     if (changes === 0) {
-      throw new EngineError('AlreadyExists', `container "${container.id}": already exists`, { layer: 'lifecycle', details: { id: container.id } });
+      throw new EngineError('AlreadyExists', `container "${container.id}": already exists`, {
+        layer: 'lifecycle',
+        details: { id: container.id },
+      });
     }
     return container;
   }
@@ -97,7 +100,8 @@ function validate(container: Container): void {
     : container.snapshotKey !== '' && container.snapshotter === ''
       ? 'container.Snapshotter must be set if container.SnapshotKey is set'
       : undefined;
-  if (missing) throw new EngineError('InvalidArgument', `${missing}: invalid argument`, { layer: 'lifecycle', details: { id: container.id } });
+  if (missing)
+    throw new EngineError('InvalidArgument', `${missing}: invalid argument`, { layer: 'lifecycle', details: { id: container.id } });
 }
 
 function columns(namespace: string, container: Container): [string, string, string, string, string, Uint8Array] {
@@ -106,11 +110,17 @@ function columns(namespace: string, container: Container): [string, string, stri
 }
 
 function notFound(namespace: string, id: string): EngineError {
-  return new EngineError('NotFound', `container "${id}" in namespace "${namespace}": not found`, { layer: 'lifecycle', details: { namespace, id } });
+  return new EngineError('NotFound', `container "${id}" in namespace "${namespace}": not found`, {
+    layer: 'lifecycle',
+    details: { namespace, id },
+  });
 }
 
 function immutable(field: string, id: string): EngineError {
-  return new EngineError('InvalidArgument', `cannot update "${field}" field on container "${id}": invalid argument`, { layer: 'lifecycle', details: { id } });
+  return new EngineError('InvalidArgument', `cannot update "${field}" field on container "${id}": invalid argument`, {
+    layer: 'lifecycle',
+    details: { id },
+  });
 }
 
 function readContainer(container: Container, path: readonly string[]): string | undefined {

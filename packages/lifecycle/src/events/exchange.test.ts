@@ -58,8 +58,19 @@ test('who does not read is dropped, and told so', async () => {
 test('what is no event is refused', () => {
   const exchange = new EventExchange();
   const event = pack(TaskExit, {});
-  for (const [namespace, topic] of [['', '/a'], ['n', 'tasks/exit'], ['n', '/'], ['n', '/a//b'], ['n/m', '/a'], ['n', '/a b']] as const) {
-    assert.throws(() => exchange.publish(namespace, topic, event), (error) => isKind(error, 'InvalidArgument'), `${namespace} ${topic}`);
+  for (const [namespace, topic] of [
+    ['', '/a'],
+    ['n', 'tasks/exit'],
+    ['n', '/'],
+    ['n', '/a//b'],
+    ['n/m', '/a'],
+    ['n', '/a b'],
+  ] as const) {
+    assert.throws(
+      () => exchange.publish(namespace, topic, event),
+      (error) => isKind(error, 'InvalidArgument'),
+      `${namespace} ${topic}`,
+    );
   }
   assert.throws(() => exchange.forward({ namespace: 'n', topic: '/a', event }), /timestamp must be set/);
 });

@@ -37,7 +37,8 @@ export class EventExchange {
   forward(envelope: Envelope): void {
     validateIdentifier('namespace', envelope.namespace);
     validateTopic(envelope.topic);
-    if (!envelope.timestamp) throw new EngineError('InvalidArgument', 'timestamp must be set on forwarded event: invalid argument', { layer: 'lifecycle' });
+    if (!envelope.timestamp)
+      throw new EngineError('InvalidArgument', 'timestamp must be set on forwarded event: invalid argument', { layer: 'lifecycle' });
     this.#deliver(envelope);
   }
 
@@ -59,7 +60,10 @@ export class EventExchange {
   async *#events(subscriber: Subscriber, signal: AbortSignal): AsyncGenerator<Envelope, void, undefined> {
     try {
       while (!signal.aborted) {
-        if (subscriber.overrun) throw new EngineError('ResourceExhausted', `more than ${BACKLOG} events wait to be read; subscribe again`, { layer: 'lifecycle' });
+        if (subscriber.overrun)
+          throw new EngineError('ResourceExhausted', `more than ${BACKLOG} events wait to be read; subscribe again`, {
+            layer: 'lifecycle',
+          });
         const batch = subscriber.backlog.splice(0);
         if (batch.length > 0) yield* batch;
         else {

@@ -29,10 +29,12 @@ export class CollectionSchedule implements AsyncDisposable {
   now(): Promise<void> {
     if (!this.#running) return this.#start();
     // What became garbage after the running collection looked is left to another one, which all who come meanwhile share.
-    this.#next ??= this.#running.catch(() => {}).then(() => {
-      this.#next = undefined;
-      return this.#start();
-    });
+    this.#next ??= this.#running
+      .catch(() => {})
+      .then(() => {
+        this.#next = undefined;
+        return this.#start();
+      });
     return this.#next;
   }
 

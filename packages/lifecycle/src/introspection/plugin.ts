@@ -1,5 +1,5 @@
 // What the service is made of, in containerd's terms: clients look for a snapshotter, a differ, a runtime before they use one.
-import { type Platform, hostPlatform } from '@berth/oci/platform';
+import { hostPlatform, type Platform } from '@berth/oci/platform';
 
 export interface Plugin {
   /** containerd's type URI, e.g. io.containerd.snapshotter.v1. */
@@ -15,10 +15,19 @@ export interface Plugin {
 /** `grpc` are the full names of the services that are served. */
 export function plugins(root: string, snapshotters: readonly string[], grpc: readonly string[]): Plugin[] {
   const platforms = [hostPlatform()];
-  const plugin = (type: string, id: string, more: Partial<Plugin> = {}): Plugin => ({ type, id, platforms: [], exports: {}, capabilities: [], ...more });
+  const plugin = (type: string, id: string, more: Partial<Plugin> = {}): Plugin => ({
+    type,
+    id,
+    platforms: [],
+    exports: {},
+    capabilities: [],
+    ...more,
+  });
   return [
     plugin('io.containerd.content.v1', 'content', { exports: { root: `${root}/io.containerd.content.v1.content` } }),
-    ...snapshotters.map((id) => plugin('io.containerd.snapshotter.v1', id, { platforms, exports: { root: `${root}/io.containerd.snapshotter.v1.${id}` } })),
+    ...snapshotters.map((id) =>
+      plugin('io.containerd.snapshotter.v1', id, { platforms, exports: { root: `${root}/io.containerd.snapshotter.v1.${id}` } }),
+    ),
     plugin('io.containerd.metadata.v1', 'bolt', { capabilities: [] }),
     plugin('io.containerd.differ.v1', 'walking', { platforms }),
     plugin('io.containerd.event.v1', 'exchange'),
@@ -27,6 +36,8 @@ export function plugins(root: string, snapshotters: readonly string[], grpc: rea
     plugin('io.containerd.runtime.v2', 'task', { platforms }),
     plugin('io.containerd.transfer.v1', 'local'),
     plugin('io.containerd.streaming.v1', 'manager'),
-    ...grpc.filter((name) => name.startsWith('containerd.services.')).map((name) => plugin('io.containerd.grpc.v1', name.split('.')[2] ?? name)),
+    ...grpc
+      .filter((name) => name.startsWith('containerd.services.'))
+      .map((name) => plugin('io.containerd.grpc.v1', name.split('.')[2] ?? name)),
   ];
 }

@@ -25,9 +25,22 @@ test('names, namespaces and filters', () => {
   assert.throws(() => leases.create('n', 'one', {}), /lease "one": already exists/);
   leases.create('m', 'one', {});
   leases.create('n', 'two', {});
-  assert.deepEqual(leases.list('n', ['labels.k==v']).map(({ id }) => id), ['one']);
-  assert.deepEqual(leases.listAll().map(({ namespace, id }) => `${namespace}/${id}`).sort(), ['m/one', 'n/one', 'n/two']);
-  for (const call of [() => leases.delete('n', 'x'), () => leases.addResource('n', 'x', 'content', 'y'), () => leases.resources('n', 'x')]) {
+  assert.deepEqual(
+    leases.list('n', ['labels.k==v']).map(({ id }) => id),
+    ['one'],
+  );
+  assert.deepEqual(
+    leases
+      .listAll()
+      .map(({ namespace, id }) => `${namespace}/${id}`)
+      .sort(),
+    ['m/one', 'n/one', 'n/two'],
+  );
+  for (const call of [
+    () => leases.delete('n', 'x'),
+    () => leases.addResource('n', 'x', 'content', 'y'),
+    () => leases.resources('n', 'x'),
+  ]) {
     assert.throws(call, (error) => isKind(error, 'NotFound'));
   }
 });

@@ -38,7 +38,8 @@ export class LeaseStore implements LeaseResources {
     const lease: Lease = { id: id || randomBytes(12).toString('hex'), created: Date.now(), labels };
     validateLabels(labels);
     const { changes } = this.#sql.insert.run(namespace, lease.id, lease.created, JSON.stringify(labels));
-    if (changes === 0) throw new EngineError('AlreadyExists', `lease "${lease.id}": already exists`, { layer: 'lifecycle', details: { lease: lease.id } });
+    if (changes === 0)
+      throw new EngineError('AlreadyExists', `lease "${lease.id}": already exists`, { layer: 'lifecycle', details: { lease: lease.id } });
     return lease;
   }
 

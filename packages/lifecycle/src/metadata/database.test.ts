@@ -18,7 +18,10 @@ test('what was written is there after a reopening; a newer schema is refused', (
   assert.deepEqual(new NamespaceStore(second, () => []).get('n'), { name: 'n', labels: { a: 'b' } });
   second.pragma('user_version = 1000');
   second.close();
-  assert.throws(() => openDatabase(root), (error) => isKind(error, 'FailedPrecondition'));
+  assert.throws(
+    () => openDatabase(root),
+    (error) => isKind(error, 'FailedPrecondition'),
+  );
 });
 
 test('a namespace is deleted only when it is empty', () => {
@@ -34,6 +37,12 @@ test('a namespace is deleted only when it is empty', () => {
   assert.deepEqual(namespaces.get('n'), { name: 'n', labels: {} });
   namespaces.ensure('n');
   assert.deepEqual(namespaces.update('n', { a: '1' }, ['labels.a']), { name: 'n', labels: { a: '1' } });
-  assert.throws(() => namespaces.create('n', {}), (error) => isKind(error, 'AlreadyExists'));
-  assert.throws(() => namespaces.create('a/b', {}), (error) => isKind(error, 'InvalidArgument'));
+  assert.throws(
+    () => namespaces.create('n', {}),
+    (error) => isKind(error, 'AlreadyExists'),
+  );
+  assert.throws(
+    () => namespaces.create('a/b', {}),
+    (error) => isKind(error, 'InvalidArgument'),
+  );
 });

@@ -5,10 +5,10 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import BetterSqlite3 from 'better-sqlite3';
-import { CONTENT_SCHEMA } from '../content/content-rows.ts';
 import { CONTAINER_SCHEMA } from '../containers/container-rows.ts';
-import { LEASE_SCHEMA } from '../leases/lease-rows.ts';
+import { CONTENT_SCHEMA } from '../content/content-rows.ts';
 import { IMAGE_SCHEMA } from '../images/image-rows.ts';
+import { LEASE_SCHEMA } from '../leases/lease-rows.ts';
 import { NAMESPACE_SCHEMA } from '../namespaces/namespace-store.ts';
 import { SNAPSHOT_SCHEMA } from '../snapshots/snapshot-rows.ts';
 
@@ -39,7 +39,10 @@ export function openDatabase(root: string): Database {
   } catch (error) {
     database.close();
     if ((error as { code?: string }).code === 'SQLITE_BUSY') {
-      throw new EngineError('Unavailable', `${path} is in use by another berth-lifecycle; stop it or choose another --root`, { layer: 'lifecycle', cause: error });
+      throw new EngineError('Unavailable', `${path} is in use by another berth-lifecycle; stop it or choose another --root`, {
+        layer: 'lifecycle',
+        cause: error,
+      });
     }
     throw error;
   }
@@ -57,7 +60,11 @@ export function openMemoryDatabase(): Database {
 function migrate(database: Database): void {
   const version = database.pragma('user_version', { simple: true }) as number;
   if (version > MIGRATIONS.length) {
-    throw new EngineError('FailedPrecondition', `the database is of a newer Berth (schema ${version}, this one knows ${MIGRATIONS.length})`, { layer: 'lifecycle' });
+    throw new EngineError(
+      'FailedPrecondition',
+      `the database is of a newer Berth (schema ${version}, this one knows ${MIGRATIONS.length})`,
+      { layer: 'lifecycle' },
+    );
   }
   for (const [index, { name, sql }] of MIGRATIONS.entries()) {
     if (index < version) continue;
@@ -65,7 +72,10 @@ function migrate(database: Database): void {
       try {
         database.exec(sql);
       } catch (error) {
-        throw new EngineError('Internal', `database migration ${index + 1} (${name}): ${(error as Error).message}`, { layer: 'lifecycle', cause: error });
+        throw new EngineError('Internal', `database migration ${index + 1} (${name}): ${(error as Error).message}`, {
+          layer: 'lifecycle',
+          cause: error,
+        });
       }
       database.pragma(`user_version = ${index + 1}`);
     })();

@@ -8,7 +8,8 @@ interface Thing {
   labels: Record<string, string>;
 }
 
-const read = (thing: Thing, path: readonly string[]) => (path[0] === 'name' ? thing.name : path[0] === 'labels' ? labelAt(thing.labels, path) : undefined);
+const read = (thing: Thing, path: readonly string[]) =>
+  path[0] === 'name' ? thing.name : path[0] === 'labels' ? labelAt(thing.labels, path) : undefined;
 const thing: Thing = { name: 'docker.io/library/busybox:latest', labels: { 'a.b/c': 'd', empty: '' } };
 
 for (const [filters, expected] of [

@@ -107,7 +107,7 @@ class Parser {
         this.#at = at + 1;
         return value;
       }
-      if (char === '\\' && (quote === '"' || this.#text[at + 1] === quote)) value += unescape(this.#text[++at] ?? '');
+      if (char === '\\' && (quote === '"' || this.#text[at + 1] === quote)) value += unescaped(this.#text[++at] ?? '');
       else value += char;
     }
     throw this.#error('unterminated quote');
@@ -118,6 +118,6 @@ class Parser {
   }
 }
 
-function unescape(char: string): string {
+function unescaped(char: string): string {
   return { n: '\n', t: '\t', r: '\r' }[char] ?? char;
 }

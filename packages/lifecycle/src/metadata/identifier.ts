@@ -8,7 +8,9 @@ const LONGEST = 76;
 export function validateIdentifier(what: string, id: string): void {
   if (id === '') throw new EngineError('InvalidArgument', `${what} must not be empty: invalid argument`, { layer: 'lifecycle' });
   if (id.length > LONGEST) {
-    throw new EngineError('InvalidArgument', `${what} "${id}" greater than maximum length (${LONGEST} characters): invalid argument`, { layer: 'lifecycle' });
+    throw new EngineError('InvalidArgument', `${what} "${id}" greater than maximum length (${LONGEST} characters): invalid argument`, {
+      layer: 'lifecycle',
+    });
   }
   if (!PATTERN.test(id)) {
     throw new EngineError('InvalidArgument', `${what} "${id}" must match ${PATTERN.source}: invalid argument`, { layer: 'lifecycle' });

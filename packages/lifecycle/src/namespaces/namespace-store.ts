@@ -64,7 +64,8 @@ export class NamespaceStore {
   /** Field paths: `labels`, `labels.<key>`; none replaces all labels. */
   update(name: string, labels: Labels, fieldPaths: readonly string[]): Namespace {
     const foreign = fieldPaths.find((path) => path !== 'labels' && !path.startsWith('labels.'));
-    if (foreign !== undefined) throw new EngineError('InvalidArgument', `cannot update "${foreign}" field on namespace "${name}": invalid argument`);
+    if (foreign !== undefined)
+      throw new EngineError('InvalidArgument', `cannot update "${foreign}" field on namespace "${name}": invalid argument`);
     this.ensure(name);
     const updated = updateLabels(this.get(name).labels, labels, fieldPaths);
     this.#sql.update.run(JSON.stringify(updated), name);
@@ -75,7 +76,11 @@ export class NamespaceStore {
   delete(name: string): void {
     const left = this.#contents(name);
     if (left.length > 0) {
-      throw new EngineError('FailedPrecondition', `namespace "${name}" must be empty, but it still has ${left.join(', ')}: failed precondition`, { layer: 'lifecycle' });
+      throw new EngineError(
+        'FailedPrecondition',
+        `namespace "${name}" must be empty, but it still has ${left.join(', ')}: failed precondition`,
+        { layer: 'lifecycle' },
+      );
     }
     this.#known.delete(name);
     if (this.#sql.delete.run(name).changes === 0) {

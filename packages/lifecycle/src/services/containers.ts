@@ -41,10 +41,14 @@ export function containersService({ store, namespaces, tasks, events }: Containe
     delete({ id }, call) {
       const namespace = namespaceOf(call);
       if (tasks.find(namespace, id)) {
-        throw new EngineError('FailedPrecondition', `cannot delete container "${id}" that has a task; delete its task first: failed precondition`, {
-          layer: 'lifecycle',
-          details: { namespace, id },
-        });
+        throw new EngineError(
+          'FailedPrecondition',
+          `cannot delete container "${id}" that has a task; delete its task first: failed precondition`,
+          {
+            layer: 'lifecycle',
+            details: { namespace, id },
+          },
+        );
       }
       store.delete(namespace, id);
       events.emit(namespace, '/containers/delete', ContainerDelete, { id });

@@ -51,7 +51,9 @@ function messageOf({ id, created, labels }: Lease) {
 
 function required(resource: Resource | undefined): Resource {
   if (!resource || !/^(content|ingests|images|snapshots\/.+)$/.test(resource.type)) {
-    throw new EngineError('NotImplemented', `resource type "${resource?.type ?? ''}" not supported yet: not implemented`, { layer: 'lifecycle' });
+    throw new EngineError('NotImplemented', `resource type "${resource?.type ?? ''}" not supported yet: not implemented`, {
+      layer: 'lifecycle',
+    });
   }
   return resource;
 }

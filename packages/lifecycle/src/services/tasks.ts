@@ -32,9 +32,12 @@ export function tasksService({ store, containers, tracer, mountsOf }: TasksServi
       traced(tracer, 'lifecycle.create', call, async (span) => {
         const namespace = namespaceOf(call);
         const container = containers.get(namespace, request.containerId);
-        if (request.checkpoint?.digest) throw new EngineError('NotImplemented', 'restoring a checkpoint is not supported: not implemented', { layer: 'lifecycle' });
+        if (request.checkpoint?.digest)
+          throw new EngineError('NotImplemented', 'restoring a checkpoint is not supported: not implemented', { layer: 'lifecycle' });
         if (!container.spec) {
-          throw new EngineError('FailedPrecondition', `container "${container.id}" has no spec: failed precondition`, { layer: 'lifecycle' });
+          throw new EngineError('FailedPrecondition', `container "${container.id}" has no spec: failed precondition`, {
+            layer: 'lifecycle',
+          });
         }
         const task = await store.create(
           {

@@ -1,7 +1,7 @@
 // The gRPC face of the service itself: containerd.services.version.v1.Version and grpc.health.v1.Health.
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Version } from '@berth/rpc/gen/containerd/services/version/v1/version';
-import { HealthCheckResponse_ServingStatus, type Health } from '@berth/rpc/gen/grpc/health/v1';
+import { type Health, HealthCheckResponse_ServingStatus } from '@berth/rpc/gen/grpc/health/v1';
 import type { Implementation } from '@berth/rpc/ttrpc/server';
 
 export function versionService(version: string, revision: string): Implementation<typeof Version> {

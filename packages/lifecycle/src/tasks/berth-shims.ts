@@ -26,7 +26,14 @@ export class BerthShims implements Shims {
   async start({ bundle }: StartShimOptions): Promise<ShimAddress> {
     const { zygote, eventsAddress, debug } = this.#options;
     const { namespace, id, path } = bundle;
-    return (await zygote).startShim({ namespace, id, bundle: path, ttrpcAddress: eventsAddress, runtimeRoot: this.#runtimeRoot(namespace), debug });
+    return (await zygote).startShim({
+      namespace,
+      id,
+      bundle: path,
+      ttrpcAddress: eventsAddress,
+      runtimeRoot: this.#runtimeRoot(namespace),
+      debug,
+    });
   }
 
   /** A shim logs by itself and needs nobody. */
@@ -34,7 +41,13 @@ export class BerthShims implements Shims {
 
   async cleanUp({ namespace, id, path }: Bundle): Promise<DeadTask> {
     const { socketDir } = this.#options;
-    const { pid, exitStatus, exitedAt } = await deleteDeadShim({ namespace, id, bundle: path, socketDir, runtimeRoot: this.#runtimeRoot(namespace) });
+    const { pid, exitStatus, exitedAt } = await deleteDeadShim({
+      namespace,
+      id,
+      bundle: path,
+      socketDir,
+      runtimeRoot: this.#runtimeRoot(namespace),
+    });
     return { pid, exitStatus: exitStatus || KILLED, exitedAt: exitedAt ? millisecondsOf(exitedAt) : Date.now() };
   }
 

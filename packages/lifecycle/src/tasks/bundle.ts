@@ -108,14 +108,17 @@ export function parseBootstrap(text: string): ShimAddress {
   if (!trimmed.startsWith('{')) return { address: pathOf(trimmed), version: 2 };
   const { version, address, protocol } = JSON.parse(trimmed) as { version?: number; address?: string; protocol?: string };
   if (protocol !== undefined && protocol !== '' && protocol !== 'ttrpc') {
-    throw new EngineError('NotImplemented', `the shim speaks ${protocol}, which is not supported; use one that speaks ttrpc`, { layer: 'lifecycle' });
+    throw new EngineError('NotImplemented', `the shim speaks ${protocol}, which is not supported; use one that speaks ttrpc`, {
+      layer: 'lifecycle',
+    });
   }
   return { address: pathOf(address ?? ''), version: version ?? 2 };
 }
 
 function pathOf(address: string): string {
   const path = address.replace(/^unix:(\/\/)?/, '');
-  if (!path.startsWith('/')) throw new EngineError('Internal', `the shim's address "${address}" is not a unix socket`, { layer: 'lifecycle' });
+  if (!path.startsWith('/'))
+    throw new EngineError('Internal', `the shim's address "${address}" is not a unix socket`, { layer: 'lifecycle' });
   return path;
 }
 

@@ -7,8 +7,8 @@ import { Socket } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { DeleteResponse } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
-import { millisecondsOf } from '@berth/rpc/timestamp';
 import { Any } from '@berth/rpc/gen/google/protobuf/any';
+import { millisecondsOf } from '@berth/rpc/timestamp';
 import { mkfifo } from '@berth/sys/path';
 import { type Bundle, parseBootstrap, type ShimAddress } from './bundle.ts';
 import { type DeadTask, KILLED, type Shims, type StartShimOptions } from './shims.ts';
@@ -38,7 +38,12 @@ export class ProgramShims implements Shims {
     const program = this.#resolve();
     this.adopt(bundle);
     const input = options ? Any.encode(options) : new Uint8Array(0);
-    const printed = await run(program, [...this.#flags(bundle), 'start'], { cwd: bundle.path, env: this.#environment(bundle), input, signal });
+    const printed = await run(program, [...this.#flags(bundle), 'start'], {
+      cwd: bundle.path,
+      env: this.#environment(bundle),
+      input,
+      signal,
+    });
     return parseBootstrap(printed.toString());
   }
 
@@ -48,10 +53,16 @@ export class ProgramShims implements Shims {
 
   #resolve(): string {
     const { program } = this.#options;
-    const candidates = program.startsWith('/') ? [program] : (process.env.PATH ?? '').split(delimiter).map((directory) => join(directory, program));
+    const candidates = program.startsWith('/')
+      ? [program]
+      : (process.env.PATH ?? '').split(delimiter).map((directory) => join(directory, program));
     const found = candidates.find((path) => existsSync(path));
     if (found === undefined) {
-      throw new EngineError('FailedPrecondition', `runtime shim "${program}" is not installed: no such program in PATH; install it or use another runtime`, { layer: 'lifecycle' });
+      throw new EngineError(
+        'FailedPrecondition',
+        `runtime shim "${program}" is not installed: no such program in PATH; install it or use another runtime`,
+        { layer: 'lifecycle' },
+      );
     }
     return found;
   }
@@ -105,8 +116,12 @@ async function run(program: string, args: readonly string[], { cwd, env, input, 
   const [code, killedBy] = (await once(child, 'exit')) as [number | null, string | null];
   await new Promise((resolve) => setImmediate(resolve));
   if (code !== 0) {
-    const said = Buffer.concat([...errors, ...output]).toString().trim();
-    throw new EngineError('Unknown', `failed to start shim: ${program}: ${killedBy ?? `exit status ${code}`}${said ? `: ${said}` : ''}`, { layer: 'shim' });
+    const said = Buffer.concat([...errors, ...output])
+      .toString()
+      .trim();
+    throw new EngineError('Unknown', `failed to start shim: ${program}: ${killedBy ?? `exit status ${code}`}${said ? `: ${said}` : ''}`, {
+      layer: 'shim',
+    });
   }
   return Buffer.concat(output);
 }

@@ -53,7 +53,11 @@ export function shimProgramOf(runtime: string): string {
   if (runtime.startsWith('/')) return runtime;
   const parts = runtime.split('.');
   if (parts.length < 2 || parts.some((part) => !/^[A-Za-z0-9_-]+$/.test(part))) {
-    throw new EngineError('InvalidArgument', `invalid runtime name ${runtime}, correct runtime name should be either format like \`io.containerd.runc.v2\` or a full path to the binary: invalid argument`, { layer: 'lifecycle' });
+    throw new EngineError(
+      'InvalidArgument',
+      `invalid runtime name ${runtime}, correct runtime name should be either format like \`io.containerd.runc.v2\` or a full path to the binary: invalid argument`,
+      { layer: 'lifecycle' },
+    );
   }
   return `containerd-shim-${parts.at(-2)}-${parts.at(-1)}`;
 }

@@ -143,7 +143,10 @@ export class TaskStore {
       this.#watch(task);
       return true;
     } catch (error) {
-      log.warn({ namespace: bundle.namespace, id: bundle.id, reason: (error as Error).message }, 'cleaning up after a task whose shim is gone');
+      log.warn(
+        { namespace: bundle.namespace, id: bundle.id, reason: (error as Error).message },
+        'cleaning up after a task whose shim is gone',
+      );
       await this.#bury(bundle, runtime);
       return false;
     }
@@ -183,7 +186,10 @@ export class TaskStore {
     try {
       return await this.#options.shims.of(runtime).cleanUp(bundle);
     } catch (error) {
-      this.#options.log.error({ namespace: bundle.namespace, id: bundle.id, reason: (error as Error).message }, 'cleaning up after a shim failed');
+      this.#options.log.error(
+        { namespace: bundle.namespace, id: bundle.id, reason: (error as Error).message },
+        'cleaning up after a shim failed',
+      );
       return { pid: 0, exitStatus: KILLED, exitedAt: Date.now() };
     }
   }

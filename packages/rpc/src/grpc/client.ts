@@ -1,7 +1,16 @@
 // gRPC's client side: one connection to a containerd-like service, and typed functions for the methods of its services. Used by
 // berthd. A connection that is lost is made again by the next call.
 import { EngineError } from '@berth/errdefs/engine-error';
-import { type CallOptions as GrpcOptions, Client, type ClientDuplexStream, type ClientReadableStream, connectivityState, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import {
+  Client,
+  type ClientDuplexStream,
+  type ClientReadableStream,
+  connectivityState,
+  credentials,
+  type CallOptions as GrpcOptions,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js';
 import type { Init, MethodType, ServiceType } from '../wire/message.ts';
 import { errorOf, LEASE, MESSAGE_LIMIT, NAMESPACE } from './metadata.ts';
 
@@ -63,7 +72,10 @@ export class GrpcConnection implements Disposable {
     return new Promise((resolve, reject) => {
       this.#client.waitForReady(Date.now() + timeout, (error) => {
         if (!error) resolve();
-        else reject(new EngineError('Unavailable', `no service answers on ${this.address} after ${timeout} ms: ${error.message}`, { cause: error }));
+        else
+          reject(
+            new EngineError('Unavailable', `no service answers on ${this.address} after ${timeout} ms: ${error.message}`, { cause: error }),
+          );
       });
     });
   }

@@ -1,7 +1,14 @@
 // gRPC's server side over a unix socket: services from their generated descriptors, implementations as plain functions and async
 // generators, EngineErrors as statuses. Runs in berth-lifecycle.
 import { EngineError } from '@berth/errdefs/engine-error';
-import { type handleUnaryCall, Server, ServerCredentials, type ServerDuplexStream, type ServerUnaryCall, type ServiceDefinition } from '@grpc/grpc-js';
+import {
+  type handleUnaryCall,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServiceDefinition,
+} from '@grpc/grpc-js';
 import type { Call, Implementation } from '../ttrpc/server.ts';
 import type { MethodType, ServiceType } from '../wire/message.ts';
 import { MESSAGE_LIMIT, statusOf } from './metadata.ts';

@@ -53,7 +53,15 @@ const MESSAGES: [MessageType<unknown>, fc.Arbitrary<unknown>][] = [
   ],
   [
     WriteContentRequest as MessageType<unknown>,
-    record({ action: fc.constantFrom(0, 1, 2), ref: text, total: fc.maxSafeInteger(), expected: text, offset: fc.maxSafeInteger(), data: bytes, labels }),
+    record({
+      action: fc.constantFrom(0, 1, 2),
+      ref: text,
+      total: fc.maxSafeInteger(),
+      expected: text,
+      offset: fc.maxSafeInteger(),
+      data: bytes,
+      labels,
+    }),
   ],
   [
     BootstrapParams as MessageType<unknown>,
@@ -69,7 +77,18 @@ const MESSAGES: [MessageType<unknown>, fc.Arbitrary<unknown>][] = [
         extensions: fc.array(record({ value: any })),
         socketDir: text,
       },
-      { requiredKeys: ['instanceId', 'namespace', 'logLevel', 'containerdVersion', 'containerdTtrpcAddress', 'containerdGrpcAddress', 'containerdBinary', 'extensions'] },
+      {
+        requiredKeys: [
+          'instanceId',
+          'namespace',
+          'logLevel',
+          'containerdVersion',
+          'containerdTtrpcAddress',
+          'containerdGrpcAddress',
+          'containerdBinary',
+          'extensions',
+        ],
+      },
     ),
   ],
 ];
@@ -133,7 +152,15 @@ test('whatever comes in, decode ends: with a message or with InvalidArgument', (
 });
 
 test('fields that are not known are passed over', () => {
-  const newer = new Writer().uint32((100 << 3) | 0).uint64(2n ** 63n).uint32((101 << 3) | 2).string('new').uint32((1 << 3) | 0).int64(5).uint32((102 << 3) | 1).double(1);
+  const newer = new Writer()
+    .uint32((100 << 3) | 0)
+    .uint64(2n ** 63n)
+    .uint32((101 << 3) | 2)
+    .string('new')
+    .uint32((1 << 3) | 0)
+    .int64(5)
+    .uint32((102 << 3) | 1)
+    .double(1);
   assert.deepEqual(Timestamp.decode(newer.finish()), { seconds: 5, nanos: 0 });
 });
 
