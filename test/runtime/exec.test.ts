@@ -35,7 +35,24 @@ test('user, working directory, environment, capabilities and privileges are as a
   const laboratory = Laboratory.open(t);
   const id = laboratory.background();
   const script = 'id -u; id -g; id -G; pwd; echo $SHIP; grep -E "NoNew|CapBnd" /proc/self/status';
-  const result = laboratory.runtime(['exec', '--user', '1000:5', '-g', '8', '--cwd', '/tmp', '-e', 'SHIP=argo', '--no-new-privs', '--cap', 'CAP_SYS_PTRACE', id, 'sh', '-c', script]);
+  const result = laboratory.runtime([
+    'exec',
+    '--user',
+    '1000:5',
+    '-g',
+    '8',
+    '--cwd',
+    '/tmp',
+    '-e',
+    'SHIP=argo',
+    '--no-new-privs',
+    '--cap',
+    'CAP_SYS_PTRACE',
+    id,
+    'sh',
+    '-c',
+    script,
+  ]);
   const [uid, gid, gids, cwd, ship, bounding, privileges] = result.stdout.trim().split('\n');
   assert.deepEqual([uid, gid, gids, cwd, ship, privileges], ['1000', '5', '5 8', '/tmp', 'argo', 'NoNewPrivs:\t1']);
   assert.ok((BigInt(`0x${bounding?.split('\t')[1]}`) >> 19n) & 1n);
@@ -45,11 +62,14 @@ test('a process is described by a file', (t) => {
   const laboratory = Laboratory.open(t);
   const id = laboratory.background();
   const file = join(laboratory.directory, 'process.json');
-  writeFileSync(file, JSON.stringify({ args: ['sh', '-c', 'echo $A; pwd'], cwd: '/etc', env: ['A=b', 'PATH=/bin'], user: { uid: 0, gid: 0 } }));
+  writeFileSync(
+    file,
+    JSON.stringify({ args: ['sh', '-c', 'echo $A; pwd'], cwd: '/etc', env: ['A=b', 'PATH=/bin'], user: { uid: 0, gid: 0 } }),
+  );
   assert.equal(laboratory.runtime(['exec', '--process', file, id]).stdout, 'b\n/etc\n');
 });
 
-test('a program that is not there is an error with runc\'s wording, and the container goes on', (t) => {
+test("a program that is not there is an error with runc's wording, and the container goes on", (t) => {
   const laboratory = Laboratory.open(t);
   const id = laboratory.background();
   const result = laboratory.runtime(['exec', id, 'nonsense']);
@@ -68,7 +88,7 @@ test('a container that is stopped, or not there, takes no process', (t) => {
   assert.match(laboratory.runtime(['exec', 'nobody', 'true']).stderr, /does not exist/);
 });
 
-test('a process can be put into a cgroup below the container\'s', (t) => {
+test("a process can be put into a cgroup below the container's", (t) => {
   const laboratory = Laboratory.open(t);
   const id = laboratory.background((spec) => {
     for (const mount of spec.mounts ?? []) if (mount.type === 'cgroup') mount.options = mount.options?.filter((option) => option !== 'ro');

@@ -6,7 +6,12 @@ import { test } from 'node:test';
 import type { Hook, HookKind, Spec } from '@berth/oci/runtime-spec';
 import { eventually, Laboratory } from './laboratory.ts';
 
-const shell = (script: string, timeout?: number): Hook => ({ path: '/bin/sh', args: ['sh', '-c', script], env: ['PATH=/bin:/usr/bin'], ...(timeout ? { timeout } : {}) });
+const shell = (script: string, timeout?: number): Hook => ({
+  path: '/bin/sh',
+  args: ['sh', '-c', script],
+  env: ['PATH=/bin:/usr/bin'],
+  ...(timeout ? { timeout } : {}),
+});
 
 function hook(spec: Spec, kind: HookKind, value: Hook): void {
   spec.hooks = { ...spec.hooks, [kind]: [...(spec.hooks?.[kind] ?? []), value] };
@@ -60,6 +65,8 @@ test('a hook before the start that fails, or takes too long, ends the container'
 });
 
 test('a hook may write as much as it likes', (t) => {
-  const result = Laboratory.open(t).run('echo done', (spec) => hook(spec, 'createRuntime', shell('i=0; while [ $i -lt 20000 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done')));
+  const result = Laboratory.open(t).run('echo done', (spec) =>
+    hook(spec, 'createRuntime', shell('i=0; while [ $i -lt 20000 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done')),
+  );
   assert.equal(result.stdout, 'done\n');
 });

@@ -1,11 +1,12 @@
 // A place for bundles: a throw-away directory, a busybox root file system, an own state root, and the runtime's command line.
 // RUNTIME=/usr/sbin/runc runs the same tests against another runtime: a test that fails there too is wrong.
-import { copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+
 import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { TestContext } from 'node:test';
-import type { ContainerState } from '@berth/runtime/container';
 import type { Spec } from '@berth/oci/runtime-spec';
+import type { ContainerState } from '@berth/runtime/container';
 import { exampleSpec } from '@berth/runtime/example-spec';
 import { program, type Result, ROOT } from '../harness/programs.ts';
 
@@ -13,7 +14,44 @@ export const RUNTIME = process.env.RUNTIME ?? join(ROOT, 'bin', 'berth-runtime')
 /** Where the two differ by design, a test says so. */
 export const IS_BERTH = basename(RUNTIME) === 'berth-runtime';
 
-const APPLETS = ['sh', 'true', 'false', 'echo', 'cat', 'ls', 'id', 'ps', 'mount', 'sleep', 'hostname', 'sed', 'grep', 'ip', 'stat', 'touch', 'mkdir', 'head', 'env', 'pwd', 'tty', 'stty', 'kill', 'readlink', 'sysctl', 'dd', 'rm', 'umask', 'wc', 'mknod', 'chroot', 'nc', 'test', 'seq', 'sync', 'usleep'];
+const APPLETS = [
+  'sh',
+  'true',
+  'false',
+  'echo',
+  'cat',
+  'ls',
+  'id',
+  'ps',
+  'mount',
+  'sleep',
+  'hostname',
+  'sed',
+  'grep',
+  'ip',
+  'stat',
+  'touch',
+  'mkdir',
+  'head',
+  'env',
+  'pwd',
+  'tty',
+  'stty',
+  'kill',
+  'readlink',
+  'sysctl',
+  'dd',
+  'rm',
+  'umask',
+  'wc',
+  'mknod',
+  'chroot',
+  'nc',
+  'test',
+  'seq',
+  'sync',
+  'usleep',
+];
 
 export class Laboratory {
   readonly directory = mkdtempSync('/tmp/berth-runtime-');

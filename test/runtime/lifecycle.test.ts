@@ -58,14 +58,18 @@ test('an id is taken once, and a bad one never', (t) => {
   const laboratory = Laboratory.open(t);
   const id = laboratory.background();
   assert.match(laboratory.runtime(['run', '-b', laboratory.bundle('true'), id]).stderr, /container with given ID already exists/);
-  for (const bad of ['a/b', '..', 'a b', 'ö']) assert.match(laboratory.runtime(['run', '-b', laboratory.bundle('true'), bad]).stderr, /invalid container ID format/);
+  for (const bad of ['a/b', '..', 'a b', 'ö'])
+    assert.match(laboratory.runtime(['run', '-b', laboratory.bundle('true'), bad]).stderr, /invalid container ID format/);
   assert.equal(laboratory.state(id).status, 'running');
 });
 
 test('kill sends any signal by name or number, and --all reaches every process', async (t) => {
   const laboratory = Laboratory.open(t);
   const file = '/tmp/signals';
-  const id = laboratory.background(undefined, `trap 'echo usr1 >>${file}' USR1; trap 'echo hup >>${file}' HUP; while :; do usleep 20000; done`);
+  const id = laboratory.background(
+    undefined,
+    `trap 'echo usr1 >>${file}' USR1; trap 'echo hup >>${file}' HUP; while :; do usleep 20000; done`,
+  );
   const signals = join(laboratory.state(id).rootfs, file);
   await new Promise((resolve) => setTimeout(resolve, 100));
   laboratory.runtime(['kill', id, 'SIGUSR1']);
@@ -91,7 +95,9 @@ test('what fails during create leaves nothing', (t) => {
   const laboratory = Laboratory.open(t);
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8');
   const id = laboratory.id();
-  const bundle = laboratory.bundle('true', (spec) => spec.mounts?.push({ destination: '/x', type: 'bind', source: '/no/such/source', options: ['bind'] }));
+  const bundle = laboratory.bundle('true', (spec) =>
+    spec.mounts?.push({ destination: '/x', type: 'bind', source: '/no/such/source', options: ['bind'] }),
+  );
   const result = laboratory.runtime(['create', '-b', bundle, id]);
   assert.equal(result.code, 1);
   assert.match(result.stderr, /\/no\/such\/source.*no such file or directory/);
@@ -128,13 +134,28 @@ test('errors are on standard error and, as JSON, in the log', (t) => {
   assert.match(result.stderr, /does not exist/);
 });
 
-test('a configuration that is wrong is refused in one line that names the field', { skip: IS_BERTH ? false : 'the wording is ours' }, (t) => {
+test('a configuration that is wrong is refused in one line that names the field', {
+  skip: IS_BERTH ? false : 'the wording is ours',
+}, (t) => {
   const laboratory = Laboratory.open(t);
-  const failure = (change: Parameters<Laboratory['bundle']>[1]) => laboratory.runtime(['create', '-b', laboratory.bundle('true', change), laboratory.id()]).stderr;
-  assert.match(failure((spec) => delete (spec as Partial<typeof spec>).root), /config\.json: root is missing/);
-  assert.match(failure((spec) => Object.assign(spec.process ?? {}, { args: [] })), /process\.args must not be empty/);
-  assert.match(failure((spec) => Object.assign(spec.linux ?? {}, { sysctl: { 'kernel.panic': '1' } })), /kernel\.panic is not in a separate kernel namespace/);
-  assert.match(failure((spec) => spec.linux?.namespaces?.push({ type: 'pid' })), /linux\.namespaces has pid twice/);
+  const failure = (change: Parameters<Laboratory['bundle']>[1]) =>
+    laboratory.runtime(['create', '-b', laboratory.bundle('true', change), laboratory.id()]).stderr;
+  assert.match(
+    failure((spec) => delete (spec as Partial<typeof spec>).root),
+    /config\.json: root is missing/,
+  );
+  assert.match(
+    failure((spec) => Object.assign(spec.process ?? {}, { args: [] })),
+    /process\.args must not be empty/,
+  );
+  assert.match(
+    failure((spec) => Object.assign(spec.linux ?? {}, { sysctl: { 'kernel.panic': '1' } })),
+    /kernel\.panic is not in a separate kernel namespace/,
+  );
+  assert.match(
+    failure((spec) => spec.linux?.namespaces?.push({ type: 'pid' })),
+    /linux\.namespaces has pid twice/,
+  );
 });
 
 function isRunning(pid: number): boolean {

@@ -1,8 +1,8 @@
 // pause, resume, update and events: a container's cgroup from outside.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { test } from 'node:test';
 import { eventually, Laboratory } from './laboratory.ts';
 
 test('a paused container stands still and goes on', async (t) => {

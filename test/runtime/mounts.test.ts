@@ -10,13 +10,16 @@ test('bind mounts are directories or files, read-only or not, and their targets 
   const shared = join(laboratory.directory, 'shared');
   mkdirSync(shared);
   writeFileSync(join(shared, 'file'), 'cargo\n');
-  const result = laboratory.run('cat /a/b/file /c/file; touch /a/b/x 2>&1; touch /c/d/y; grep -E " /(a/b|c/d) " /proc/self/mounts | grep -o " r[ow],[^ ]*"', (spec) => {
-    spec.mounts?.push(
-      { destination: '/a/b', type: 'bind', source: shared, options: ['rbind', 'ro', 'nosuid', 'nodev'] },
-      { destination: '/c/d', type: 'bind', source: shared, options: ['bind', 'rw'] },
-      { destination: '/c/file', type: 'bind', source: join(shared, 'file'), options: ['bind'] },
-    );
-  });
+  const result = laboratory.run(
+    'cat /a/b/file /c/file; touch /a/b/x 2>&1; touch /c/d/y; grep -E " /(a/b|c/d) " /proc/self/mounts | grep -o " r[ow],[^ ]*"',
+    (spec) => {
+      spec.mounts?.push(
+        { destination: '/a/b', type: 'bind', source: shared, options: ['rbind', 'ro', 'nosuid', 'nodev'] },
+        { destination: '/c/d', type: 'bind', source: shared, options: ['bind', 'rw'] },
+        { destination: '/c/file', type: 'bind', source: join(shared, 'file'), options: ['bind'] },
+      );
+    },
+  );
   const lines = result.stdout.split('\n');
   assert.deepEqual(lines.slice(0, 2), ['cargo', 'cargo']);
   assert.match(lines[2] ?? '', /Read-only file system/);
@@ -56,7 +59,8 @@ test('a read-only root is read-only, its mounts are not', (t) => {
 });
 
 test('/dev has the default devices, links and those that were asked for', (t) => {
-  const script = 'for f in null zero full random urandom tty; do stat -c "%n %a %t:%T" /dev/$f; done; for l in ptmx fd stdin stdout stderr; do readlink /dev/$l; done; stat -c "%F %a %u %t:%T" /dev/net/x; echo gone >/dev/null';
+  const script =
+    'for f in null zero full random urandom tty; do stat -c "%n %a %t:%T" /dev/$f; done; for l in ptmx fd stdin stdout stderr; do readlink /dev/$l; done; stat -c "%F %a %u %t:%T" /dev/net/x; echo gone >/dev/null';
   const result = Laboratory.open(t).run(script, (spec) => {
     if (spec.linux) spec.linux.devices = [{ path: '/dev/net/x', type: 'c', major: 10, minor: 200, fileMode: 0o640, uid: 7, gid: 8 }];
   });
@@ -78,11 +82,14 @@ test('/dev has the default devices, links and those that were asked for', (t) =>
 });
 
 test('masked paths show nothing, read-only ones take nothing', (t) => {
-  const result = Laboratory.open(t).run('cat /proc/keys | wc -c; ls /sys/firmware | wc -l; cat /secret; echo 1 >/proc/sys/kernel/domainname', (spec) => {
-    if (!spec.linux) return;
-    spec.linux.maskedPaths = ['/proc/keys', '/sys/firmware', '/secret', '/not/there'];
-    spec.mounts?.push({ destination: '/secret', type: 'bind', source: '/etc/hostname', options: ['bind'] });
-  });
+  const result = Laboratory.open(t).run(
+    'cat /proc/keys | wc -c; ls /sys/firmware | wc -l; cat /secret; echo 1 >/proc/sys/kernel/domainname',
+    (spec) => {
+      if (!spec.linux) return;
+      spec.linux.maskedPaths = ['/proc/keys', '/sys/firmware', '/secret', '/not/there'];
+      spec.mounts?.push({ destination: '/secret', type: 'bind', source: '/etc/hostname', options: ['bind'] });
+    },
+  );
   assert.equal(result.stdout, '0\n0\n');
   assert.match(result.stderr, /Read-only file system/);
 });
@@ -92,7 +99,8 @@ test('symbolic links of the image lead nowhere but into the image', (t) => {
   const outside = join(laboratory.directory, 'outside');
   mkdirSync(outside);
   const bundle = laboratory.bundle('cat /link/up/file; cat /dangling/file', (spec) => {
-    for (const destination of ['/link/up/file', '/dangling/file']) spec.mounts?.push({ destination, type: 'bind', source: '/etc/hostname', options: ['bind', 'ro'] });
+    for (const destination of ['/link/up/file', '/dangling/file'])
+      spec.mounts?.push({ destination, type: 'bind', source: '/etc/hostname', options: ['bind', 'ro'] });
   });
   symlinkSync('../../../../../../../../..'.concat(outside), join(bundle, 'rootfs', 'link'));
   symlinkSync('/made/later', join(bundle, 'rootfs', 'dangling'));
@@ -110,11 +118,13 @@ test('proc and sysfs are never mounted behind a symbolic link, and nothing into 
   rmSync(join(bundle, 'rootfs/proc'), { recursive: true });
   symlinkSync('/tmp', join(bundle, 'rootfs/proc'));
   assert.match(laboratory.runtime(['run', '-b', bundle, laboratory.id()]).stderr, /must be mounted on (an )?ordinary directory/);
-  const inside = laboratory.run('true', (spec) => spec.mounts?.push({ destination: '/proc/sys', type: 'bind', source: '/tmp', options: ['bind'] }));
+  const inside = laboratory.run('true', (spec) =>
+    spec.mounts?.push({ destination: '/proc/sys', type: 'bind', source: '/tmp', options: ['bind'] }),
+  );
   assert.match(inside.stderr, /cannot be mounted because it is inside \/proc/);
 });
 
-test('the container\'s mounts do not reach the host', (t) => {
+test("the container's mounts do not reach the host", (t) => {
   const laboratory = Laboratory.open(t);
   const id = laboratory.background((spec) => {
     if (spec.linux) spec.linux.rootfsPropagation = 'rslave';
@@ -123,16 +133,27 @@ test('the container\'s mounts do not reach the host', (t) => {
   assert.equal(readFileSync('/proc/self/mountinfo', 'utf8').includes(laboratory.directory), false);
 });
 
-test('the cgroup file system shows the container\'s own cgroups, read-only', { skip: IS_BERTH ? false : 'the controllers differ with the version' }, (t) => {
-  const result = Laboratory.open(t).run('cat /sys/fs/cgroup/pids/cgroup.procs | grep -c .; cat /sys/fs/cgroup/pids/pids.max; mkdir /sys/fs/cgroup/pids/x 2>&1', (spec) => {
-    if (spec.linux) spec.linux.resources = { pids: { limit: 23 } };
-  });
+test("the cgroup file system shows the container's own cgroups, read-only", {
+  skip: IS_BERTH ? false : 'the controllers differ with the version',
+}, (t) => {
+  const result = Laboratory.open(t).run(
+    'cat /sys/fs/cgroup/pids/cgroup.procs | grep -c .; cat /sys/fs/cgroup/pids/pids.max; mkdir /sys/fs/cgroup/pids/x 2>&1',
+    (spec) => {
+      if (spec.linux) spec.linux.resources = { pids: { limit: 23 } };
+    },
+  );
   assert.match(result.stdout, /^[12345]\n23\n.*Read-only file system/);
 });
 
 test('a root without pivot_root', (t) => {
   const laboratory = Laboratory.open(t);
-  const result = laboratory.runtime(['run', '--no-pivot', '-b', laboratory.bundle('ls / | grep -c bin; cat /proc/self/mounts | wc -l'), laboratory.id()]);
+  const result = laboratory.runtime([
+    'run',
+    '--no-pivot',
+    '-b',
+    laboratory.bundle('ls / | grep -c bin; cat /proc/self/mounts | wc -l'),
+    laboratory.id(),
+  ]);
   assert.equal(result.code, 0, result.stderr);
   assert.match(result.stdout, /^1\n/);
 });

@@ -21,7 +21,7 @@ test('a program that dies of a signal gives 128 and the number', (t) => {
   assert.equal(Laboratory.open(t).run("sh -c 'kill -9 $$'; exit $?").code, 137);
 });
 
-test('namespaces are new, and those that are not asked for are the host\'s', (t) => {
+test("namespaces are new, and those that are not asked for are the host's", (t) => {
   const script = 'for n in ipc mnt net pid uts; do readlink /proc/self/ns/$n; done; readlink /proc/self/ns/user';
   const lines = Laboratory.open(t).run(script).stdout.trim().split('\n');
   const own = ['ipc', 'mnt', 'net', 'pid', 'uts', 'user'].map((name) => readlinkSync(`/proc/self/ns/${name}`));
@@ -70,7 +70,8 @@ test('further descriptors are passed on when asked for, and no others', (t) => {
   const laboratory = Laboratory.open(t);
   const bundle = laboratory.bundle('ls /proc/self/fd | wc -l; cat <&3 2>/dev/null');
   writeFileSync(join(laboratory.directory, 'input'), 'three\n');
-  const shell = (flags: string) => `exec 3<${laboratory.directory}/input 9<${laboratory.directory}/input; exec "$0" --root ${laboratory.root} run -b ${bundle} ${flags} ${laboratory.id()}`;
+  const shell = (flags: string) =>
+    `exec 3<${laboratory.directory}/input 9<${laboratory.directory}/input; exec "$0" --root ${laboratory.root} run -b ${bundle} ${flags} ${laboratory.id()}`;
   const without = laboratory.shell(shell(''));
   assert.equal(without.stdout, '4\n');
   assert.equal(laboratory.shell(shell('--preserve-fds 1')).stdout, '5\nthree\n');
@@ -85,7 +86,7 @@ test('the pid file is there, and --keep keeps the container', (t) => {
   assert.equal(laboratory.state(id).status, 'stopped');
 });
 
-test('rlimits, umask, working directory, environment and OOM score are the program\'s', (t) => {
+test("rlimits, umask, working directory, environment and OOM score are the program's", (t) => {
   const result = Laboratory.open(t).run('ulimit -n; ulimit -c; umask; pwd; echo $SHIP $HOME; cat /proc/self/oom_score_adj', (spec) => {
     if (!spec.process) return;
     spec.process.rlimits = [
@@ -105,7 +106,13 @@ test('user, groups and capabilities are dropped to what is asked for', (t) => {
   const result = Laboratory.open(t).run(script, (spec) => {
     if (!spec.process) return;
     spec.process.user = { uid: 1000, gid: 1001, additionalGids: [7, 8] };
-    spec.process.capabilities = { bounding: ['CAP_KILL', 'CAP_CHOWN'], permitted: ['CAP_KILL'], inheritable: ['CAP_KILL'], effective: ['CAP_KILL'], ambient: ['CAP_KILL'] };
+    spec.process.capabilities = {
+      bounding: ['CAP_KILL', 'CAP_CHOWN'],
+      permitted: ['CAP_KILL'],
+      inheritable: ['CAP_KILL'],
+      effective: ['CAP_KILL'],
+      ambient: ['CAP_KILL'],
+    };
   });
   const [uid, gid, gids, prm, eff, bnd, amb, home] = result.stdout.trim().split('\n');
   assert.deepEqual([uid, gid, gids], ['1000', '1001', '1001 7 8']);
@@ -125,7 +132,7 @@ test('no new privileges, and no signal ignored or blocked', (t) => {
   assert.deepEqual(result.stdout.trim().split(/\s+/), ['SigBlk:', '0000000000000000', 'SigIgn:', '0000000000000000', 'NoNewPrivs:', '1']);
 });
 
-test('sysctls of the container\'s namespaces are set', (t) => {
+test("sysctls of the container's namespaces are set", (t) => {
   const result = Laboratory.open(t).run('cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/kernel/shmmni', (spec) => {
     if (spec.linux) spec.linux.sysctl = { 'net.ipv4.ip_unprivileged_port_start': '77', 'kernel.shmmni': '99' };
   });
@@ -135,16 +142,23 @@ test('sysctls of the container\'s namespaces are set', (t) => {
 test('a seccomp filter answers for the kernel', (t) => {
   const result = Laboratory.open(t).run('mkdir /tmp/x; hostname', (spec) => {
     if (spec.linux) {
-      spec.linux.seccomp = { defaultAction: 'SCMP_ACT_ALLOW', architectures: ['SCMP_ARCH_X86_64', 'SCMP_ARCH_AARCH64'], syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO', errnoRet: 95 }] };
+      spec.linux.seccomp = {
+        defaultAction: 'SCMP_ACT_ALLOW',
+        architectures: ['SCMP_ARCH_X86_64', 'SCMP_ARCH_AARCH64'],
+        syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO', errnoRet: 95 }],
+      };
     }
   });
   assert.match(result.stderr, /Not supported|not supported/);
 });
 
 test('limits of memory and processes hold', (t) => {
-  const result = Laboratory.open(t).run('(for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done) 2>&1; dd if=/dev/zero of=/dev/null bs=60M count=1 2>&1; echo dd $?', (spec) => {
-    if (spec.linux) spec.linux.resources = { pids: { limit: 6 }, memory: { limit: 20 << 20 } };
-  });
+  const result = Laboratory.open(t).run(
+    '(for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done) 2>&1; dd if=/dev/zero of=/dev/null bs=60M count=1 2>&1; echo dd $?',
+    (spec) => {
+      if (spec.linux) spec.linux.resources = { pids: { limit: 6 }, memory: { limit: 20 << 20 } };
+    },
+  );
   assert.match(result.stdout, /can't fork/);
   assert.match(result.stdout, /dd 137|Killed/);
 });

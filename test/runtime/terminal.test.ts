@@ -31,15 +31,18 @@ function receiveMaster(socket: number): number {
   return fds[0] ?? -1;
 }
 
-test('the master of a container\'s terminal comes through the console socket', (t) => {
+test("the master of a container's terminal comes through the console socket", (t) => {
   const laboratory = Laboratory.open(t);
   const path = join(laboratory.directory, 'console.sock');
   const socket = listenUnix(path);
-  const bundle = laboratory.bundle('tty; stty size; test -t 0 && test -t 2 && echo all; echo console >/dev/console; echo job >/dev/tty', (spec) => {
-    if (!spec.process) return;
-    spec.process.terminal = true;
-    spec.process.consoleSize = { height: 33, width: 77 };
-  });
+  const bundle = laboratory.bundle(
+    'tty; stty size; test -t 0 && test -t 2 && echo all; echo console >/dev/console; echo job >/dev/tty',
+    (spec) => {
+      if (!spec.process) return;
+      spec.process.terminal = true;
+      spec.process.consoleSize = { height: 33, width: 77 };
+    },
+  );
   const id = laboratory.id();
   const created = laboratory.runtime(['create', '-b', bundle, '--console-socket', path, id]);
   assert.equal(created.code, 0, created.stderr);
@@ -69,10 +72,13 @@ test('a terminal needs somebody to take it', (t) => {
   const bundle = laboratory.bundle('true', (spec) => {
     if (spec.process) spec.process.terminal = true;
   });
-  assert.match(laboratory.runtime(['create', '-b', bundle, laboratory.id()]).stderr, /cannot allocate tty if runc will detach without setting console socket/);
+  assert.match(
+    laboratory.runtime(['create', '-b', bundle, laboratory.id()]).stderr,
+    /cannot allocate tty if runc will detach without setting console socket/,
+  );
 });
 
-test('in the foreground the terminal is the runtime\'s own streams', (t) => {
+test("in the foreground the terminal is the runtime's own streams", (t) => {
   const laboratory = Laboratory.open(t);
   const bundle = laboratory.bundle('tty; read line; echo got $line; exit 3', (spec) => {
     if (spec.process) spec.process.terminal = true;

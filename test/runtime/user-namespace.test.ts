@@ -26,7 +26,10 @@ function mapped(laboratory: Laboratory, script: string, change: (spec: Spec) => 
 
 test('root inside is somebody else outside', (t) => {
   const laboratory = Laboratory.open(t);
-  const bundle = mapped(laboratory, 'id -u; cat /proc/self/uid_map; touch /tmp/mine; stat -c "%u %a %t:%T" /dev/null; echo x >/dev/null; hostname inside && hostname; ip -o link show lo | grep -c UP');
+  const bundle = mapped(
+    laboratory,
+    'id -u; cat /proc/self/uid_map; touch /tmp/mine; stat -c "%u %a %t:%T" /dev/null; echo x >/dev/null; hostname inside && hostname; ip -o link show lo | grep -c UP',
+  );
   const result = laboratory.runtime(['run', '-b', bundle, laboratory.id()]);
   assert.equal(result.code, 0, result.stderr);
   const lines = result.stdout.trim().split('\n');
@@ -36,7 +39,7 @@ test('root inside is somebody else outside', (t) => {
   assert.equal(statSync(join(bundle, 'rootfs/tmp/mine')).uid, BASE);
 });
 
-test('every namespace is owned by the new user namespace, and the program\'s user is mapped', (t) => {
+test("every namespace is owned by the new user namespace, and the program's user is mapped", (t) => {
   const laboratory = Laboratory.open(t);
   const bundle = mapped(laboratory, 'id -u; id -G; mount -t tmpfs x /tmp 2>&1', (spec) => {
     if (spec.process) spec.process.user = { uid: 1000, gid: 1000, additionalGids: [4] };
@@ -88,6 +91,8 @@ test('a bind mount keeps the flags that its user namespace may not lift', (t) =>
   const laboratory = Laboratory.open(t);
   const shared = join(laboratory.directory, 'shared');
   mkdirSync(shared, { mode: 0o755 });
-  const bundle = mapped(laboratory, 'touch /shared/x 2>&1', (spec) => spec.mounts?.push({ destination: '/shared', type: 'bind', source: shared, options: ['rbind', 'ro'] }));
+  const bundle = mapped(laboratory, 'touch /shared/x 2>&1', (spec) =>
+    spec.mounts?.push({ destination: '/shared', type: 'bind', source: shared, options: ['rbind', 'ro'] }),
+  );
   assert.match(laboratory.runtime(['run', '-b', bundle, laboratory.id()]).stdout, /Read-only file system/);
 });

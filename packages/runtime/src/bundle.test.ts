@@ -17,14 +17,34 @@ const WRONG: [name: string, change: (spec: Spec) => void, message: RegExp][] = [
   ['no program', (spec) => Object.assign(spec.process ?? {}, { args: [] }), /process\.args must not be empty/],
   ['a relative directory', (spec) => Object.assign(spec.process ?? {}, { cwd: 'tmp' }), /^Cwd must be an absolute path$/],
   ['a null byte', (spec) => spec.process?.env?.push('A=\0'), /process\.env contains a null byte/],
-  ['a limit', (spec) => spec.process?.rlimits?.push({ type: 'RLIMIT_LUCK', soft: 1, hard: 1 }), /process\.rlimits has the unknown type "RLIMIT_LUCK"/],
+  [
+    'a limit',
+    (spec) => spec.process?.rlimits?.push({ type: 'RLIMIT_LUCK', soft: 1, hard: 1 }),
+    /process\.rlimits has the unknown type "RLIMIT_LUCK"/,
+  ],
   ['a negative user', (spec) => Object.assign(spec.process ?? {}, { user: { uid: -1, gid: 0 } }), /process\.user has the id -1/],
   ['a namespace', (spec) => spec.linux?.namespaces?.push({ type: 'luck' as 'pid' }), /linux\.namespaces has the unknown type "luck"/],
-  ['a host name without a namespace', (spec) => Object.assign(spec.linux ?? {}, { namespaces: [{ type: 'mount' }] }), /hostname needs a UTS namespace/],
+  [
+    'a host name without a namespace',
+    (spec) => Object.assign(spec.linux ?? {}, { namespaces: [{ type: 'mount' }] }),
+    /hostname needs a UTS namespace/,
+  ],
   ['a user namespace without maps', (spec) => spec.linux?.namespaces?.push({ type: 'user' }), /linux\.uidMappings are needed/],
-  ['a sysctl of the host', (spec) => Object.assign(spec.linux ?? {}, { sysctl: { 'vm.swappiness': '1' } }), /vm\.swappiness is not in a separate kernel namespace/],
-  ['a hook without a path', (spec) => Object.assign(spec, { hooks: { poststop: [{ path: 'sh' }] } }), /hooks\.poststop\[0\]\.path must be absolute/],
-  ['a device', (spec) => Object.assign(spec.linux ?? {}, { devices: [{ type: 'x', path: '/dev/x' }] }), /linux\.devices\[0\]\.type must be c, b, u or p/],
+  [
+    'a sysctl of the host',
+    (spec) => Object.assign(spec.linux ?? {}, { sysctl: { 'vm.swappiness': '1' } }),
+    /vm\.swappiness is not in a separate kernel namespace/,
+  ],
+  [
+    'a hook without a path',
+    (spec) => Object.assign(spec, { hooks: { poststop: [{ path: 'sh' }] } }),
+    /hooks\.poststop\[0\]\.path must be absolute/,
+  ],
+  [
+    'a device',
+    (spec) => Object.assign(spec.linux ?? {}, { devices: [{ type: 'x', path: '/dev/x' }] }),
+    /linux\.devices\[0\]\.type must be c, b, u or p/,
+  ],
   ['a mount', (spec) => spec.mounts?.push({ destination: 7 as unknown as string }), /mounts\[7\]\.destination must be a string, not 7/],
 ];
 
@@ -34,7 +54,8 @@ for (const [name, change, message] of WRONG) {
     change(spec);
     assert.throws(
       () => validateSpec(spec),
-      (error) => error instanceof EngineError && error.kind === 'InvalidArgument' && message.test(error.message) && !error.message.includes('\n'),
+      (error) =>
+        error instanceof EngineError && error.kind === 'InvalidArgument' && message.test(error.message) && !error.message.includes('\n'),
     );
   });
 }

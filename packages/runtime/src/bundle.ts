@@ -14,7 +14,10 @@ export function readBundle(bundle: string): Spec {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT')
-      throw new EngineError('NotFound', `JSON specification file ${path} not found: make one with the command "spec"`, { layer: 'runtime', cause });
+      throw new EngineError('NotFound', `JSON specification file ${path} not found: make one with the command "spec"`, {
+        layer: 'runtime',
+        cause,
+      });
     throw cause;
   }
   try {
@@ -33,7 +36,8 @@ export function rootfsPath(bundle: string, spec: Spec): string {
 /** Throws InvalidArgument for the first thing that is wrong. */
 export function validateSpec(spec: Spec): void {
   object(spec, 'config.json');
-  if (typeof spec.ociVersion !== 'string' || !/^1\.\d+\.\d+/.test(spec.ociVersion)) invalid('ociVersion', `must be a version 1.x.y, not ${show(spec.ociVersion)}`);
+  if (typeof spec.ociVersion !== 'string' || !/^1\.\d+\.\d+/.test(spec.ociVersion))
+    invalid('ociVersion', `must be a version 1.x.y, not ${show(spec.ociVersion)}`);
   object(spec.root, 'root');
   text(spec.root?.path, 'root.path');
   if (spec.root?.path === '') invalid('root.path', 'must not be empty');
@@ -43,15 +47,22 @@ export function validateSpec(spec: Spec): void {
     text(mount.destination, `mounts[${index}].destination`);
     if (mount.destination === '') invalid(`mounts[${index}].destination`, 'must not be empty');
     for (const option of list(mount.options, `mounts[${index}].options`)) text(option, `mounts[${index}].options`);
-    if (mount.uidMappings?.length || mount.gidMappings?.length || mount.options?.some((option) => option === 'idmap' || option === 'ridmap'))
-      throw new EngineError('NotImplemented', `config.json: mounts[${index}] is id-mapped, which is not supported by this runtime`, { layer: 'runtime' });
+    if (
+      mount.uidMappings?.length ||
+      mount.gidMappings?.length ||
+      mount.options?.some((option) => option === 'idmap' || option === 'ridmap')
+    )
+      throw new EngineError('NotImplemented', `config.json: mounts[${index}] is id-mapped, which is not supported by this runtime`, {
+        layer: 'runtime',
+      });
   }
   if (spec.hooks) validateHooks(spec.hooks);
   if (spec.linux) validateLinux(spec.linux);
   const isNew = (type: string) => spec.linux?.namespaces?.some((namespace) => namespace.type === type && !namespace.path);
   const has = (type: string) => spec.linux?.namespaces?.some((namespace) => namespace.type === type);
   if (spec.hostname && !has('uts')) invalid('hostname', 'needs a UTS namespace of its own: add {"type": "uts"} to linux.namespaces');
-  if (spec.linux?.uidMappings?.length && !has('user')) invalid('linux.uidMappings', 'need a user namespace: add {"type": "user"} to linux.namespaces');
+  if (spec.linux?.uidMappings?.length && !has('user'))
+    invalid('linux.uidMappings', 'need a user namespace: add {"type": "user"} to linux.namespaces');
   if (isNew('user') && !spec.linux?.uidMappings?.length) invalid('linux.uidMappings', 'are needed for a new user namespace');
   if (!has('mount') && (spec.linux?.maskedPaths?.length || spec.linux?.readonlyPaths?.length))
     invalid('linux.maskedPaths', 'and readonlyPaths need a mount namespace: add {"type": "mount"} to linux.namespaces');
@@ -64,13 +75,15 @@ export function validateProcess(process: Process, at: string): void {
   for (const arg of args) text(arg, `${at}.args`);
   for (const entry of list(process.env, `${at}.env`)) text(entry, `${at}.env`);
   text(process.cwd, `${at}.cwd`);
-  if (!isAbsolute(process.cwd)) throw new EngineError('InvalidArgument', 'Cwd must be an absolute path', { layer: 'runtime', details: { field: `${at}.cwd` } });
+  if (!isAbsolute(process.cwd))
+    throw new EngineError('InvalidArgument', 'Cwd must be an absolute path', { layer: 'runtime', details: { field: `${at}.cwd` } });
   for (const rlimit of list(process.rlimits, `${at}.rlimits`)) {
     if (RLIMITS[rlimit.type] === undefined) invalid(`${at}.rlimits`, `has the unknown type ${show(rlimit.type)}`);
     if (rlimit.soft > rlimit.hard && rlimit.hard >= 0) invalid(`${at}.rlimits`, `${rlimit.type}: the soft limit is above the hard one`);
   }
   for (const id of [process.user?.uid, process.user?.gid, ...(process.user?.additionalGids ?? [])]) {
-    if (id !== undefined && !(Number.isInteger(id) && id >= 0 && id < 2 ** 32)) invalid(`${at}.user`, `has the id ${show(id)}, which is no number from 0 to 4294967294`);
+    if (id !== undefined && !(Number.isInteger(id) && id >= 0 && id < 2 ** 32))
+      invalid(`${at}.user`, `has the id ${show(id)}, which is no number from 0 to 4294967294`);
   }
 }
 
@@ -86,23 +99,30 @@ function validateHooks(hooks: Hooks): void {
 
 function validateLinux(linux: Linux): void {
   for (const field of ['intelRdt', 'memoryPolicy', 'netDevices'] as const) {
-    if (linux[field] !== undefined) throw new EngineError('NotImplemented', `config.json: linux.${field} is not supported by this runtime`, { layer: 'runtime', details: { field } });
+    if (linux[field] !== undefined)
+      throw new EngineError('NotImplemented', `config.json: linux.${field} is not supported by this runtime`, {
+        layer: 'runtime',
+        details: { field },
+      });
   }
   const seen = new Set<string>();
   for (const namespace of list(linux.namespaces, 'linux.namespaces')) {
     if (!NAMESPACE_TYPES.includes(namespace.type)) invalid('linux.namespaces', `has the unknown type ${show(namespace.type)}`);
     if (seen.has(namespace.type)) invalid('linux.namespaces', `has ${namespace.type} twice`);
-    if (namespace.path && !isAbsolute(namespace.path)) invalid('linux.namespaces', `${namespace.type}: the path ${namespace.path} is not absolute`);
+    if (namespace.path && !isAbsolute(namespace.path))
+      invalid('linux.namespaces', `${namespace.type}: the path ${namespace.path} is not absolute`);
     seen.add(namespace.type);
   }
   if (linux.rootfsPropagation && propagationFlags(linux.rootfsPropagation) === undefined)
     invalid('linux.rootfsPropagation', `has the unknown value ${show(linux.rootfsPropagation)}`);
   for (const [index, device] of list(linux.devices, 'linux.devices').entries()) {
-    if (!['c', 'b', 'u', 'p'].includes(device.type)) invalid(`linux.devices[${index}].type`, `must be c, b, u or p, not ${show(device.type)}`);
+    if (!['c', 'b', 'u', 'p'].includes(device.type))
+      invalid(`linux.devices[${index}].type`, `must be c, b, u or p, not ${show(device.type)}`);
     if (!isAbsolute(device.path ?? '')) invalid(`linux.devices[${index}].path`, 'must be absolute');
   }
   for (const key of ['maskedPaths', 'readonlyPaths'] as const) {
-    for (const path of list(linux[key], `linux.${key}`)) if (!isAbsolute(path)) invalid(`linux.${key}`, `has the relative path ${show(path)}`);
+    for (const path of list(linux[key], `linux.${key}`))
+      if (!isAbsolute(path)) invalid(`linux.${key}`, `has the relative path ${show(path)}`);
   }
   for (const [key, value] of Object.entries(linux.sysctl ?? {})) {
     text(value, `linux.sysctl[${key}]`);
@@ -110,7 +130,16 @@ function validateLinux(linux: Linux): void {
   }
 }
 
-const IPC_SYSCTLS = ['kernel.msgmax', 'kernel.msgmnb', 'kernel.msgmni', 'kernel.sem', 'kernel.shmall', 'kernel.shmmax', 'kernel.shmmni', 'kernel.shm_rmid_forced'];
+const IPC_SYSCTLS = [
+  'kernel.msgmax',
+  'kernel.msgmnb',
+  'kernel.msgmni',
+  'kernel.sem',
+  'kernel.shmall',
+  'kernel.shmmax',
+  'kernel.shmmni',
+  'kernel.shm_rmid_forced',
+];
 
 /** Only what belongs to a namespace of the container may be set; anything else would change the host. */
 function validateSysctl(key: string, namespaces: Set<string>, linux: Linux): void {
@@ -132,7 +161,8 @@ function invalid(field: string, what: string): never {
 }
 
 function object(value: unknown, field: string): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) invalid(field, value === undefined ? 'is missing' : 'must be an object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    invalid(field, value === undefined ? 'is missing' : 'must be an object');
 }
 
 function text(value: unknown, field: string): void {

@@ -7,7 +7,7 @@ import { closeSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { ContainerStatus, LinuxResources, Process, Spec, State } from '@berth/oci/runtime-spec';
-import { kill, pidfdOpen, pidfdSendSignal, POLLIN, poll } from '@berth/sys/namespace';
+import { kill, POLLIN, pidfdOpen, pidfdSendSignal, poll } from '@berth/sys/namespace';
 import type { Span } from '@berth/trace/tracer';
 import type { Cgroup, CgroupStats } from './cgroup/cgroup.ts';
 import { loadCgroup } from './cgroup/open.ts';
@@ -112,8 +112,10 @@ export class Container {
   start(options: { span?: Span } = {}): void {
     using _span = options.span?.child('runtime.start');
     const status = this.status();
-    if (status === 'stopped') throw new EngineError('FailedPrecondition', 'cannot start a container that has stopped', { layer: 'runtime' });
-    if (status !== 'created') throw new EngineError('FailedPrecondition', 'cannot start an already running container', { layer: 'runtime' });
+    if (status === 'stopped')
+      throw new EngineError('FailedPrecondition', 'cannot start a container that has stopped', { layer: 'runtime' });
+    if (status !== 'created')
+      throw new EngineError('FailedPrecondition', 'cannot start an already running container', { layer: 'runtime' });
     const poststart = this.spec.hooks?.poststart ?? [];
     openGate(fifoPath(this.#directory), { awaitProgram: poststart.length > 0 });
     runHooks('poststart', poststart, this.#hookState('running'));
@@ -121,8 +123,12 @@ export class Container {
 
   /** `all`: every process of the container, by its cgroup. */
   kill(signal: number, options: { all?: boolean } = {}): void {
-    if (options.all) return this.#killAll(signal);
-    if (!this.#initIsAlive() || !kill(this.pid, signal)) throw new EngineError('NotFound', 'container not running', { layer: 'runtime', details: { id: this.id } });
+    if (options.all) {
+      this.#killAll(signal);
+      return;
+    }
+    if (!this.#initIsAlive() || !kill(this.pid, signal))
+      throw new EngineError('NotFound', 'container not running', { layer: 'runtime', details: { id: this.id } });
     // Frozen processes do not die.
     if (signal === SIGKILL && this.cgroup().frozen()) this.cgroup().thaw();
   }
@@ -132,13 +138,16 @@ export class Container {
     const status = this.status();
     if (status === 'stopped') throw new EngineError('FailedPrecondition', 'cannot exec in a stopped container', { layer: 'runtime' });
     if (status === 'paused' && !options.ignorePaused)
-      throw new EngineError('FailedPrecondition', 'cannot exec in a paused container (use --ignore-paused to override)', { layer: 'runtime' });
+      throw new EngineError('FailedPrecondition', 'cannot exec in a paused container (use --ignore-paused to override)', {
+        layer: 'runtime',
+      });
     return exec(dirname(this.#directory), this.#saved, process, options);
   }
 
   pause(): void {
     const status = this.status();
-    if (status !== 'running' && status !== 'created') throw new EngineError('FailedPrecondition', 'container not running', { layer: 'runtime' });
+    if (status !== 'running' && status !== 'created')
+      throw new EngineError('FailedPrecondition', 'container not running', { layer: 'runtime' });
     this.cgroup().freeze();
   }
 
@@ -197,7 +206,9 @@ export class Container {
     const status = this.status();
     if (status !== 'stopped') {
       if (!options.force && status !== 'created')
-        throw new EngineError('FailedPrecondition', `cannot delete container ${this.id} that is not stopped: ${status}`, { layer: 'runtime' });
+        throw new EngineError('FailedPrecondition', `cannot delete container ${this.id} that is not stopped: ${status}`, {
+          layer: 'runtime',
+        });
       this.#end();
     }
     const cgroup = this.cgroup();
@@ -230,7 +241,8 @@ export class Container {
       pidfdSendSignal(pidfd, SIGKILL);
       const cgroup = this.cgroup();
       if (cgroup.frozen()) cgroup.thaw();
-      if (!poll(pidfd, POLLIN, KILL_TIMEOUT_MS)) throw new EngineError('DeadlineExceeded', `container ${this.id} is still running 10 s after SIGKILL`, { layer: 'runtime' });
+      if (!poll(pidfd, POLLIN, KILL_TIMEOUT_MS))
+        throw new EngineError('DeadlineExceeded', `container ${this.id} is still running 10 s after SIGKILL`, { layer: 'runtime' });
     } finally {
       closeSync(pidfd);
     }
@@ -247,7 +259,13 @@ export class Container {
   }
 
   #hookState(status: ContainerStatus): State {
-    const state: State = { ociVersion: this.spec.ociVersion, id: this.id, status, pid: status === 'stopped' ? 0 : this.pid, bundle: this.bundle };
+    const state: State = {
+      ociVersion: this.spec.ociVersion,
+      id: this.id,
+      status,
+      pid: status === 'stopped' ? 0 : this.pid,
+      bundle: this.bundle,
+    };
     if (this.spec.annotations) state.annotations = this.spec.annotations;
     return state;
   }

@@ -4,8 +4,8 @@ import { closeSync, openSync, rmSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { type Mount, OCI_VERSION, type Spec, type State } from '@berth/oci/runtime-spec';
-import { mkfifo, O } from '@berth/sys/path';
 import { setns } from '@berth/sys/namespace';
+import { mkfifo, O } from '@berth/sys/path';
 import { readBundle, rootfsPath, validateSpec } from './bundle.ts';
 import type { CgroupLocation } from './cgroup/cgroup.ts';
 import { type Hierarchy, hierarchies } from './cgroup/hierarchy.ts';
@@ -13,7 +13,6 @@ import { cgroupMountPlan } from './cgroup/mount-plan.ts';
 import { openCgroup } from './cgroup/open.ts';
 import type { CreateOptions, MountPoint } from './container.ts';
 import { runHooks } from './hooks.ts';
-import { passListener } from './seccomp-listener.ts';
 import { writeIdMaps } from './id-maps.ts';
 import { runInit } from './init/init.ts';
 import { parseMountOptions } from './mount-options.ts';
@@ -22,7 +21,8 @@ import { setOomScore } from './oom-score.ts';
 import type { InitPlan, MountPlan } from './plan.ts';
 import { planProcess } from './process-plan.ts';
 import { processStatus } from './process-status.ts';
-import { awaitReady, discardChild, ForkCrash, type Newborn, raiseHardLimits, type Ready, recordTimings, sendGo, spawn } from './spawn.ts';
+import { passListener } from './seccomp-listener.ts';
+import { awaitReady, discardChild, ForkCrash, type Newborn, type Ready, raiseHardLimits, recordTimings, sendGo, spawn } from './spawn.ts';
 import { fifoPath, filterDirectory, makeStateDirectory, type SavedState, writeInit, writeState } from './state-file.ts';
 import { UndoStack } from './undo.ts';
 
@@ -48,7 +48,13 @@ export function create(options: CreateOptions): Created {
   using _gate = closing(gate);
 
   const mounted = hierarchies();
-  const cgroup = openCgroup({ id: options.id, hierarchies: mounted, cgroupsPath: spec.linux?.cgroupsPath, driver: options.cgroupManager, rootless: globalThis.process.geteuid?.() !== 0 });
+  const cgroup = openCgroup({
+    id: options.id,
+    hierarchies: mounted,
+    cgroupsPath: spec.linux?.cgroupsPath,
+    driver: options.cgroupManager,
+    rootless: globalThis.process.geteuid?.() !== 0,
+  });
   undo.defer(() => cgroup.remove());
   const rootfs = rootfsPath(options.bundle, spec);
   const state: SavedState = {
@@ -183,7 +189,12 @@ function planMount(mount: Mount, bundle: string): MountPlan {
 }
 
 function planRootfsMount(mount: MountPoint): MountPlan {
-  return { destination: mount.target || '/', type: mount.type, source: mount.source, options: parseMountOptions(mount.options, mount.type) };
+  return {
+    destination: mount.target || '/',
+    type: mount.type,
+    source: mount.source,
+    options: parseMountOptions(mount.options, mount.type),
+  };
 }
 
 function planCgroupMounts(spec: Spec, location: CgroupLocation, mounted: readonly Hierarchy[], cgroupNamespace: boolean) {

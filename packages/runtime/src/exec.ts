@@ -72,7 +72,15 @@ export function exec(root: string, container: SavedState, process: Process, opti
   return master === undefined ? { pid } : { pid, consoleMaster: master };
 }
 
-function live(plan: ProcessPlan, channel: Channel, init: number, cgroup: Cgroup, oomScore: number | undefined, flags: number, inUserNamespace: boolean): never {
+function live(
+  plan: ProcessPlan,
+  channel: Channel,
+  init: number,
+  cgroup: Cgroup,
+  oomScore: number | undefined,
+  flags: number,
+  inUserNamespace: boolean,
+): never {
   try {
     if (inUserNamespace) channel.awaitGo();
     else {

@@ -13,8 +13,10 @@ export function openGate(fifo: string, options: { awaitProgram: boolean }): void
     fd = openSync(fifo, O.WRONLY | O.NONBLOCK | O.CLOEXEC);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'ENXIO') throw new EngineError('FailedPrecondition', 'cannot start a container that has stopped', { layer: 'runtime', cause });
-    if (code === 'ENOENT') throw new EngineError('FailedPrecondition', 'cannot start an already running container', { layer: 'runtime', cause });
+    if (code === 'ENXIO')
+      throw new EngineError('FailedPrecondition', 'cannot start a container that has stopped', { layer: 'runtime', cause });
+    if (code === 'ENOENT')
+      throw new EngineError('FailedPrecondition', 'cannot start an already running container', { layer: 'runtime', cause });
     throw cause;
   }
   try {

@@ -6,7 +6,7 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import type { Hook, HookKind, State } from '@berth/oci/runtime-spec';
 import { exitNow, fork } from '@berth/sys/fork';
 import { anonymousFile } from '@berth/sys/memfd';
-import { kill, pidfdOpen, POLLIN, poll } from '@berth/sys/namespace';
+import { kill, POLLIN, pidfdOpen, poll } from '@berth/sys/namespace';
 import { dup2 } from '@berth/sys/path';
 import { blockSignals, closeOnExecFrom, defaultSignals, execve, unblockAllSignals } from '@berth/sys/process';
 import { waitpid } from '@berth/sys/wait';
@@ -38,7 +38,8 @@ function runHook(name: string, hook: Hook, state: State): void {
     if (!timely) kill(pid, SIGKILL);
     const exit = waitpid(pid);
     if (!timely) throw failure(name, `hook ran past specified timeout of ${hook.timeout}s`, '');
-    if (exit?.status !== 0) throw failure(name, exit?.signal ? `signal: ${exit.signal}` : `exit status ${exit?.status}`, readOutput(output));
+    if (exit?.status !== 0)
+      throw failure(name, exit?.signal ? `signal: ${exit.signal}` : `exit status ${exit?.status}`, readOutput(output));
   } finally {
     closeSync(input);
     closeSync(output);

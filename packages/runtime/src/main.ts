@@ -1,7 +1,7 @@
 // berth-runtime: the OCI runtime's command line, with runc's global flags, verbs and error outputs (docs/runtime.md).
 import { appendFileSync, writeSync } from 'node:fs';
 import { OCI_VERSION } from '@berth/oci/runtime-spec';
-import { type Arguments, type FlagSpec, parseArguments, usage, valueOf } from './cli/arguments.ts';
+import { type Arguments, type FlagSpec, parseArguments, textOf, usage } from './cli/arguments.ts';
 import { type Command, print, type Settings } from './cli/command.ts';
 import { create } from './cli/create.ts';
 import { deleteContainer } from './cli/delete.ts';
@@ -18,7 +18,23 @@ import { start } from './cli/start.ts';
 import { state } from './cli/state.ts';
 import { update } from './cli/update.ts';
 
-const COMMANDS: Readonly<Record<string, Command>> = { create, delete: deleteContainer, events, exec, features, kill, list, pause, ps, resume, run, spec, start, state, update };
+const COMMANDS: Readonly<Record<string, Command>> = {
+  create,
+  delete: deleteContainer,
+  events,
+  exec,
+  features,
+  kill,
+  list,
+  pause,
+  ps,
+  resume,
+  run,
+  spec,
+  start,
+  state,
+  update,
+};
 
 const GLOBAL_FLAGS = {
   debug: { kind: 'flag', help: 'log what is done' },
@@ -51,7 +67,11 @@ async function main(words: readonly string[]): Promise<number> {
     const command = COMMANDS[verb];
     if (!command) throw usage(`No help topic for '${verb}'`);
     name = verb;
-    const parsed = parseArguments(rest, { ...command.flags, help: { kind: 'flag', short: 'h', help: 'show this' } }, { permute: command.permute ?? false });
+    const parsed = parseArguments(
+      rest,
+      { ...command.flags, help: { kind: 'flag', short: 'h', help: 'show this' } },
+      { permute: command.permute ?? false },
+    );
     if (parsed.flags.has('help')) {
       print(commandHelp(verb, command));
       return 0;
@@ -64,19 +84,30 @@ async function main(words: readonly string[]): Promise<number> {
 }
 
 function settingsOf(global: Arguments): Settings {
-  const format = valueOf(global, 'log-format') ?? 'text';
+  const format = textOf(global, 'log-format') ?? 'text';
   if (format !== 'text' && format !== 'json') throw usage(`invalid log-format: "${format}"`);
-  return { root: valueOf(global, 'root') ?? '/run/berth/runtime', systemdCgroup: global.flags.has('systemd-cgroup'), debug: global.flags.has('debug') };
+  return {
+    root: textOf(global, 'root') ?? '/run/berth/runtime',
+    systemdCgroup: global.flags.has('systemd-cgroup'),
+    debug: global.flags.has('debug'),
+  };
 }
 
 /** What callers read: containerd the last error of the log file, people standard error. */
 function report(error: unknown, verb: string, global: Arguments | undefined): void {
   const reason = error instanceof Error ? error.message : String(error);
-  const message = verb === 'create' || verb === 'run' || verb === 'start' ? `berth-runtime ${verb} failed: ${reason}` : verb === 'exec' ? `exec failed: ${reason}` : reason;
-  const log = global && valueOf(global, 'log');
-  const json = global && valueOf(global, 'log-format') === 'json';
+  const message =
+    verb === 'create' || verb === 'run' || verb === 'start'
+      ? `berth-runtime ${verb} failed: ${reason}`
+      : verb === 'exec'
+        ? `exec failed: ${reason}`
+        : reason;
+  const log = global && textOf(global, 'log');
+  const json = global && textOf(global, 'log-format') === 'json';
   const time = new Date().toISOString();
-  const line = json ? `${JSON.stringify({ level: 'error', msg: message, time })}\n` : `time="${time}" level=error msg=${JSON.stringify(message)}\n`;
+  const line = json
+    ? `${JSON.stringify({ level: 'error', msg: message, time })}\n`
+    : `time="${time}" level=error msg=${JSON.stringify(message)}\n`;
   try {
     if (log) {
       appendFileSync(log, line);
@@ -99,7 +130,10 @@ function commandHelp(name: string, command: Command): string {
 
 function flagLines(flags: Readonly<Record<string, FlagSpec>>): string {
   return Object.entries(flags)
-    .map(([name, { kind, short, help }]) => `   ${`--${name}${short ? `, -${short}` : ''}${kind === 'flag' ? '' : ' value'}`.padEnd(30)}${help}\n`)
+    .map(
+      ([name, { kind, short, help }]) =>
+        `   ${`--${name}${short ? `, -${short}` : ''}${kind === 'flag' ? '' : ' value'}`.padEnd(30)}${help}\n`,
+    )
     .join('');
 }
 

@@ -47,6 +47,10 @@ function open(namespace: Namespace, undo: UndoStack): number {
     undo.defer(() => closeSync(fd));
     return fd;
   } catch (cause) {
-    throw new EngineError('InvalidArgument', `failed to join the ${namespace.type} namespace ${namespace.path}: ${(cause as Error).message}`, { layer: 'runtime', cause });
+    throw new EngineError(
+      'InvalidArgument',
+      `failed to join the ${namespace.type} namespace ${namespace.path}: ${(cause as Error).message}`,
+      { layer: 'runtime', cause },
+    );
   }
 }

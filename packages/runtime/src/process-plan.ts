@@ -6,7 +6,7 @@ import { getRlimit } from '@berth/sys/process';
 import { capabilitySets } from './capabilities.ts';
 import type { Stdio } from './container.ts';
 import type { ProcessPlan, StdioPlan } from './plan.ts';
-import { resolveRlimits, RLIMITS } from './rlimits.ts';
+import { RLIMITS, resolveRlimits } from './rlimits.ts';
 import { FilterCache } from './seccomp/cache.ts';
 
 export interface ProcessPlanOptions {
@@ -38,7 +38,10 @@ export function planProcess(process: Process, options: ProcessPlanOptions): Proc
 
 function stdioPlan(process: Process, stdio: Stdio): StdioPlan {
   if ('terminal' in stdio) return { terminal: process.consoleSize };
-  if (process.terminal) throw new EngineError('InvalidArgument', 'cannot allocate tty if runc will detach without setting console socket', { layer: 'runtime' });
+  if (process.terminal)
+    throw new EngineError('InvalidArgument', 'cannot allocate tty if runc will detach without setting console socket', {
+      layer: 'runtime',
+    });
   return stdio;
 }
 

@@ -33,7 +33,12 @@ export interface ResolvedRlimit {
 
 /** The limits to set on a new process; RLIMIT_NOFILE is always among them. */
 export function resolveRlimits(rlimits: readonly Rlimit[], ownNofile: { soft: bigint; hard: bigint }): ResolvedRlimit[] {
-  const resolved = rlimits.map(({ type, soft, hard }) => ({ name: type, resource: RLIMITS[type] ?? -1, soft: toKernel(soft), hard: toKernel(hard) }));
+  const resolved = rlimits.map(({ type, soft, hard }) => ({
+    name: type,
+    resource: RLIMITS[type] ?? -1,
+    soft: toKernel(soft),
+    hard: toKernel(hard),
+  }));
   if (!rlimits.some(({ type }) => type === 'RLIMIT_NOFILE')) {
     const soft = ownNofile.hard < DEFAULT_SOFT_NOFILE ? ownNofile.hard : DEFAULT_SOFT_NOFILE;
     resolved.push({ name: 'RLIMIT_NOFILE', resource: 7, soft, hard: ownNofile.hard });

@@ -10,7 +10,9 @@ export function passListener(listener: number, spec: Spec, pid: number, state: S
   try {
     const { listenerPath, listenerMetadata } = spec.linux?.seccomp ?? {};
     if (!listenerPath)
-      throw new EngineError('InvalidArgument', 'config.json: linux.seccomp.listenerPath is needed for SCMP_ACT_NOTIFY', { layer: 'runtime' });
+      throw new EngineError('InvalidArgument', 'config.json: linux.seccomp.listenerPath is needed for SCMP_ACT_NOTIFY', {
+        layer: 'runtime',
+      });
     const socket = connectUnix(listenerPath);
     try {
       const message = { ociVersion: OCI_VERSION, fds: ['seccompFd'], pid, metadata: listenerMetadata, state };

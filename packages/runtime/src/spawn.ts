@@ -136,7 +136,8 @@ export function awaitReady(newborn: Newborn, onHooks: () => void = () => {}): Re
     const received = newborn.channel.receive<ChildMessage>();
     if (!received) throw deathOf(newborn);
     const { message, fds } = received;
-    if (message.type === 'ready') return { master: fds[message.fds.indexOf('master')], listener: fds[message.fds.indexOf('listener')], timings: message.timings };
+    if (message.type === 'ready')
+      return { master: fds[message.fds.indexOf('master')], listener: fds[message.fds.indexOf('listener')], timings: message.timings };
     if (message.type === 'error') throw startError(message);
     if (message.type === 'hooks') {
       onHooks();
@@ -146,7 +147,10 @@ export function awaitReady(newborn: Newborn, onHooks: () => void = () => {}): Re
 }
 
 export function startError(message: Extract<ChildMessage, { type: 'error' }>): EngineError {
-  return new EngineError(message.kind, `unable to start container process: error during container init: ${message.message}`, { layer: 'runtime', details: { code: message.code } });
+  return new EngineError(message.kind, `unable to start container process: error during container init: ${message.message}`, {
+    layer: 'runtime',
+    details: { code: message.code },
+  });
 }
 
 /** A fork of a JavaScript engine can fail by the child's crash: its first page fault. Callers try again. */
@@ -159,7 +163,9 @@ function deathOf(newborn: Newborn): EngineError {
   const message = `unable to start container process: init ${how} before it was set up`;
   // SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGSEGV
   const crashed = [4, 5, 6, 7, 11].includes(exit?.signal ?? 0);
-  return crashed ? new ForkCrash('Internal', message, { layer: 'runtime' }) : new EngineError('Internal', message, { layer: 'runtime', details: { signal: exit?.signal } });
+  return crashed
+    ? new ForkCrash('Internal', message, { layer: 'runtime' })
+    : new EngineError('Internal', message, { layer: 'runtime', details: { signal: exit?.signal } });
 }
 
 /** Kills and reaps a child that is not to live. */

@@ -42,7 +42,8 @@ export function fifoPath(directory: string): string {
 }
 
 export function validateId(id: string): void {
-  if (!/^[\w+\-.]+$/.test(id) || id === '.' || id === '..') throw new EngineError('InvalidArgument', `invalid container ID format: ${JSON.stringify(id)}`, { layer: 'runtime' });
+  if (!/^[\w+\-.]+$/.test(id) || id === '.' || id === '..')
+    throw new EngineError('InvalidArgument', `invalid container ID format: ${JSON.stringify(id)}`, { layer: 'runtime' });
 }
 
 /** Makes the state directory: the one step by which an id is taken. */

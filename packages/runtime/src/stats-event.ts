@@ -2,7 +2,7 @@
 import type { CgroupStats, IoEntry } from './cgroup/cgroup.ts';
 
 /** What uint64 readers take for "no limit". */
-const NO_LIMIT = 9_223_372_036_854_771_712;
+const NO_LIMIT = 2 ** 63 - 4096;
 
 export function statsEvent(id: string, stats: CgroupStats) {
   const { cpu, memory, pids, io } = stats;
@@ -31,7 +31,11 @@ export function statsEvent(id: string, stats: CgroupStats) {
         psi: memory?.pressure,
       },
       pids: { current: pids?.current ?? 0, limit: pids && Number.isFinite(pids.limit) ? pids.limit : undefined },
-      blkio: { ioServiceBytesRecursive: (io?.bytes ?? []).map(ioEntry), ioServicedRecursive: (io?.operations ?? []).map(ioEntry), psi: io?.pressure },
+      blkio: {
+        ioServiceBytesRecursive: (io?.bytes ?? []).map(ioEntry),
+        ioServicedRecursive: (io?.operations ?? []).map(ioEntry),
+        psi: io?.pressure,
+      },
       hugetlb: Object.fromEntries(hugetlb),
       intel_rdt: {},
       network_interfaces: null,

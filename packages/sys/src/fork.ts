@@ -24,7 +24,9 @@ const HIGHEST_ADDRESS = 0x7fffffff0000n;
 const RANGES = rangesAround(readFileSync('/proc/self/maps', 'latin1'));
 
 function rangesAround(maps: string): { start: bigint; length: bigint }[] {
-  const kernels = [...maps.matchAll(/^([0-9a-f]+)-([0-9a-f]+) .*\[(?:vvar|vvar_vclock|vdso)\]$/gm)].map(([, start, end]) => [BigInt(`0x${start}`), BigInt(`0x${end}`)] as const);
+  const kernels = [...maps.matchAll(/^([0-9a-f]+)-([0-9a-f]+) .*\[(?:vvar|vvar_vclock|vdso)\]$/gm)].map(
+    ([, start, end]) => [BigInt(`0x${start}`), BigInt(`0x${end}`)] as const,
+  );
   const ranges: { start: bigint; length: bigint }[] = [];
   let start = LOWEST_ADDRESS;
   for (const [from, to] of [...kernels, [HIGHEST_ADDRESS, HIGHEST_ADDRESS] as const]) {

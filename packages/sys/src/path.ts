@@ -77,7 +77,11 @@ export function mkdirAt(directory: number, name: string, mode: number): boolean 
 
 /** `type` is S_IFCHR, S_IFBLK or S_IFIFO. */
 export function mknodAt(directory: number, name: string, type: number, mode: number, major: number, minor: number): void {
-  const device = ((BigInt(major) & 0xfffff000n) << 32n) | ((BigInt(major) & 0xfffn) << 8n) | ((BigInt(minor) & 0xffffff00n) << 12n) | (BigInt(minor) & 0xffn);
+  const device =
+    ((BigInt(major) & 0xfffff000n) << 32n) |
+    ((BigInt(major) & 0xfffn) << 8n) |
+    ((BigInt(minor) & 0xffffff00n) << 12n) |
+    (BigInt(minor) & 0xffn);
   check(cMknodat(directory, name, type | mode, device), 'mknodat', name);
 }
 

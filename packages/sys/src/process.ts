@@ -210,7 +210,6 @@ export function setScheduler(attributes: Uint8Array): void {
   check(cSchedSetattr(SYSCALL.schedSetattr, 0, attributes, 0), 'sched_setattr');
 }
 
-
 /** Sets a limit of another process. Raising a hard limit needs CAP_SYS_RESOURCE. */
 export function setRlimitOf(pid: number, resource: number, soft: bigint, hard: bigint): void {
   check(cPrlimit(pid, resource, new BigUint64Array([soft, hard]), null), 'prlimit', pid, resource, soft, hard);

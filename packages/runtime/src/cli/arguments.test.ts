@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type FlagSpec, numberOf, parseArguments, valueOf } from './arguments.ts';
+import { type FlagSpec, numberOf, parseArguments, textOf } from './arguments.ts';
 
 const FLAGS: Record<string, FlagSpec> = {
   bundle: { kind: 'value', short: 'b', help: '' },
@@ -9,8 +9,9 @@ const FLAGS: Record<string, FlagSpec> = {
 };
 
 test('values follow a space or an equals sign, dashes are one or two', () => {
-  for (const words of [['--bundle', 'x'], ['--bundle=x'], ['-bundle', 'x'], ['-b', 'x'], ['-b=x']]) assert.equal(valueOf(parseArguments(words, FLAGS), 'bundle'), 'x');
-  assert.equal(valueOf(parseArguments(['--bundle=a=b'], FLAGS), 'bundle'), 'a=b');
+  for (const words of [['--bundle', 'x'], ['--bundle=x'], ['-bundle', 'x'], ['-b', 'x'], ['-b=x']])
+    assert.equal(textOf(parseArguments(words, FLAGS), 'bundle'), 'x');
+  assert.equal(textOf(parseArguments(['--bundle=a=b'], FLAGS), 'bundle'), 'a=b');
 });
 
 test('flags end at the first word, or at two dashes', () => {

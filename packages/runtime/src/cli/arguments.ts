@@ -17,7 +17,11 @@ export interface Arguments {
   rest: string[];
 }
 
-export function parseArguments(words: readonly string[], specs: Readonly<Record<string, FlagSpec>>, options: { permute?: boolean } = {}): Arguments {
+export function parseArguments(
+  words: readonly string[],
+  specs: Readonly<Record<string, FlagSpec>>,
+  options: { permute?: boolean } = {},
+): Arguments {
   const parsed: Arguments = { flags: new Set(), values: new Map(), rest: [] };
   for (let at = 0; at < words.length; at++) {
     const word = words[at] ?? '';
@@ -50,12 +54,12 @@ export function parseArguments(words: readonly string[], specs: Readonly<Record<
 }
 
 /** The last value of a flag. */
-export function valueOf(parsed: Arguments, name: string): string | undefined {
+export function textOf(parsed: Arguments, name: string): string | undefined {
   return parsed.values.get(name)?.at(-1);
 }
 
 export function numberOf(parsed: Arguments, name: string): number | undefined {
-  const value = valueOf(parsed, name);
+  const value = textOf(parsed, name);
   if (value === undefined) return undefined;
   if (!/^-?\d+$/.test(value)) throw usage(`invalid value "${value}" for flag -${name}: it must be a whole number`);
   return Number(value);

@@ -1,7 +1,8 @@
 // berth-runtime create: everything but the user's program.
-import { CREATE_FLAGS, createFromFlags } from './creating.ts';
+
 import { onlyId } from './arguments.ts';
 import type { Command } from './command.ts';
+import { CREATE_FLAGS, createFromFlags } from './creating.ts';
 
 export const create: Command = {
   usage: '[options] ID',

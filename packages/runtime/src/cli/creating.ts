@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { connectUnix, sendWithFds } from '@berth/sys/fd-passing';
 import { readBundle } from '../bundle.ts';
 import { type Container, createContainer } from '../container.ts';
-import { type Arguments, type FlagSpec, numberOf, usage, valueOf } from './arguments.ts';
+import { type Arguments, type FlagSpec, numberOf, textOf, usage } from './arguments.ts';
 import type { Settings } from './command.ts';
 
 export const CREATE_FLAGS = {
@@ -18,11 +18,12 @@ export const CREATE_FLAGS = {
 
 /** `terminal`: the caller itself serves a terminal, so that none needs a socket. */
 export function createFromFlags(id: string, parsed: Arguments, settings: Settings, caller: { terminal: boolean }): Container {
-  const bundle = resolve(valueOf(parsed, 'bundle') ?? '.');
+  const bundle = resolve(textOf(parsed, 'bundle') ?? '.');
   const spec = readBundle(bundle);
-  const socket = valueOf(parsed, 'console-socket');
+  const socket = textOf(parsed, 'console-socket');
   const wantsTerminal = spec.process?.terminal === true;
-  if (wantsTerminal && socket === undefined && !caller.terminal) throw usage('cannot allocate tty if runc will detach without setting console socket');
+  if (wantsTerminal && socket === undefined && !caller.terminal)
+    throw usage('cannot allocate tty if runc will detach without setting console socket');
   if (!wantsTerminal && socket !== undefined) throw usage('cannot use console socket if runc will not detach or allocate tty');
   const preserved = (numberOf(parsed, 'preserve-fds') ?? 0) + listenFds();
   if (preserved && spec.process) spec.process.env = [...(spec.process.env ?? []), ...listenEnvironment()];
@@ -39,7 +40,7 @@ export function createFromFlags(id: string, parsed: Arguments, settings: Setting
   });
   try {
     if (socket !== undefined && container.consoleMaster !== undefined) sendConsole(socket, container.consoleMaster);
-    const pidFile = valueOf(parsed, 'pid-file');
+    const pidFile = textOf(parsed, 'pid-file');
     if (pidFile !== undefined) writePidFile(pidFile, container.pid);
   } catch (error) {
     container.delete({ force: true });

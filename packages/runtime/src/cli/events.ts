@@ -1,7 +1,7 @@
 // berth-runtime events: a container's measurements as lines of JSON, once or at an interval.
 import { loadContainer } from '../container.ts';
 import { statsEvent } from '../stats-event.ts';
-import { onlyId, usage, valueOf } from './arguments.ts';
+import { onlyId, textOf, usage } from './arguments.ts';
 import { type Command, print } from './command.ts';
 
 const UNIT_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
@@ -22,7 +22,7 @@ export const events: Command = {
       line();
       return 0;
     }
-    const interval = duration(valueOf(parsed, 'interval') ?? '5s');
+    const interval = duration(textOf(parsed, 'interval') ?? '5s');
     while (container.status() !== 'stopped') {
       line();
       await new Promise((resolve) => setTimeout(resolve, interval));

@@ -3,7 +3,7 @@ import { closeSync, readFileSync } from 'node:fs';
 import type { Process } from '@berth/oci/runtime-spec';
 import { setChildSubreaper } from '@berth/sys/process';
 import { loadContainer } from '../container.ts';
-import { type Arguments, numberOf, usage, valueOf } from './arguments.ts';
+import { type Arguments, numberOf, textOf, usage } from './arguments.ts';
 import type { Command } from './command.ts';
 import { listenFds, sendConsole, writePidFile } from './creating.ts';
 import { waitInForeground } from './foreground.ts';
@@ -26,7 +26,7 @@ export const exec: Command = {
     'no-new-privs': { kind: 'flag', help: 'no new privileges' },
     cap: { kind: 'list', short: 'c', help: 'further capability' },
     'preserve-fds': { kind: 'value', help: 'pass N more descriptors on' },
-    cgroup: { kind: 'value', help: 'cgroup below the container\'s own' },
+    cgroup: { kind: 'value', help: "cgroup below the container's own" },
     'ignore-paused': { kind: 'flag', help: 'also in a paused container' },
   },
   async run(parsed, settings) {
@@ -35,11 +35,13 @@ export const exec: Command = {
     const container = loadContainer(settings.root, id);
     const process = wantedProcess(parsed, args, container.spec.process);
     const detach = parsed.flags.has('detach');
-    const socket = valueOf(parsed, 'console-socket');
-    if (process.terminal && detach && socket === undefined) throw usage('cannot allocate tty if runc will detach without setting console socket');
-    if (socket !== undefined && !(process.terminal && detach)) throw usage('cannot use console socket if runc will not detach or allocate tty');
+    const socket = textOf(parsed, 'console-socket');
+    if (process.terminal && detach && socket === undefined)
+      throw usage('cannot allocate tty if runc will detach without setting console socket');
+    if (socket !== undefined && !(process.terminal && detach))
+      throw usage('cannot use console socket if runc will not detach or allocate tty');
     if (!detach) setChildSubreaper(true);
-    const cgroup = valueOf(parsed, 'cgroup');
+    const cgroup = textOf(parsed, 'cgroup');
     const result = container.exec(process, {
       stdio: process.terminal ? { terminal: true } : { stdin: 0, stdout: 1, stderr: 2 },
       preserveFds: (numberOf(parsed, 'preserve-fds') ?? 0) + listenFds(),
@@ -47,7 +49,7 @@ export const exec: Command = {
       ...(cgroup === undefined ? {} : { cgroup }),
     });
     if (socket !== undefined && result.consoleMaster !== undefined) sendConsole(socket, result.consoleMaster);
-    const pidFile = valueOf(parsed, 'pid-file');
+    const pidFile = textOf(parsed, 'pid-file');
     if (pidFile !== undefined) writePidFile(pidFile, result.pid);
     if (!detach) return await waitInForeground(result.pid, result.consoleMaster);
     if (socket === undefined && result.consoleMaster !== undefined) closeSync(result.consoleMaster);
@@ -56,13 +58,13 @@ export const exec: Command = {
 };
 
 function wantedProcess(parsed: Arguments, args: string[], init: Process | undefined): Process {
-  const file = valueOf(parsed, 'process');
+  const file = textOf(parsed, 'process');
   if (file !== undefined) return JSON.parse(readFileSync(file, 'utf8')) as Process;
   if (!args.length) throw usage('process args cannot be empty');
-  const wanted: Process = { ...init, cwd: valueOf(parsed, 'cwd') ?? init?.cwd ?? '/', args, terminal: parsed.flags.has('tty') };
+  const wanted: Process = { ...init, cwd: textOf(parsed, 'cwd') ?? init?.cwd ?? '/', args, terminal: parsed.flags.has('tty') };
   wanted.env = [...(init?.env ?? []), ...(parsed.values.get('env') ?? [])];
   wanted.user = { uid: 0, gid: 0, ...init?.user };
-  const user = valueOf(parsed, 'user');
+  const user = textOf(parsed, 'user');
   if (user !== undefined) {
     const [uid, gid] = user.split(':').map(Number);
     if (!Number.isInteger(uid) || (gid !== undefined && !Number.isInteger(gid))) throw usage(`user ${user} is not of the form UID[:GID]`);
@@ -71,9 +73,9 @@ function wantedProcess(parsed: Arguments, args: string[], init: Process | undefi
   const gids = parsed.values.get('additional-gids');
   if (gids) wanted.user.additionalGids = [...(wanted.user.additionalGids ?? []), ...gids.map(Number)];
   if (parsed.flags.has('no-new-privs')) wanted.noNewPrivileges = true;
-  const label = valueOf(parsed, 'process-label');
+  const label = textOf(parsed, 'process-label');
   if (label !== undefined) wanted.selinuxLabel = label;
-  const profile = valueOf(parsed, 'apparmor');
+  const profile = textOf(parsed, 'apparmor');
   if (profile !== undefined) wanted.apparmorProfile = profile;
   const caps = parsed.values.get('cap');
   if (caps) wanted.capabilities = addCapabilities(wanted, caps);
@@ -82,5 +84,10 @@ function wantedProcess(parsed: Arguments, args: string[], init: Process | undefi
 
 function addCapabilities({ capabilities = {} }: Process, names: readonly string[]) {
   const add = (set: readonly string[] | undefined) => [...new Set([...(set ?? []), ...names])];
-  return { ...capabilities, bounding: add(capabilities.bounding), effective: add(capabilities.effective), permitted: add(capabilities.permitted) };
+  return {
+    ...capabilities,
+    bounding: add(capabilities.bounding),
+    effective: add(capabilities.effective),
+    permitted: add(capabilities.permitted),
+  };
 }

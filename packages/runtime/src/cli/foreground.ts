@@ -7,7 +7,26 @@ import { setWindowSize } from '@berth/sys/pty';
 import { waitpid } from '@berth/sys/wait';
 
 /** Signals that are not the child's business: ours to die of, to stop by, or about our own children and terminal. */
-const OWN = ['SIGKILL', 'SIGSTOP', 'SIGCHLD', 'SIGPIPE', 'SIGURG', 'SIGWINCH', 'SIGPROF', 'SIGVTALRM', 'SIGSEGV', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGIOT', 'SIGPOLL', 'SIGUNUSED', 'SIGSTKFLT'];
+const OWN = [
+  'SIGKILL',
+  'SIGSTOP',
+  'SIGCHLD',
+  'SIGPIPE',
+  'SIGURG',
+  'SIGWINCH',
+  'SIGPROF',
+  'SIGVTALRM',
+  'SIGSEGV',
+  'SIGBUS',
+  'SIGFPE',
+  'SIGILL',
+  'SIGTRAP',
+  'SIGABRT',
+  'SIGIOT',
+  'SIGPOLL',
+  'SIGUNUSED',
+  'SIGSTKFLT',
+];
 
 /** Resolves with the exit code, 128 + n for a signal. */
 export async function waitInForeground(pid: number, master: number | undefined): Promise<number> {

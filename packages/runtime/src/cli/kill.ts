@@ -11,7 +11,8 @@ export const kill: Command = {
   permute: true,
   run(parsed, { root }) {
     const [id, signal = 'SIGTERM', ...more] = parsed.rest;
-    if (!id || more.length) throw usage('berth-runtime: "kill" requires a minimum of 1 argument: the container\'s id, and at most a signal');
+    if (!id || more.length)
+      throw usage('berth-runtime: "kill" requires a minimum of 1 argument: the container\'s id, and at most a signal');
     loadContainer(root, id).kill(signalNumber(signal), { all: parsed.flags.has('all') });
     return 0;
   },

@@ -1,7 +1,7 @@
 // berth-runtime ps: the processes of a container, as pids or through ps(1).
 import { EngineError } from '@berth/errdefs/engine-error';
 import { loadContainer } from '../container.ts';
-import { usage, valueOf } from './arguments.ts';
+import { textOf, usage } from './arguments.ts';
 import { type Command, print } from './command.ts';
 
 export const ps: Command = {
@@ -12,7 +12,7 @@ export const ps: Command = {
     const [id, ...psOptions] = parsed.rest;
     if (!id) throw usage('berth-runtime: "ps" requires a minimum of 1 argument: the container\'s id');
     const pids = loadContainer(root, id).pids();
-    const format = valueOf(parsed, 'format') ?? 'table';
+    const format = textOf(parsed, 'format') ?? 'table';
     if (format === 'json') print(`${JSON.stringify(pids)}\n`);
     else if (format === 'table') print(psTable(psOptions.length ? psOptions : ['-ef'], pids));
     else throw usage('invalid format option');
@@ -24,7 +24,8 @@ function psTable(options: string[], pids: readonly number[]): string {
   // Loading it costs every other verb milliseconds.
   const { spawnSync } = process.getBuiltinModule('node:child_process');
   const result = spawnSync('ps', options, { encoding: 'utf8' });
-  if (result.error || result.status !== 0) throw new EngineError('Internal', `ps ${options.join(' ')}: ${result.error?.message ?? result.stderr.trim()}`, { layer: 'runtime' });
+  if (result.error || result.status !== 0)
+    throw new EngineError('Internal', `ps ${options.join(' ')}: ${result.error?.message ?? result.stderr.trim()}`, { layer: 'runtime' });
   const [header = '', ...lines] = result.stdout.trimEnd().split('\n');
   const column = header.trim().split(/\s+/).indexOf('PID');
   if (column < 0) throw usage("couldn't find PID field in ps output");

@@ -1,6 +1,6 @@
 // berth-runtime run: create, start, and unless detached stay until the program ends, then delete.
 import { setChildSubreaper } from '@berth/sys/process';
-import { onlyId, usage, valueOf } from './arguments.ts';
+import { onlyId, textOf, usage } from './arguments.ts';
 import type { Command } from './command.ts';
 import { CREATE_FLAGS, createFromFlags } from './creating.ts';
 import { waitInForeground } from './foreground.ts';
@@ -17,7 +17,8 @@ export const run: Command = {
   async run(parsed, settings) {
     const id = onlyId(parsed, 'run');
     const detach = parsed.flags.has('detach');
-    if (valueOf(parsed, 'console-socket') !== undefined && !detach) throw usage('cannot use console socket if runc will not detach or allocate tty');
+    if (textOf(parsed, 'console-socket') !== undefined && !detach)
+      throw usage('cannot use console socket if runc will not detach or allocate tty');
     if (!detach && !parsed.flags.has('no-subreaper')) setChildSubreaper(true);
     const container = createFromFlags(id, parsed, settings, { terminal: !detach });
     try {

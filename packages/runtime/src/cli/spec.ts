@@ -2,7 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exampleSpec, rootlessSpec } from '../example-spec.ts';
-import { usage, valueOf } from './arguments.ts';
+import { textOf, usage } from './arguments.ts';
 import type { Command } from './command.ts';
 
 export const spec: Command = {
@@ -13,7 +13,7 @@ export const spec: Command = {
     rootless: { kind: 'flag', help: 'for a container of an unprivileged user' },
   },
   run(parsed) {
-    const path = join(valueOf(parsed, 'bundle') ?? '.', 'config.json');
+    const path = join(textOf(parsed, 'bundle') ?? '.', 'config.json');
     if (existsSync(path)) throw usage('File config.json exists. Remove it first');
     const content = parsed.flags.has('rootless') ? rootlessSpec(process.geteuid?.() ?? 0, process.getegid?.() ?? 0) : exampleSpec();
     writeFileSync(path, `${JSON.stringify(content, null, '\t')}\n`, { mode: 0o666 });

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { LinuxResources } from '@berth/oci/runtime-spec';
 import { loadContainer } from '../container.ts';
-import { type Arguments, numberOf, onlyId, valueOf } from './arguments.ts';
+import { type Arguments, numberOf, onlyId, textOf } from './arguments.ts';
 import type { Command } from './command.ts';
 
 export const update: Command = {
@@ -30,15 +30,18 @@ export const update: Command = {
   permute: true,
   run(parsed, { root }) {
     const container = loadContainer(root, onlyId(parsed, 'update'));
-    const file = valueOf(parsed, 'resources');
-    container.update(file === undefined ? fromFlags(parsed) : (JSON.parse(readFileSync(file === '-' ? 0 : file, 'utf8')) as LinuxResources));
+    const file = textOf(parsed, 'resources');
+    container.update(
+      file === undefined ? fromFlags(parsed) : (JSON.parse(readFileSync(file === '-' ? 0 : file, 'utf8')) as LinuxResources),
+    );
     return 0;
   },
 };
 
 function fromFlags(parsed: Arguments): LinuxResources {
   const number = (name: string) => numberOf(parsed, name);
-  const defined = <T extends object>(object: T) => Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
+  const defined = <T extends object>(object: T) =>
+    Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
   const memory = defined({ limit: number('memory'), reservation: number('memory-reservation'), swap: number('memory-swap') });
   const cpu = defined({
     shares: number('cpu-share'),
@@ -48,8 +51,8 @@ function fromFlags(parsed: Arguments): LinuxResources {
     idle: number('cpu-idle'),
     realtimeRuntime: number('cpu-rt-runtime'),
     realtimePeriod: number('cpu-rt-period'),
-    cpus: valueOf(parsed, 'cpuset-cpus'),
-    mems: valueOf(parsed, 'cpuset-mems'),
+    cpus: textOf(parsed, 'cpuset-cpus'),
+    mems: textOf(parsed, 'cpuset-mems'),
   });
   const resources: LinuxResources = {};
   if (Object.keys(memory).length) resources.memory = memory;

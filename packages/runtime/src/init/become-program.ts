@@ -58,10 +58,19 @@ export function prepareProgram(plan: ProcessPlan): Program {
   sys.setUid(user.uid);
   if (early) {
     const late = tryChdir(spec.cwd);
-    if (late) throw new EngineError(late.kind, `chdir to cwd (${JSON.stringify(spec.cwd)}) set in config.json failed: ${errnoText(late.code)}`, { layer: 'runtime', cause: late });
+    if (late)
+      throw new EngineError(late.kind, `chdir to cwd (${JSON.stringify(spec.cwd)}) set in config.json failed: ${errnoText(late.code)}`, {
+        layer: 'runtime',
+        cause: late,
+      });
   }
   // A descriptor that was left open must not have led out of the root (CVE-2024-21626).
-  if (!currentDirectory().startsWith('/')) throw new EngineError('PermissionDenied', 'current working directory is outside of container mount namespace root -- possible container breakout detected', { layer: 'runtime' });
+  if (!currentDirectory().startsWith('/'))
+    throw new EngineError(
+      'PermissionDenied',
+      'current working directory is outside of container mount namespace root -- possible container breakout detected',
+      { layer: 'runtime' },
+    );
   sys.setKeepCapabilities(false);
   if (plan.capabilities) {
     const { effective, permitted, inheritable, ambient } = plan.capabilities;
@@ -88,7 +97,9 @@ export function executeProgram(plan: ProcessPlan, path: string): never {
   try {
     sys.execve(path, plan.args, plan.env);
   } catch (cause) {
-    throw cause instanceof SysError ? new EngineError(cause.kind, `exec ${path}: ${errnoText(cause.code)}`, { layer: 'runtime', cause }) : cause;
+    throw cause instanceof SysError
+      ? new EngineError(cause.kind, `exec ${path}: ${errnoText(cause.code)}`, { layer: 'runtime', cause })
+      : cause;
   }
 }
 
@@ -97,7 +108,10 @@ function setRlimits(rlimits: readonly ResolvedRlimit[]): void {
     try {
       sys.setRlimit(resource, soft, hard);
     } catch (cause) {
-      throw new EngineError('PermissionDenied', `error setting rlimit type ${resource} (${name}): ${(cause as Error).message}`, { layer: 'runtime', cause });
+      throw new EngineError('PermissionDenied', `error setting rlimit type ${resource} (${name}): ${(cause as Error).message}`, {
+        layer: 'runtime',
+        cause,
+      });
     }
   }
 }
@@ -144,7 +158,8 @@ function homeOf(uid: number): string {
 
 /** The file that `name` means, as execvp looks for it but with runc's errors, which Docker turns into exit codes 126 and 127. */
 export function lookUp(name: string, env: readonly string[]): string {
-  const fail = (what: string, kind: 'NotFound' | 'PermissionDenied' = 'NotFound') => new EngineError(kind, `exec: ${JSON.stringify(name)}: ${what}`, { layer: 'runtime' });
+  const fail = (what: string, kind: 'NotFound' | 'PermissionDenied' = 'NotFound') =>
+    new EngineError(kind, `exec: ${JSON.stringify(name)}: ${what}`, { layer: 'runtime' });
   if (name.includes('/')) {
     const problem = problemWith(name);
     if (problem === 'ENOENT' || problem === 'ENOTDIR' || problem === 'ELOOP') throw fail(`stat ${name}: ${errnoText(problem)}`);

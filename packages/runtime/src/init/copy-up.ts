@@ -1,5 +1,16 @@
 // tmpcopyup: a new tmpfs starts with what it hides. Files, directories and links with owner and mode; runs in init.
-import { chmodSync, chownSync, constants, copyFileSync, lchownSync, lstatSync, mkdirSync, readdirSync, readlinkSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  constants,
+  copyFileSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  symlinkSync,
+} from 'node:fs';
 
 /** From the directory that `hidden` names (an O_PATH descriptor taken before the mount) into the mount's root `top`. */
 export function copyUp(hidden: number, top: number): void {

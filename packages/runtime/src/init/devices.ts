@@ -1,7 +1,7 @@
 // /dev: the nodes and links that every container has (runtime-spec config-linux.md "Default Devices") and those it asked for.
 // Made with mknod, or bound from the host inside a user namespace, where mknod is forbidden. Runs in init, before the change of root.
 import { chmodSync, chownSync, closeSync, existsSync, openSync } from 'node:fs';
-import { dirname, basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { SysError } from '@berth/errdefs/engine-error';
 import type { Device } from '@berth/oci/runtime-spec';
 import { attachTree, cloneTree } from '@berth/sys/mount';
@@ -52,7 +52,10 @@ export function makeDevices(plan: InitPlan, root: number): void {
 }
 
 function makeDevice(plan: InitPlan, root: number, directory: number, device: Device): void {
-  if (plan.has.user) return bindDevice(root, device);
+  if (plan.has.user) {
+    bindDevice(root, device);
+    return;
+  }
   const name = basename(device.path);
   const mode = device.fileMode === undefined ? DEFAULT_MODE : device.fileMode & 0o7777;
   try {
@@ -60,8 +63,9 @@ function makeDevice(plan: InitPlan, root: number, directory: number, device: Dev
   } catch (error) {
     if (!(error instanceof SysError)) throw error;
     if (error.code === 'EEXIST') return;
-    if (error.code === 'EPERM') return bindDevice(root, device);
-    throw error;
+    if (error.code !== 'EPERM') throw error;
+    bindDevice(root, device);
+    return;
   }
   // The name was just made by mknod in a directory that only init has: no link can stand in its place.
   const node = openAt(directory, name, O.PATH | O.NOFOLLOW);

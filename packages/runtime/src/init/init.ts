@@ -3,9 +3,9 @@
 import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { exitNow } from '@berth/sys/fork';
-import { POLLIN, poll, setns, unshare } from '@berth/sys/namespace';
 import { errnoText } from '@berth/sys/libc';
 import { bringUpLoopback } from '@berth/sys/loopback';
+import { POLLIN, poll, setns, unshare } from '@berth/sys/namespace';
 import { dup2, O, openInRoot } from '@berth/sys/path';
 import * as sys from '@berth/sys/process';
 import type { Channel, Timing } from '../channel.ts';
@@ -95,7 +95,11 @@ function enterNamespaces(plan: InitPlan): void {
   }
   if (plan.lateFlags) unshare(plan.lateFlags);
   const offsets = Object.entries(plan.spec.linux?.timeOffsets ?? {});
-  if (offsets.length) writeFileSync('/proc/self/timens_offsets', offsets.map(([clock, { secs = 0, nanosecs = 0 }]) => `${clock} ${secs} ${nanosecs}`).join('\n'));
+  if (offsets.length)
+    writeFileSync(
+      '/proc/self/timens_offsets',
+      offsets.map(([clock, { secs = 0, nanosecs = 0 }]) => `${clock} ${secs} ${nanosecs}`).join('\n'),
+    );
 }
 
 function useStreams(plan: InitPlan, terminal: Terminal | undefined): void {
@@ -126,7 +130,10 @@ function makeWorkingDirectory(path: string): void {
     mkdirSync(path, { recursive: true, mode: 0o755 });
   } catch (cause) {
     const { code = 'EIO' } = cause as NodeJS.ErrnoException;
-    throw new EngineError('InvalidArgument', `mkdir ${path}: ${errnoText(code === 'EEXIST' ? 'ENOTDIR' : code)}`, { layer: 'runtime', cause });
+    throw new EngineError('InvalidArgument', `mkdir ${path}: ${errnoText(code === 'EEXIST' ? 'ENOTDIR' : code)}`, {
+      layer: 'runtime',
+      cause,
+    });
   }
 }
 
@@ -139,7 +146,10 @@ function setLabel(file: string, value: string): void {
     closeSync(fd);
     closeSync(root);
   } catch (cause) {
-    throw new EngineError('FailedPrecondition', `unable to apply the security label ${value}: ${(cause as Error).message}`, { layer: 'runtime', cause });
+    throw new EngineError('FailedPrecondition', `unable to apply the security label ${value}: ${(cause as Error).message}`, {
+      layer: 'runtime',
+      cause,
+    });
   }
 }
 

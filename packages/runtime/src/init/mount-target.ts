@@ -18,7 +18,9 @@ export function openTarget(root: number, path: string, kind: TargetKind, options
   if (found >= 0) return found;
   const name = errnoName(errno());
   if (name === 'ELOOP' && options.noSymlinks)
-    throw new EngineError('InvalidArgument', `${path} must be mounted on an ordinary directory, and it lies behind a symbolic link`, { layer: 'runtime' });
+    throw new EngineError('InvalidArgument', `${path} must be mounted on an ordinary directory, and it lies behind a symbolic link`, {
+      layer: 'runtime',
+    });
   if (name !== 'ENOENT') throw sysError('openat2', [path]);
   return create(root, path, kind, 0);
 }
@@ -56,6 +58,7 @@ function create(root: number, path: string, kind: TargetKind, links: number): nu
 /** A directory below the root for writing names into, made when it is missing. */
 export function openDirectory(root: number, path: string): number {
   const fd = openTarget(root, path, 'directory');
-  if (!fstatSync(fd).isDirectory()) throw new EngineError('InvalidArgument', `${path} in the root filesystem is not a directory`, { layer: 'runtime' });
+  if (!fstatSync(fd).isDirectory())
+    throw new EngineError('InvalidArgument', `${path} in the root filesystem is not a directory`, { layer: 'runtime' });
   return fd;
 }

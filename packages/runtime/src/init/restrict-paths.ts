@@ -5,8 +5,8 @@
 // and a write to /proc/sys goes to nothing but a real procfs (CVE-2025-52881).
 import { closeSync, fstatSync, writeSync } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';
-import { ATTR, attachTree, cloneTree, MS, mount, setMountAttributes } from '@berth/sys/mount';
 import { errno, errnoName, sysError } from '@berth/sys/libc';
+import { ATTR, attachTree, cloneTree, MS, mount, setMountAttributes } from '@berth/sys/mount';
 import { fileSystemType, O, PROC_SUPER_MAGIC, tryOpenInRoot } from '@berth/sys/path';
 
 /** makedev(1, 3) as stat reports it. */
@@ -55,7 +55,9 @@ function openNull(root: number): number {
   const fd = openExisting(root, '/dev/null');
   const status = fd === undefined ? undefined : fstatSync(fd);
   if (fd === undefined || !status?.isCharacterDevice() || status.rdev !== NULL_DEVICE)
-    throw new EngineError('FailedPrecondition', 'cannot mask paths: /dev/null of the container is not the null device', { layer: 'runtime' });
+    throw new EngineError('FailedPrecondition', 'cannot mask paths: /dev/null of the container is not the null device', {
+      layer: 'runtime',
+    });
   return fd;
 }
 
@@ -66,7 +68,8 @@ export function writeSysctls(root: number, sysctls: Readonly<Record<string, stri
     const fd = tryOpenInRoot(root, path, O.WRONLY);
     if (fd < 0) throw sysError('open sysctl', [path]);
     try {
-      if (fileSystemType(fd) !== PROC_SUPER_MAGIC) throw new EngineError('PermissionDenied', `${path} is not on a procfs`, { layer: 'runtime' });
+      if (fileSystemType(fd) !== PROC_SUPER_MAGIC)
+        throw new EngineError('PermissionDenied', `${path} is not on a procfs`, { layer: 'runtime' });
       writeSync(fd, value);
     } finally {
       closeSync(fd);

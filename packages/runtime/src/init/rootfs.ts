@@ -40,9 +40,15 @@ export function makeMounts(plan: InitPlan, root: number): void {
 
 function makeMount(plan: InitPlan, root: number, each: MountPlan): void {
   const { options } = each;
-  if (options.remount) return remount(root, each);
+  if (options.remount) {
+    remount(root, each);
+    return;
+  }
   if (each.type !== 'tmpfs') refuseInsideProc(each);
-  if (each.type === 'cgroup') return mountCgroups(plan, root, each);
+  if (each.type === 'cgroup') {
+    mountCgroups(plan, root, each);
+    return;
+  }
   const plain = each.type === 'proc' || each.type === 'sysfs';
   const kind = options.bind && !statSync(each.source).isDirectory() ? 'file' : 'directory';
   const target = openTarget(root, each.destination, kind, { noSymlinks: plain });
@@ -80,7 +86,8 @@ function attach(each: MountPlan, target: number): void {
 }
 
 function applyRecursive(top: number, { options }: MountPlan): void {
-  if (options.recursiveAttributes.set || options.recursiveAttributes.clear) setMountAttributes(top, { ...options.recursiveAttributes, recursive: true });
+  if (options.recursiveAttributes.set || options.recursiveAttributes.clear)
+    setMountAttributes(top, { ...options.recursiveAttributes, recursive: true });
   for (const flags of options.propagation) setMountAttributes(top, { propagation: flags & ~MS.REC, recursive: (flags & MS.REC) !== 0 });
 }
 
@@ -92,7 +99,18 @@ function remount(root: number, each: MountPlan): void {
 }
 
 /** lxcfs and friends bind these; anything else over /proc would lie to the runtime's own checks (CVE-2019-16884). */
-const ALLOWED_IN_PROC = ['cpuinfo', 'diskstats', 'meminfo', 'stat', 'swaps', 'uptime', 'loadavg', 'slabinfo', 'sys/kernel/ns_last_pid', 'sys/crypto/fips_enabled'].map((name) => `/proc/${name}`);
+const ALLOWED_IN_PROC = [
+  'cpuinfo',
+  'diskstats',
+  'meminfo',
+  'stat',
+  'swaps',
+  'uptime',
+  'loadavg',
+  'slabinfo',
+  'sys/kernel/ns_last_pid',
+  'sys/crypto/fips_enabled',
+].map((name) => `/proc/${name}`);
 
 function refuseInsideProc(each: MountPlan): void {
   if (!each.destination.startsWith('/proc/') || ALLOWED_IN_PROC.includes(each.destination)) return;
@@ -144,7 +162,9 @@ function changeMount(path: string, attributes: Parameters<typeof setMountAttribu
 }
 
 function makeParentPrivate(path: string): void {
-  const points = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => line.split(' ')[4]);
+  const points = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[4]);
   let parent = path;
   while (parent !== '/' && !points.includes(parent)) parent = dirname(parent);
   mount(null, parent, null, MS.PRIVATE);

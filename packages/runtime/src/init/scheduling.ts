@@ -37,6 +37,7 @@ export function schedulerAttributes(scheduler: Scheduler): Uint8Array {
   );
   attributes.writeInt32LE(scheduler.nice ?? 0, 16);
   attributes.writeUInt32LE(scheduler.priority ?? 0, 20);
-  for (const [index, value] of [scheduler.runtime, scheduler.deadline, scheduler.period].entries()) attributes.writeBigUInt64LE(BigInt(value ?? 0), 24 + 8 * index);
+  for (const [index, value] of [scheduler.runtime, scheduler.deadline, scheduler.period].entries())
+    attributes.writeBigUInt64LE(BigInt(value ?? 0), 24 + 8 * index);
   return attributes;
 }

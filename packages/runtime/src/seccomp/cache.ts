@@ -22,7 +22,9 @@ export class FilterCache {
   }
 
   get(seccomp: LinuxSeccomp): Filter {
-    const key = process.getBuiltinModule('node:crypto').createHash('sha256')
+    const key = process
+      .getBuiltinModule('node:crypto')
+      .createHash('sha256')
       .update(`${COMPILER_VERSION} ${process.arch} ${JSON.stringify(seccomp)}`)
       .digest('hex');
     let filter = this.#filters.get(key) ?? this.#read(key);
