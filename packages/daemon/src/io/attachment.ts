@@ -1,6 +1,7 @@
 // One attached client: between its hijacked connection and the attach socket of a process (docs/attach.md). Output bytes pass
 // through as they are, the shim has framed them already; input passes the detach keys on a terminal.
 import { connect, type Socket } from 'node:net';
+import { finished } from 'node:stream';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { HijackedStream } from '../server/hijack.ts';
 import { DetachKeys } from './detach-keys.ts';
@@ -33,8 +34,10 @@ export interface AttachmentOptions {
 export async function runAttachment(client: HijackedStream, process: Socket, options: AttachmentOptions): Promise<'ended' | 'detached'> {
   let detached = false;
   const over = new Promise<void>((resolve) => {
-    process.once('end', resolve);
-    process.once('close', resolve);
+    // A short process may have ended, and its connection with it, before anybody listened: `finished` also tells of the past.
+    finished(process, { writable: false }, () => resolve());
+    // A process without output may have ended before anybody listened.
+    if (process.readableEnded || process.destroyed) resolve();
     void client.closed.then(resolve);
     if (options.stdin) {
       forwardInput(client, process, options.detachKeys, () => {
@@ -68,4 +71,5 @@ function forwardInput(client: HijackedStream, process: Socket, keys: Buffer | un
     if (detached) onDetach();
   });
   client.input.once('end', () => process.end());
+  if (client.input.readableEnded) process.end();
 }
