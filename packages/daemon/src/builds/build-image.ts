@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { HostConfig } from '@berth/api/host-config';
-import type { AuthConfig } from '@berth/api/image';
+import type { AuthConfig, ProgressMessage } from '@berth/api/image';
 import { build } from '@berth/builder/solver/build';
 import { BuildCache } from '@berth/builder/solver/build-cache';
 import { shortDigest } from '@berth/oci/digest';
@@ -13,7 +13,7 @@ import type { ImageContext } from '../images/image-context.ts';
 import { emitImageEvent } from '../images/image-context.ts';
 import type { ProgressSink } from '../images/progress-output.ts';
 import { LifecycleBuildBackend } from './build-backend.ts';
-import { receiveContext, resetContexts } from './build-context.ts';
+import { type BuildContext, receiveContext, resetContexts } from './build-context.ts';
 import { BuildLeases } from './build-leases.ts';
 
 export interface BuildParameters {
@@ -53,7 +53,18 @@ export class Builds {
 
   async run(parameters: BuildParameters, archive: Readable, write: ProgressSink, signal: AbortSignal, span: Span): Promise<void> {
     await using context = await receiveContext(archive, this.#contexts, parameters.dockerfile, signal);
-    const told: ProgressSink = parameters.quiet ? () => {} : write;
+    const held: ProgressMessage[] = [];
+    const told: ProgressSink = parameters.quiet ? (message) => held.push(message) : write;
+    try {
+      await this.#build(parameters, context, told, signal, span, write);
+    } catch (error) {
+      // A quiet build that fails says what it has kept to itself.
+      for (const message of held) write(message);
+      throw error;
+    }
+  }
+
+  async #build(parameters: BuildParameters, context: BuildContext, told: ProgressSink, signal: AbortSignal, span: Span, write: ProgressSink): Promise<void> {
     await this.#images.services.withLease(async (lease) => {
       const { names, pull, auth, hostConfig, removeContainers, forceRemove } = parameters;
       const backend = new LifecycleBuildBackend({

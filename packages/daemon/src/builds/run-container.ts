@@ -1,11 +1,12 @@
 // RUN: a container of the daemon like any other, on a state that is no image yet. What it changed becomes a layer.
-import { lstatSync, readdirSync, rmdirSync, type Stats, unlinkSync } from 'node:fs';
+import { closeSync, constants, lstatSync, openSync, readdirSync, rmdirSync, type Stats, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import type { HostConfig } from '@berth/api/host-config';
 import { STREAM, StdcopyDecoder } from '@berth/api/stdcopy';
 import type { BuiltLayer, RunRequest, RunResult } from '@berth/builder/solver/backend';
 import { chainIdOf, stateId } from '@berth/builder/solver/image-state';
+import { listXattrAt } from '@berth/sys/byte-path';
 import type { Span } from '@berth/trace/tracer';
 import type { Container } from '../containers/container.ts';
 import type { ContainerContext } from '../containers/context.ts';
@@ -102,15 +103,31 @@ const MOUNT_POINTS = [
   '/sys/fs/cgroup', '/sys/fs', '/sys', '/proc', '/.dockerenv',
 ];
 
-/** Takes empty mount points out of the container's layer again, where no layer below has them. */
+/** Takes empty mount points out of the container's layer again: a command that changed nothing makes a layer of nothing. */
 function removeMountPoints(container: Container): void {
   const { upper, lower } = layersOf(container.rootfs ?? []);
   if (upper === undefined) return;
   for (const path of MOUNT_POINTS) {
-    const stats = lstat(join(upper, path));
-    if (!stats || lower.some((layer) => lstat(join(layer, path)))) continue;
-    if (stats.isDirectory() && readdirSync(join(upper, path)).length === 0) rmdirSync(join(upper, path));
-    else if (stats.isFile() && stats.size === 0) unlinkSync(join(upper, path));
+    const place = join(upper, path);
+    const stats = lstat(place);
+    const below = lower.flatMap((layer) => lstat(join(layer, path)) ?? [])[0];
+    if (!stats) continue;
+    if (stats.isDirectory()) {
+      const same = !below || (below.isDirectory() && below.mode === stats.mode && below.uid === stats.uid && below.gid === stats.gid);
+      if (same && readdirSync(place).length === 0 && !isOpaque(place)) rmdirSync(place);
+    } else if (stats.isFile() && stats.size === 0 && !below) {
+      unlinkSync(place);
+    }
+  }
+}
+
+/** An empty directory that hides what the layers below have there. */
+function isOpaque(directory: string): boolean {
+  const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    return listXattrAt(fd, '.').some((name) => name.endsWith('.overlay.opaque'));
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -63,7 +63,7 @@ export async function sendSpec(context: ContainerContext, container: Container, 
         if (!isKind(error, 'AlreadyExists')) throw error;
       }
     }
-    await containers.update({ container: record, updateMask: { paths: ['spec', 'runtime'] } }, traced(child));
+    await containers.update({ container: record, updateMask: { paths: ['spec'] } }, traced(child));
   });
   container.sentSpec = text;
 }
