@@ -25,7 +25,8 @@ test('containerd runs containers with containerd-shim-berth-v1', { skip }, async
   );
   const containerd = spawn('containerd', ['--config', config], { env: { ...process.env, PATH: `${join(ROOT, 'bin')}:${process.env.PATH}` }, stdio: 'ignore' });
   const id = `long-${process.pid}`;
-  t.after(async () => {
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.defer(async () => {
     for (const words of [['task', 'rm', '--force', id], ['container', 'rm', id]]) ctr(...words);
     containerd.kill();
     await once(containerd, 'exit');
