@@ -256,23 +256,21 @@ test('saved images come back with their ids and names', async () => {
 
 test('a container is committed as an image that runs', async () => {
   await imported('base', 'ENV PATH=/bin');
-  const container = (
-    await docker('run', '-d', '--network', 'none', 'base', 'sh', '-c', 'echo made >/made; rm /etc/group; sleep 1000')
-  ).trim();
-  await docker('exec', container, 'sh', '-c', 'until [ -e /made ]; do :; done');
-  const id = (await docker('commit', '-a', 'me', '-m', 'a change', '-c', 'CMD ["cat", "/made"]', container, 'committed:1')).trim();
-  assert.equal(
-    (await docker('image', 'inspect', '-f', '{{.Id}} {{.Author}} {{.Comment}} {{len .RootFS.Layers}}', 'committed:1')).trim(),
-    `${id} me a change 2`,
-  );
+  const changed = 'committed-from';
+  await docker('run', '--name', changed, '--network', 'none', 'base', 'sh', '-c', 'echo made >/made; rm /etc/group');
+  const id = (await docker('commit', '-a', 'me', '-m', 'a change', '-c', 'CMD ["cat", "/made"]', changed, 'committed:1')).trim();
+  const facts = await docker('image', 'inspect', '-f', '{{.Id}} {{.Author}} {{.Comment}} {{len .RootFS.Layers}}', 'committed:1');
+  assert.equal(facts.trim(), `${id} me a change 2`);
   assert.equal((await docker('run', '--rm', '--network', 'none', 'committed:1')).trim(), 'made');
   assert.equal(
     (await docker('run', '--rm', '--network', 'none', 'committed:1', 'sh', '-c', '[ -e /etc/group ] || echo gone')).trim(),
     'gone',
   );
-  assert.equal((await docker('inspect', '-f', '{{.State.Status}}', container)).trim(), 'running');
-  await docker('rm', '-f', container);
-  await docker('rmi', 'committed:1', 'base');
+  const running = (await docker('run', '-d', '--network', 'none', 'base', 'sleep', '1000')).trim();
+  await docker('commit', running, 'committed:2');
+  assert.equal((await docker('inspect', '-f', '{{.State.Status}}', running)).trim(), 'running');
+  await docker('rm', '-f', running, changed);
+  await docker('rmi', 'committed:1', 'committed:2', 'base');
 });
 
 test('a pull whose client goes away stops, and the next one finishes', async () => {
