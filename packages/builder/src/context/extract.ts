@@ -1,7 +1,7 @@
 // Archives to files: the context that a client sends, and what ADD unpacks.
 //
 // Runs in the daemon. Compression is told by the first bytes, as clients do not say it.
-import { type Readable, pipeline } from 'node:stream';
+import { pipeline, type Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { TarReader } from '@berth/oci/tar/reader';
@@ -25,7 +25,11 @@ export function archiveKind(start: Buffer): ArchiveKind | undefined {
 }
 
 /** Unpacks below `root`, a directory descriptor. An archive of nothing is fine. */
-export async function extractArchive(source: Readable, root: number, options: TreeWriterOptions & { signal?: AbortSignal } = {}): Promise<void> {
+export async function extractArchive(
+  source: Readable,
+  root: number,
+  options: TreeWriterOptions & { signal?: AbortSignal } = {},
+): Promise<void> {
   const chunks = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   const first = await firstBytes(chunks);
   if (first.length === 0) return;
@@ -40,7 +44,10 @@ export async function extractArchive(source: Readable, root: number, options: Tr
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     if (/^(Z_|ZSTD_|ERR_ZSTD|ERR_STREAM)/.test(code) || isKind(error, 'InvalidArgument')) {
-      throw new EngineError('InvalidArgument', `Error processing tar file: ${(error as Error).message}`, { layer: 'builder', cause: error });
+      throw new EngineError('InvalidArgument', `Error processing tar file: ${(error as Error).message}`, {
+        layer: 'builder',
+        cause: error,
+      });
     }
     throw error;
   }

@@ -40,7 +40,10 @@ export class IgnorePatterns {
 
   /** Something below an ignored directory may be taken back, so it has to be entered. */
   mayHoldExceptions(directory: string): boolean {
-    return this.#patterns.some(({ exclusion, text }) => exclusion && (text.includes('*') || text.includes('?') || text.includes('[') || text.startsWith(`${directory}/`)));
+    return this.#patterns.some(
+      ({ exclusion, text }) =>
+        exclusion && (text.includes('*') || text.includes('?') || text.includes('[') || text.startsWith(`${directory}/`)),
+    );
   }
 }
 

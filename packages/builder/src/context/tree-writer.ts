@@ -6,7 +6,22 @@ import { constants, ftruncateSync, readdirSync, writeSync } from 'node:fs';
 import { EngineError, SysError } from '@berth/errdefs/engine-error';
 import { type TarEntry, toText } from '@berth/oci/tar/entry';
 import type { TarSink } from '@berth/oci/tar/reader';
-import { chmodAt, chownAt, closeFd, linkAt, mkdirAt, mknodAt, openAt, openInRoot, rmdirAt, setTimeAt, setXattrAt, statAt, symlinkAt, unlinkAt } from '@berth/sys/byte-path';
+import {
+  chmodAt,
+  chownAt,
+  closeFd,
+  linkAt,
+  mkdirAt,
+  mknodAt,
+  openAt,
+  openInRoot,
+  rmdirAt,
+  setTimeAt,
+  setXattrAt,
+  statAt,
+  symlinkAt,
+  unlinkAt,
+} from '@berth/sys/byte-path';
 import { errnoName } from '@berth/sys/libc';
 
 const { O_DIRECTORY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, S_IFMT, S_IFDIR, S_IFCHR, S_IFBLK, S_IFIFO } = constants;
@@ -217,7 +232,9 @@ export function withinRoot(name: string): string {
     if (part === '' || part === '.') continue;
     if (part !== '..') parts.push(part);
     else if (parts.pop() === undefined) {
-      throw new EngineError('InvalidArgument', `the archive holds a name outside of its root: ${JSON.stringify(toText(name))}`, { layer: 'builder' });
+      throw new EngineError('InvalidArgument', `the archive holds a name outside of its root: ${JSON.stringify(toText(name))}`, {
+        layer: 'builder',
+      });
     }
   }
   return parts.join('/');
@@ -237,6 +254,11 @@ export function join(base: string, path: string): string {
 
 export function failure(call: string, path: string, result: number): SysError {
   const code = errnoName(-result);
-  const texts: Record<string, string> = { ENOENT: 'no such file or directory', ENOTDIR: 'not a directory', EEXIST: 'file exists', ENOSPC: 'no space left on device' };
+  const texts: Record<string, string> = {
+    ENOENT: 'no such file or directory',
+    ENOTDIR: 'not a directory',
+    EEXIST: 'file exists',
+    ENOSPC: 'no space left on device',
+  };
   return new SysError(call, -result, code, texts[code] ?? code, [`/${toText(path)}`]);
 }

@@ -1,5 +1,18 @@
 import assert from 'node:assert/strict';
-import { closeSync, constants, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, test } from 'node:test';
@@ -38,7 +51,12 @@ function write(root: string, ...entries: (Partial<TarEntry> & Pick<TarEntry, 'ty
 test('symbolic links of an archive do not lead out of it', () => {
   const root = fresh();
   const outside = fresh();
-  write(root, { type: 'symlink', name: 'out', linkName: outside }, { type: 'directory', name: outside.slice(1) }, { type: 'file', name: 'out/f', body: 'x' });
+  write(
+    root,
+    { type: 'symlink', name: 'out', linkName: outside },
+    { type: 'directory', name: outside.slice(1) },
+    { type: 'file', name: 'out/f', body: 'x' },
+  );
   assert.ok(!existsSync(join(outside, 'f')));
   assert.equal(readFileSync(join(root, outside, 'f'), 'utf8'), 'x');
   write(root, { type: 'symlink', name: 'up', linkName: '../../../../..' }, { type: 'file', name: 'up/g', body: 'y' });
@@ -82,7 +100,10 @@ test('ignored files are neither found nor walked; exceptions below ignored direc
     writeFileSync(join(root, path), path);
   }
   using tree = new DirectoryTree(root, IgnorePatterns.parse('a\n!a/keep'));
-  assert.deepEqual([...tree.walk('')].map(({ path }) => path), ['a/keep', 'b']);
+  assert.deepEqual(
+    [...tree.walk('')].map(({ path }) => path),
+    ['a/keep', 'b'],
+  );
   assert.deepEqual(tree.find('a/drop'), []);
 });
 
@@ -107,7 +128,11 @@ test('archives plain and compressed', async () => {
   const sum = tar.subarray(0, 512).reduce((total, byte) => total + byte, 0);
   tar.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
   tar.write('hello', 512);
-  for (const [kind, bytes] of [['tar', tar], ['gzip', gzipSync(tar)], ['zstd', zstdCompressSync(tar)]] as const) {
+  for (const [kind, bytes] of [
+    ['tar', tar],
+    ['gzip', gzipSync(tar)],
+    ['zstd', zstdCompressSync(tar)],
+  ] as const) {
     assert.equal(archiveKind(bytes), kind);
     const root = fresh();
     using tree = new DirectoryTree(root);

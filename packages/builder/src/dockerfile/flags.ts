@@ -11,18 +11,25 @@ export interface Flags {
   rest: string;
 }
 
-const BUILDKIT_ONLY: Record<string, readonly string[]> = { RUN: ['mount', 'network', 'security', 'device'], ADD: ['keep-git-dir'], COPY: ['parents'] };
+const BUILDKIT_ONLY: Record<string, readonly string[]> = {
+  RUN: ['mount', 'network', 'security', 'device'],
+  ADD: ['keep-git-dir'],
+  COPY: ['parents'],
+};
 
-export function takeFlags(line: number, kind: string, text: string, known: readonly string[], escape: string): Flags {
+export function takeFlags(line: number, kind: string, text: string, known: readonly string[], escapeToken: string): Flags {
   const values = new Map<string, string[]>();
   let rest = text.trimStart();
   while (rest.startsWith('--')) {
-    const [word = ''] = splitWords(rest, escape);
+    const [word = ''] = splitWords(rest, escapeToken);
     rest = rest.slice(word.length).trimStart();
     if (word === '--') break;
     const [, name = '', value] = /^--([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
     if (BUILDKIT_ONLY[kind]?.includes(name)) {
-      throw syntaxError(line, `the --${name} option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/ to learn how to build images with BuildKit enabled`);
+      throw syntaxError(
+        line,
+        `the --${name} option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/ to learn how to build images with BuildKit enabled`,
+      );
     }
     if (!known.includes(name)) throw syntaxError(line, `unknown flag: --${name}`);
     if (value === undefined && name !== 'link') throw syntaxError(line, `missing a value on flag: --${name}`);

@@ -21,7 +21,7 @@ export interface LogicalLine {
 
 export interface LogicalLines {
   /** Backslash, or the backtick. */
-  escape: string;
+  escapeToken: string;
   lines: LogicalLine[];
 }
 
@@ -31,14 +31,14 @@ const WITH_HEREDOCS = /^(ONBUILD\s+)?(RUN|COPY|ADD)\s/i;
 
 export function logicalLines(source: string): LogicalLines {
   const physical = source.replace(/^\uFEFF/, '').split(/\r?\n/);
-  const escape = readDirectives(physical);
+  const escapeToken = readDirectives(physical);
   const lines: LogicalLine[] = [];
   for (let at = 0; at < physical.length; at++) {
     const first = physical[at] ?? '';
     if (first.trim() === '' || COMMENT.test(first)) continue;
     const number = at + 1;
     let text = first.trimStart();
-    while (continues(text, escape)) {
+    while (continues(text, escapeToken)) {
       text = text.replace(/.[ \t]*$/, '');
       at = nextContent(physical, at + 1);
       if (at >= physical.length) break;
@@ -60,12 +60,12 @@ export function logicalLines(source: string): LogicalLines {
     }
     lines.push({ number, text: text.trimEnd(), heredocs });
   }
-  return { escape, lines };
+  return { escapeToken, lines };
 }
 
 /** Directives stand before everything else, comments included. */
 function readDirectives(physical: readonly string[]): string {
-  let escape = '\\';
+  let escapeToken = '\\';
   const seen = new Set<string>();
   for (const [index, line] of physical.entries()) {
     const [, name, value] = DIRECTIVE.exec(line) ?? [];
@@ -76,15 +76,15 @@ function readDirectives(physical: readonly string[]): string {
     seen.add(key);
     if (key !== 'escape') continue;
     if (value !== '\\' && value !== '`') throw syntaxError(index + 1, `invalid escape token '${value}' does not match \` or \\`);
-    escape = value;
+    escapeToken = value;
   }
-  return escape;
+  return escapeToken;
 }
 
 /** The line ends in an escape that is not itself escaped. */
-function continues(text: string, escape: string): boolean {
+function continues(text: string, escapeToken: string): boolean {
   const trimmed = text.replace(/[ \t]+$/, '');
-  return trimmed.endsWith(escape) && trimmed.at(-2) !== escape;
+  return trimmed.endsWith(escapeToken) && trimmed.at(-2) !== escapeToken;
 }
 
 /** Comments and empty lines within a continued instruction are left out. */

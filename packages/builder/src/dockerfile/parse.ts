@@ -1,51 +1,53 @@
 // A Dockerfile's text as instructions: each instruction's own grammar.
 //
 // Pure. Facts: the Dockerfile reference; wordings of errors are dockerd's.
+
+import { flagValue, takeFlags } from './flags.ts';
 import type { Command, HealthcheckInstruction, Instruction, InstructionBody } from './instruction.ts';
-import { takeFlags, flagValue } from './flags.ts';
 import { heredocMarks, type LogicalLine, logicalLines } from './lines.ts';
 import { syntaxError } from './syntax-error.ts';
 import { expandWord, splitWords } from './words.ts';
 
 export interface Dockerfile {
-  escape: string;
+  escapeToken: string;
   instructions: Instruction[];
 }
 
 export function parseDockerfile(source: string): Dockerfile {
-  const { escape, lines } = logicalLines(source);
-  return { escape, instructions: lines.map((line) => parseInstruction(line, escape)) };
+  const { escapeToken, lines } = logicalLines(source);
+  return { escapeToken, instructions: lines.map((line) => parseInstruction(line, escapeToken)) };
 }
 
 /** One instruction, as ONBUILD triggers are kept in an image. */
-export function parseTrigger(text: string, escape: string): Instruction {
+export function parseTrigger(text: string, escapeToken: string): Instruction {
   const { lines } = logicalLines(text);
   const [line] = lines;
   if (line === undefined || lines.length > 1) throw syntaxError(1, `an ONBUILD trigger has to be one instruction: ${text}`);
-  return parseInstruction(line, escape);
+  return parseInstruction(line, escapeToken);
 }
 
-export function parseInstruction(line: LogicalLine, escape: string): Instruction {
+export function parseInstruction(line: LogicalLine, escapeToken: string): Instruction {
   const [, word = '', rest = ''] = /^(\S+)\s*([\s\S]*)$/.exec(line.text) ?? [];
-  return { ...parseBody(line, word.toUpperCase(), word, rest, escape), line: line.number, original: line.text };
+  return { ...parseBody(line, word.toUpperCase(), word, rest, escapeToken), line: line.number, original: line.text };
 }
 
-function parseBody(line: LogicalLine, kind: string, word: string, text: string, escape: string): InstructionBody {
+function parseBody(line: LogicalLine, kind: string, word: string, text: string, escapeToken: string): InstructionBody {
   const fail = (message: string) => syntaxError(line.number, message);
-  const flags = (...known: string[]) => takeFlags(line.number, kind, text, known, escape);
+  const flags = (...known: string[]) => takeFlags(line.number, kind, text, known, escapeToken);
   switch (kind) {
     case 'FROM': {
       const { values, rest } = flags('platform');
-      const words = splitWords(rest, escape);
+      const words = splitWords(rest, escapeToken);
       const [image, as, name] = words;
-      if (image === undefined || (words.length !== 1 && !(words.length === 3 && as?.toLowerCase() === 'as'))) throw fail('FROM requires either one or three arguments');
+      if (image === undefined || (words.length !== 1 && !(words.length === 3 && as?.toLowerCase() === 'as')))
+        throw fail('FROM requires either one or three arguments');
       if (name !== undefined && !/^[a-z][a-z0-9\-_.]*$/i.test(name)) {
         throw fail(`invalid name for build stage: "${name}", name can't start with a number or contain symbols`);
       }
       return { kind, image, stageName: name?.toLowerCase(), platform: values.get('platform')?.[0] };
     }
     case 'ARG': {
-      const words = splitWords(flags().rest, escape);
+      const words = splitWords(flags().rest, escapeToken);
       if (words.length === 0) throw fail('ARG requires at least one argument');
       return { kind, args: words.map((each) => argument(each, fail)) };
     }
@@ -61,10 +63,12 @@ function parseBody(line: LogicalLine, kind: string, word: string, text: string, 
     case 'ADD': {
       const known = kind === 'COPY' ? ['from', 'chown', 'chmod', 'link', 'exclude'] : ['chown', 'chmod', 'link', 'exclude', 'checksum'];
       const found = flags(...known);
-      const words = jsonList(found.rest) ?? splitWords(found.rest, escape);
+      const words = jsonList(found.rest) ?? splitWords(found.rest, escapeToken);
       const destination = words.at(-1);
-      if (destination === undefined) throw fail(`${kind} requires at least two arguments, but none were provided. Destination could not be determined.`);
-      if (words.length < 2) throw fail(`${kind} requires at least two arguments, but only one was provided. Destination could not be determined.`);
+      if (destination === undefined)
+        throw fail(`${kind} requires at least two arguments, but none were provided. Destination could not be determined.`);
+      if (words.length < 2)
+        throw fail(`${kind} requires at least two arguments, but only one was provided. Destination could not be determined.`);
       return {
         kind,
         sources: words.slice(0, -1),
@@ -79,15 +83,15 @@ function parseBody(line: LogicalLine, kind: string, word: string, text: string, 
     }
     case 'ENV':
     case 'LABEL':
-      return { kind, pairs: pairs(kind, flags().rest, escape, fail) };
+      return { kind, pairs: pairs(kind, flags().rest, escapeToken, fail) };
     case 'EXPOSE': {
-      const ports = splitWords(flags().rest, escape);
+      const ports = splitWords(flags().rest, escapeToken);
       if (ports.length === 0) throw fail('EXPOSE requires at least one argument');
       return { kind, ports };
     }
     case 'VOLUME': {
       const { rest } = flags();
-      const paths = jsonList(rest) ?? splitWords(rest, escape);
+      const paths = jsonList(rest) ?? splitWords(rest, escapeToken);
       if (paths.length === 0) throw fail('VOLUME requires at least one argument');
       if (paths.some((path) => path.trim() === '')) throw fail('VOLUME specified can not be an empty string');
       return { kind, paths };
@@ -97,7 +101,7 @@ function parseBody(line: LogicalLine, kind: string, word: string, text: string, 
     case 'STOPSIGNAL':
     case 'MAINTAINER': {
       const { rest } = flags();
-      const several = kind !== 'WORKDIR' && kind !== 'MAINTAINER' && splitWords(rest, escape).length > 1;
+      const several = kind !== 'WORKDIR' && kind !== 'MAINTAINER' && splitWords(rest, escapeToken).length > 1;
       if (rest === '' || several) throw fail(`${kind} requires exactly one argument`);
       return { kind, value: rest };
     }
@@ -108,15 +112,15 @@ function parseBody(line: LogicalLine, kind: string, word: string, text: string, 
       return { kind, args };
     }
     case 'HEALTHCHECK':
-      return healthcheck(line.number, text, escape, fail);
+      return healthcheck(line.number, text, escapeToken, fail);
     case 'ONBUILD': {
       const trigger = flags().rest;
-      const [first = ''] = splitWords(trigger, escape);
+      const [first = ''] = splitWords(trigger, escapeToken);
       if (trigger === '') throw fail('ONBUILD requires at least one argument');
       if (/^ONBUILD$/i.test(first)) throw fail("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
       if (/^(FROM|MAINTAINER)$/i.test(first)) throw fail(`${first.toUpperCase()} isn't allowed as an ONBUILD trigger`);
       // Its grammar is checked now, its effect comes with the image's child.
-      parseInstruction({ ...line, text: trigger }, escape);
+      parseInstruction({ ...line, text: trigger }, escapeToken);
       return { kind, trigger: [trigger, ...line.heredocs.flatMap(({ text: body, name }) => [body.replace(/\n$/, ''), name])].join('\n') };
     }
     default:
@@ -144,7 +148,8 @@ function runCommand(line: LogicalLine, text: string, fail: Fail): Command {
   const [document] = line.heredocs;
   if (document === undefined) return command(text);
   if (heredocMarks(text).length === 1 && /^<<-?(["']?)\w+\1$/.test(text.trim())) {
-    if (/^#!(?!\s*\/bin\/(ba)?sh\b)/.test(document.text)) throw fail('a here-document with an interpreter of its own requires BuildKit; write RUN interpreter <<EOF');
+    if (/^#!(?!\s*\/bin\/(ba)?sh\b)/.test(document.text))
+      throw fail('a here-document with an interpreter of its own requires BuildKit; write RUN interpreter <<EOF');
     return { form: 'shell', text: document.text };
   }
   return { form: 'shell', text: [text, ...line.heredocs.map((each) => `${each.text}${each.name}`)].join('\n') };
@@ -162,8 +167,8 @@ function jsonList(text: string): string[] | undefined {
 }
 
 /** `a=b c="d e"`, or the old `name the rest of the line`. */
-function pairs(kind: string, text: string, escape: string, fail: Fail): { name: string; value: string }[] {
-  const words = splitWords(text, escape);
+function pairs(kind: string, text: string, escapeToken: string, fail: Fail): { name: string; value: string }[] {
+  const words = splitWords(text, escapeToken);
   const [first] = words;
   if (first === undefined) throw fail(`${kind} requires at least one argument`);
   if (!first.includes('=')) {
@@ -179,8 +184,8 @@ function pairs(kind: string, text: string, escape: string, fail: Fail): { name: 
   });
 }
 
-function healthcheck(line: number, text: string, escape: string, fail: Fail): HealthcheckInstruction {
-  const flags = takeFlags(line, 'HEALTHCHECK', text, ['interval', 'timeout', 'start-period', 'start-interval', 'retries'], escape);
+function healthcheck(line: number, text: string, escapeToken: string, fail: Fail): HealthcheckInstruction {
+  const flags = takeFlags(line, 'HEALTHCHECK', text, ['interval', 'timeout', 'start-period', 'start-interval', 'retries'], escapeToken);
   const [, type = '', rest = ''] = /^(\S*)\s*([\s\S]*)$/.exec(flags.rest) ?? [];
   const duration = (name: string) => {
     const value = flagValue(line, flags, name);
@@ -226,6 +231,6 @@ function parseDuration(text: string, name: string, fail: Fail): number {
 }
 
 /** A value without its quotes, for what is needed before any variable is known. */
-export function unquote(word: string, escape: string): string {
-  return expandWord(word, (name) => `$${name}`, escape);
+export function unquote(word: string, escapeToken: string): string {
+  return expandWord(word, (name) => `$${name}`, escapeToken);
 }

@@ -15,24 +15,25 @@ export interface Stage {
 }
 
 export interface StagedDockerfile {
-  escape: string;
+  escapeToken: string;
   /** ARGs before the first FROM: for FROM itself. */
   metaArgs: InstructionOf<'ARG'>[];
   stages: Stage[];
 }
 
-export function stagesOf({ escape, instructions }: Dockerfile): StagedDockerfile {
+export function stagesOf({ escapeToken, instructions }: Dockerfile): StagedDockerfile {
   const metaArgs: InstructionOf<'ARG'>[] = [];
   const stages: Stage[] = [];
   for (const instruction of instructions) {
     const stage = stages.at(-1);
-    if (instruction.kind === 'FROM') stages.push({ index: stages.length, name: instruction.stageName, from: instruction, instructions: [] });
+    if (instruction.kind === 'FROM')
+      stages.push({ index: stages.length, name: instruction.stageName, from: instruction, instructions: [] });
     else if (stage) stage.instructions.push(instruction);
     else if (instruction.kind === 'ARG') metaArgs.push(instruction);
     else throw syntaxError(instruction.line, 'no build stage in current context');
   }
   if (stages.length === 0) throw new EngineError('InvalidArgument', 'no build stage in current context', { layer: 'builder' });
-  return { escape, metaArgs, stages };
+  return { escapeToken, metaArgs, stages };
 }
 
 /** `target` is a stage's name or number; '' is the last stage. */
@@ -45,7 +46,10 @@ export function targetStage(stages: readonly Stage[], target: string): Stage {
 /** The stage before number `before` that is meant by a name or a number; the last of several of one name. */
 export function findStage(stages: readonly Stage[], reference: string, before: number): Stage | undefined {
   const earlier = stages.slice(0, before);
-  return earlier.findLast((stage) => stage.name === reference.toLowerCase()) ?? (/^\d+$/.test(reference) ? earlier[Number(reference)] : undefined);
+  return (
+    earlier.findLast((stage) => stage.name === reference.toLowerCase()) ??
+    (/^\d+$/.test(reference) ? earlier[Number(reference)] : undefined)
+  );
 }
 
 /** The stages that `target` needs, itself included, in the order of the file. `baseOf` gives FROM's image after expansion. */

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expandText, expandWord, expandWords, splitWords } from './words.ts';
 
 const variables: Record<string, string> = { A: 'alpha', EMPTY: '', PATHS: '/a/b/c.tar.gz', TWO: 'x y' };
-const expand = (word: string, escape = '\\') => expandWord(word, (name) => variables[name], escape);
+const expand = (word: string, escapeToken = '\\') => expandWord(word, (name) => variables[name], escapeToken);
 
 test('variables, quotes and escapes', () => {
   assert.equal(expand('$A-${A}-$NONE-'), 'alpha-alpha--');
@@ -28,12 +28,23 @@ test('modifiers', () => {
 });
 
 test('words', () => {
-  assert.deepEqual(splitWords('a  "b c" d\\ e \'f "g\'', '\\'), ['a', '"b c"', 'd\\ e', '\'f "g\'']);
-  assert.deepEqual(expandWords('$TWO "$TWO"', (name) => variables[name], '\\'), ['x', 'y', 'x y']);
-  assert.equal(expandText('"$A" \'$A\' \\$A', (name) => variables[name], '\\'), '"alpha" \'alpha\' $A');
+  assert.deepEqual(splitWords('a  "b c" d\\ e \'f "g\'', '\\'), ['a', '"b c"', 'd\\ e', "'f \"g'"]);
+  assert.deepEqual(
+    expandWords('$TWO "$TWO"', (name) => variables[name], '\\'),
+    ['x', 'y', 'x y'],
+  );
+  assert.equal(
+    expandText('"$A" \'$A\' \\$A', (name) => variables[name], '\\'),
+    '"alpha" \'alpha\' $A',
+  );
 });
 
 test('what is quoted comes out as it went in', () => {
-  fc.assert(fc.property(fc.string().filter((text) => !text.includes("'")), (text) => expand(`'${text}'`) === text));
+  fc.assert(
+    fc.property(
+      fc.string().filter((text) => !text.includes("'")),
+      (text) => expand(`'${text}'`) === text,
+    ),
+  );
   fc.assert(fc.property(fc.string(), (text) => expand(`"${text.replace(/["$\\]/g, '\\$&')}"`) === text));
 });

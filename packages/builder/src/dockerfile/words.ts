@@ -6,7 +6,7 @@ import { EngineError } from '@berth/errdefs/engine-error';
 export type Lookup = (name: string) => string | undefined;
 
 /** Splits at blanks; quotes and escapes stay in the words. */
-export function splitWords(text: string, escape: string): string[] {
+export function splitWords(text: string, escapeToken: string): string[] {
   const words: string[] = [];
   let word = '';
   let quote = '';
@@ -19,7 +19,7 @@ export function splitWords(text: string, escape: string): string[] {
     }
     word += char;
     // Within single quotes an escape is a character like any other.
-    if (char === escape && quote !== "'" && at + 1 < text.length) word += text[++at];
+    if (char === escapeToken && quote !== "'" && at + 1 < text.length) word += text[++at];
     else if (quote === '' && (char === '"' || char === "'")) quote = char;
     else if (char === quote) quote = '';
   }
@@ -28,19 +28,19 @@ export function splitWords(text: string, escape: string): string[] {
 }
 
 /** One word with its variables replaced and its quotes removed. */
-export function expandWord(word: string, lookup: Lookup, escape: string): string {
-  return new Expansion(word, lookup, escape, true).run();
+export function expandWord(word: string, lookup: Lookup, escapeToken: string): string {
+  return new Expansion(word, lookup, escapeToken, true).run();
 }
 
 /** The text of a here-document: variables only, quotes are text. */
-export function expandText(text: string, lookup: Lookup, escape: string): string {
-  return new Expansion(text, lookup, escape, false).run();
+export function expandText(text: string, lookup: Lookup, escapeToken: string): string {
+  return new Expansion(text, lookup, escapeToken, false).run();
 }
 
 /** Expansion and splitting: a variable's blanks make new words unless they are quoted. */
-export function expandWords(text: string, lookup: Lookup, escape: string): string[] {
-  return splitWords(text, escape).flatMap((word) => {
-    const value = expandWord(word, lookup, escape);
+export function expandWords(text: string, lookup: Lookup, escapeToken: string): string[] {
+  return splitWords(text, escapeToken).flatMap((word) => {
+    const value = expandWord(word, lookup, escapeToken);
     return /["']/.test(word) ? [value] : value.split(/\s+/).filter(Boolean);
   });
 }
@@ -48,14 +48,14 @@ export function expandWords(text: string, lookup: Lookup, escape: string): strin
 class Expansion {
   readonly #text: string;
   readonly #lookup: Lookup;
-  readonly #escape: string;
+  readonly #escapeToken: string;
   readonly #quotes: boolean;
   #at = 0;
 
-  constructor(text: string, lookup: Lookup, escape: string, quotes: boolean) {
+  constructor(text: string, lookup: Lookup, escapeToken: string, quotes: boolean) {
     this.#text = text;
     this.#lookup = lookup;
-    this.#escape = escape;
+    this.#escapeToken = escapeToken;
     this.#quotes = quotes;
   }
 
@@ -79,10 +79,10 @@ class Expansion {
       if (this.#quotes && char === "'") out += this.#single();
       else if (this.#quotes && char === '"') out += this.#double();
       else if (char === '$') out += this.#dollar();
-      else if (char === this.#escape && this.#at + 1 < this.#text.length) {
+      else if (char === this.#escapeToken && this.#at + 1 < this.#text.length) {
         const next = this.#text[this.#at + 1] ?? '';
         this.#at += 2;
-        out += this.#quotes || next === '$' || next === this.#escape ? next : char + next;
+        out += this.#quotes || next === '$' || next === this.#escapeToken ? next : char + next;
       } else {
         out += char;
         this.#at++;
@@ -110,10 +110,10 @@ class Expansion {
       }
       if (char === '$') {
         out += this.#dollar();
-      } else if (char === this.#escape) {
+      } else if (char === this.#escapeToken) {
         const next = this.#text[this.#at + 1] ?? '';
         // Only what would mean something here can be escaped.
-        out += next === '"' || next === '$' || next === this.#escape ? next : char + next;
+        out += next === '"' || next === '$' || next === this.#escapeToken ? next : char + next;
         this.#at += 2;
       } else {
         out += char;
@@ -153,7 +153,10 @@ class Expansion {
       case '+':
         return present ? word : '';
       case '?':
-        if (!present) throw this.#error(word === '' ? `${name}: parameter not ${operator === '?' ? 'allowed to be unset' : 'set or empty'}` : `${name}: ${word}`);
+        if (!present)
+          throw this.#error(
+            word === '' ? `${name}: parameter not ${operator === '?' ? 'allowed to be unset' : 'set or empty'}` : `${name}: ${word}`,
+          );
         return value ?? '';
       default:
         return trimmed(value ?? '', word, operator);

@@ -31,7 +31,10 @@ function number(text: string): number | undefined {
 }
 
 function find(tree: FileTree, file: string, name: string, field: number): number | undefined {
-  const line = tree.readText(file)?.split('\n').find((each) => each.startsWith(`${name}:`));
+  const line = tree
+    .readText(file)
+    ?.split('\n')
+    .find((each) => each.startsWith(`${name}:`));
   const value = Number(line?.split(':')[field]);
   return line === undefined || !Number.isInteger(value) ? undefined : value;
 }

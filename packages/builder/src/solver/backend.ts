@@ -25,7 +25,9 @@ export interface RunRequest {
   onOutput(text: string): void;
 }
 
-export type RunResult = { exitCode: 0; layer: BuiltLayer; containerId: string } | { exitCode: number; layer?: undefined; containerId: string };
+export type RunResult =
+  | { exitCode: 0; layer: BuiltLayer; containerId: string }
+  | { exitCode: number; layer?: undefined; containerId: string };
 
 export interface OpenFiles extends AsyncDisposable {
   tree: FileTree;

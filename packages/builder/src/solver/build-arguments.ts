@@ -49,10 +49,7 @@ function platformArguments(platform: string | undefined): Record<string, string>
   const host = hostPlatform();
   const target = platform ? parsePlatform(platform) : host;
   return Object.fromEntries(
-    [
-      ['BUILD', host] as const,
-      ['TARGET', target] as const,
-    ].flatMap(([prefix, { os, architecture, variant }]) => [
+    [['BUILD', host] as const, ['TARGET', target] as const].flatMap(([prefix, { os, architecture, variant }]) => [
       [`${prefix}PLATFORM`, formatPlatform({ os, architecture, variant })],
       [`${prefix}OS`, os],
       [`${prefix}ARCH`, architecture],

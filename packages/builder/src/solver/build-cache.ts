@@ -60,5 +60,7 @@ export class BuildCache {
 
 /** What an instruction does depends on the state before it, its text with all variables filled in, and the files that it reads. */
 export function cacheKey(before: ImageState, instruction: string, files = ''): string {
-  return createHash('sha256').update(JSON.stringify([VERSION, stateId(before), instruction, files])).digest('hex');
+  return createHash('sha256')
+    .update(JSON.stringify([VERSION, stateId(before), instruction, files]))
+    .digest('hex');
 }

@@ -76,15 +76,16 @@ class Build {
     this.#announce(stage.from.original);
     const base = await this.#base(stage);
     this.#request.output(` ---> ${base.layers.length === 0 && base.config.history?.length === 0 ? '' : shortDigest(stateId(base))}\n`);
-    const triggers = (base.config.config?.OnBuild ?? []).map((text) => parseTrigger(text, this.#staged.escape));
-    const start = triggers.length > 0 ? { ...base, config: { ...base.config, config: { ...base.config.config, OnBuild: undefined } } } : base;
+    const triggers = (base.config.config?.OnBuild ?? []).map((text) => parseTrigger(text, this.#staged.escapeToken));
+    const start =
+      triggers.length > 0 ? { ...base, config: { ...base.config, config: { ...base.config.config, OnBuild: undefined } } } : base;
     const builder = new StageBuilder(start, {
       backend: this.#backend,
       cache: this.#cache,
       useCache: this.#request.useCache,
       removeContainers: this.#request.removeContainers,
       arguments: this.#arguments,
-      escape: this.#staged.escape,
+      escapeToken: this.#staged.escapeToken,
       context: this.#request.context,
       openFrom: (reference) => this.#openFrom(reference, stage),
       output: this.#request.output,
@@ -96,7 +97,11 @@ class Build {
       await builder.run(instruction);
     }
     if (labels) {
-      this.#announce(`LABEL ${Object.entries(labels).map(([name, value]) => `${name}=${value}`).join(' ')}`);
+      this.#announce(
+        `LABEL ${Object.entries(labels)
+          .map(([name, value]) => `${name}=${value}`)
+          .join(' ')}`,
+      );
       await builder.label(labels);
     }
     return builder.state;
@@ -120,7 +125,8 @@ class Build {
   async #openFrom(reference: string, stage: Stage): Promise<OpenFiles> {
     const earlier = findStage(this.#staged.stages, reference, stage.index);
     if (earlier) return this.#backend.files(this.#stateOf(earlier));
-    if (/^\d+$/.test(reference)) throw new EngineError('InvalidArgument', `invalid from flag value ${reference}: refers to current build stage`, { layer: 'builder' });
+    if (/^\d+$/.test(reference))
+      throw new EngineError('InvalidArgument', `invalid from flag value ${reference}: refers to current build stage`, { layer: 'builder' });
     try {
       return await this.#backend.files(await this.#backend.image(reference, this.#request.platform));
     } catch (cause) {
@@ -131,12 +137,13 @@ class Build {
 
   #stateOf(stage: Stage): ImageState {
     const state = this.#finished.get(stage);
-    if (state === undefined) throw new EngineError('Internal', `the stage ${stage.name ?? stage.index} was not built`, { layer: 'builder' });
+    if (state === undefined)
+      throw new EngineError('Internal', `the stage ${stage.name ?? stage.index} was not built`, { layer: 'builder' });
     return state;
   }
 
   #metaWord(text: string): string {
-    return expandWord(text, (name) => this.#arguments.meta(name), this.#staged.escape);
+    return expandWord(text, (name) => this.#arguments.meta(name), this.#staged.escapeToken);
   }
 
   #announce(original: string): void {

@@ -17,15 +17,19 @@ export interface ConfigStep {
 
 export interface StepScope {
   lookup: Lookup;
-  escape: string;
+  escapeToken: string;
   /** CMD was set in this stage: ENTRYPOINT then leaves it. */
   cmdSet: boolean;
 }
 
 /** Undefined for instructions that are more than configuration. */
-export function configStep(state: ImageState, instruction: Instruction, { lookup, escape, cmdSet }: StepScope): ConfigStep | undefined {
+export function configStep(
+  state: ImageState,
+  instruction: Instruction,
+  { lookup, escapeToken, cmdSet }: StepScope,
+): ConfigStep | undefined {
   const config = state.config.config ?? {};
-  const word = (text: string) => expandWord(text, lookup, escape);
+  const word = (text: string) => expandWord(text, lookup, escapeToken);
   switch (instruction.kind) {
     case 'ENV': {
       const pairs = instruction.pairs.map(({ name, value }) => [word(name), word(value)] as const);
@@ -45,12 +49,21 @@ export function configStep(state: ImageState, instruction: Instruction, { lookup
       return { text: `ENTRYPOINT ${listText(argv)}`, config: { Entrypoint: argv, ...(cmdSet ? {} : { Cmd: undefined }) } };
     }
     case 'EXPOSE': {
-      const ports = instruction.ports.flatMap((port) => expandWords(port, lookup, escape)).flatMap(exposedPorts).sort();
-      return { text: `EXPOSE ${ports.join(' ')}`, config: { ExposedPorts: { ...config.ExposedPorts, ...Object.fromEntries(ports.map((port) => [port, {}])) } } };
+      const ports = instruction.ports
+        .flatMap((port) => expandWords(port, lookup, escapeToken))
+        .flatMap(exposedPorts)
+        .sort();
+      return {
+        text: `EXPOSE ${ports.join(' ')}`,
+        config: { ExposedPorts: { ...config.ExposedPorts, ...Object.fromEntries(ports.map((port) => [port, {}])) } },
+      };
     }
     case 'VOLUME': {
       const paths = instruction.paths.map(word);
-      return { text: `VOLUME ${listText(paths)}`, config: { Volumes: { ...config.Volumes, ...Object.fromEntries(paths.map((path) => [path, {}])) } } };
+      return {
+        text: `VOLUME ${listText(paths)}`,
+        config: { Volumes: { ...config.Volumes, ...Object.fromEntries(paths.map((path) => [path, {}])) } },
+      };
     }
     case 'USER': {
       const user = word(instruction.value);
@@ -58,7 +71,8 @@ export function configStep(state: ImageState, instruction: Instruction, { lookup
     }
     case 'STOPSIGNAL': {
       const signal = word(instruction.value);
-      if (!/^(\d+|(SIG)?[A-Z][A-Z0-9+-]*)$/.test(signal)) throw new EngineError('InvalidArgument', `invalid signal: ${signal}`, { layer: 'builder' });
+      if (!/^(\d+|(SIG)?[A-Z][A-Z0-9+-]*)$/.test(signal))
+        throw new EngineError('InvalidArgument', `invalid signal: ${signal}`, { layer: 'builder' });
       return { text: `STOPSIGNAL ${signal}`, config: { StopSignal: signal } };
     }
     case 'SHELL':
@@ -107,7 +121,9 @@ function listText(items: readonly string[]): string {
 function exposedPorts(text: string): string[] {
   const [, first, last = first, protocol = 'tcp'] = /^(\d+)(?:-(\d+))?(?:\/([a-z]+))?$/i.exec(text) ?? [];
   const [from, to] = [Number(first), Number(last)];
-  if (first === undefined || from > to || to > 65535) throw new EngineError('InvalidArgument', `invalid containerPort: ${text}`, { layer: 'builder' });
-  if (!['tcp', 'udp', 'sctp'].includes(protocol.toLowerCase())) throw new EngineError('InvalidArgument', `invalid proto: ${protocol}`, { layer: 'builder' });
+  if (first === undefined || from > to || to > 65535)
+    throw new EngineError('InvalidArgument', `invalid containerPort: ${text}`, { layer: 'builder' });
+  if (!['tcp', 'udp', 'sctp'].includes(protocol.toLowerCase()))
+    throw new EngineError('InvalidArgument', `invalid proto: ${protocol}`, { layer: 'builder' });
   return Array.from({ length: to - from + 1 }, (_, index) => `${from + index}/${protocol.toLowerCase()}`);
 }

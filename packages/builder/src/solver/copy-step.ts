@@ -18,7 +18,7 @@ import { download } from './download.ts';
 
 export interface CopyScope {
   lookup: Lookup;
-  escape: string;
+  escapeToken: string;
   /** Where the files come from: the context, or the stage or image of --from. */
   source: FileTree;
   /** The stage's files before this instruction. */
@@ -45,7 +45,7 @@ export interface CopyPlan extends Disposable {
 
 export async function planCopy(instruction: CopyInstruction, scope: CopyScope): Promise<CopyPlan> {
   using cleanup = new DisposableStack();
-  const word = (text: string) => expandWord(text, scope.lookup, scope.escape);
+  const word = (text: string) => expandWord(text, scope.lookup, scope.escapeToken);
   const { kind } = instruction;
   const destination = word(instruction.destination);
   const exclude = instruction.exclude.length > 0 ? new IgnorePatterns(instruction.exclude.map(word)) : undefined;
@@ -57,7 +57,14 @@ export async function planCopy(instruction: CopyInstruction, scope: CopyScope): 
     const heredoc = /^\d*<<-?["']?(\w+)["']?$/.exec(text);
     if (heredoc) {
       const document = instruction.heredocs.find(({ name }) => name === heredoc[1]);
-      if (document) sources.push(writtenFile(cleanup, document.name, document.literal ? document.text : expandText(document.text, scope.lookup, scope.escape)));
+      if (document)
+        sources.push(
+          writtenFile(
+            cleanup,
+            document.name,
+            document.literal ? document.text : expandText(document.text, scope.lookup, scope.escapeToken),
+          ),
+        );
     } else if (kind === 'ADD' && /^https?:\/\//.test(word(text))) {
       sources.push(await downloaded(cleanup, word(text), destination, instruction.checksum, scope.signal));
     } else {
@@ -74,8 +81,13 @@ export async function planCopy(instruction: CopyInstruction, scope: CopyScope): 
   const sums: string[] = [];
   for (const source of sources) sums.push(await checksum(source.tree, source.tree.walk(source.path, exclude), { owners }));
   const [first] = sources;
-  const sum = sources.length > 1 ? `multi:${createHash('sha256').update(sums.join(',')).digest('hex')}` : `${first?.kind === 'directory' ? 'dir' : 'file'}:${sums[0]}`;
-  const options = [owner && `--chown=${owner.uid}:${owner.gid}`, mode === undefined ? undefined : `--chmod=${mode.toString(8)}`].filter(Boolean);
+  const sum =
+    sources.length > 1
+      ? `multi:${createHash('sha256').update(sums.join(',')).digest('hex')}`
+      : `${first?.kind === 'directory' ? 'dir' : 'file'}:${sums[0]}`;
+  const options = [owner && `--chown=${owner.uid}:${owner.gid}`, mode === undefined ? undefined : `--chmod=${mode.toString(8)}`].filter(
+    Boolean,
+  );
   const resources = cleanup.move();
   return {
     text: `${[kind, ...options, sum].join(' ')} in ${posix.join('/', toText(place))}${intoDirectory && place !== '' ? '/' : ''} `,
@@ -87,7 +99,8 @@ export async function planCopy(instruction: CopyInstruction, scope: CopyScope): 
 function localSources({ kind, from }: CopyInstruction, text: string, tree: FileTree): Source[] {
   const clean = posix.normalize(text.replace(/^\/+/, '') || '.');
   // In an image `..` stops at the root, in a context it would be the client's disk.
-  if (from === undefined && (clean === '..' || clean.startsWith('../'))) throw invalid(`${kind} failed: forbidden path outside the build context: ${text} ()`);
+  if (from === undefined && (clean === '..' || clean.startsWith('../')))
+    throw invalid(`${kind} failed: forbidden path outside the build context: ${text} ()`);
   const path = clean.replace(/^(\.\.\/)+/, '');
   const found = tree.find(path);
   if (found.length === 0) {
@@ -178,7 +191,13 @@ function writtenFile(cleanup: DisposableStack, name: string, text: string): Sour
   return { tree: cleanup.use(new DirectoryTree(directory)), path: toBytes(name), kind: 'file', name: toBytes(name) };
 }
 
-async function downloaded(cleanup: DisposableStack, url: string, destination: string, wanted: string | undefined, signal: AbortSignal): Promise<Source> {
+async function downloaded(
+  cleanup: DisposableStack,
+  url: string,
+  destination: string,
+  wanted: string | undefined,
+  signal: AbortSignal,
+): Promise<Source> {
   const name = posix.basename(decodeURIComponent(new URL(url).pathname));
   if (name === '' && destination.endsWith('/')) throw invalid(`cannot determine filename for source ${url}`);
   const directory = temporaryDirectory(cleanup);

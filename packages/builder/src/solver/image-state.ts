@@ -13,7 +13,14 @@ const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 export function emptyState(platform: string | undefined): ImageState {
   const { os, architecture, variant } = normalize(platform ? parsePlatform(platform) : hostPlatform());
   return {
-    config: { architecture, os, ...(variant === undefined ? {} : { variant }), config: { Env: [DEFAULT_PATH] }, rootfs: { type: 'layers', diff_ids: [] }, history: [] },
+    config: {
+      architecture,
+      os,
+      ...(variant === undefined ? {} : { variant }),
+      config: { Env: [DEFAULT_PATH] },
+      rootfs: { type: 'layers', diff_ids: [] },
+      history: [],
+    },
     layers: [],
   };
 }

@@ -5,8 +5,8 @@ import { posix } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { shortDigest } from '@berth/oci/digest';
 import { toBytes } from '@berth/oci/tar/entry';
-import { TreeWriter } from '../context/tree-writer.ts';
 import type { FileTree } from '../context/file-tree.ts';
+import { TreeWriter } from '../context/tree-writer.ts';
 import type { Instruction, InstructionOf } from '../dockerfile/instruction.ts';
 import { expandWord } from '../dockerfile/words.ts';
 import type { BuildBackend, BuiltLayer, ImageState, OpenFiles } from './backend.ts';
@@ -14,7 +14,7 @@ import type { BuildArguments } from './build-arguments.ts';
 import { type BuildCache, cacheKey } from './build-cache.ts';
 import { commandLine, configStep } from './config-steps.ts';
 import { planCopy } from './copy-step.ts';
-import { nextState, noOperation, stateId, type Step } from './image-state.ts';
+import { nextState, noOperation, type Step, stateId } from './image-state.ts';
 
 export interface StageContext {
   backend: BuildBackend;
@@ -23,7 +23,7 @@ export interface StageContext {
   /** Intermediate containers are removed after success; said, too. */
   removeContainers: boolean;
   arguments: BuildArguments;
-  escape: string;
+  escapeToken: string;
   context: FileTree;
   /** The files of COPY --from. */
   openFrom(reference: string): Promise<OpenFiles>;
@@ -71,7 +71,9 @@ export class StageBuilder {
 
   /** Labels of the build request. */
   async label(labels: Readonly<Record<string, string>>): Promise<void> {
-    const text = `LABEL ${Object.entries(labels).map(([name, value]) => `${name}=${value}`).join(' ')}`;
+    const text = `LABEL ${Object.entries(labels)
+      .map(([name, value]) => `${name}=${value}`)
+      .join(' ')}`;
     const Labels = { ...this.#state.config.config?.Labels, ...labels };
     await this.#cached(text, '', async () => ({ createdBy: noOperation(this.#state, ` ${text}`), config: { Labels } }));
     this.#context.output(` ---> ${shortDigest(stateId(this.#state))}\n`);
@@ -86,10 +88,10 @@ export class StageBuilder {
   }
 
   async #argument(instruction: InstructionOf<'ARG'>): Promise<void> {
-    const { escape } = this.#context;
+    const { escapeToken } = this.#context;
     const texts: string[] = [];
     for (const { name, value } of instruction.args) {
-      const fallback = value === undefined ? undefined : expandWord(value, this.#lookup, escape);
+      const fallback = value === undefined ? undefined : expandWord(value, this.#lookup, escapeToken);
       this.#declared.set(name, this.#context.arguments.value(name, fallback));
       texts.push(fallback === undefined ? name : `${name}=${fallback}`);
     }
@@ -98,18 +100,27 @@ export class StageBuilder {
   }
 
   async #configure(instruction: Instruction): Promise<void> {
-    const scope = { lookup: this.#lookup, escape: this.#context.escape, cmdSet: this.#cmdSet };
+    const scope = { lookup: this.#lookup, escapeToken: this.#context.escapeToken, cmdSet: this.#cmdSet };
     const step = configStep(this.#state, instruction, scope);
-    if (step === undefined) throw new EngineError('Internal', `the instruction ${instruction.kind} has no implementation`, { layer: 'builder' });
+    if (step === undefined)
+      throw new EngineError('Internal', `the instruction ${instruction.kind} has no implementation`, { layer: 'builder' });
     if (instruction.kind === 'CMD') this.#cmdSet = true;
     const { text, config, author } = step;
     await this.#cached(text, '', async () => ({ createdBy: noOperation(this.#state, ` ${text}`), config, author }));
   }
 
   async #workingDirectory(value: string): Promise<void> {
-    const path = posix.resolve('/', this.#state.config.config?.WorkingDir ?? '/', expandWord(value, this.#lookup, this.#context.escape));
+    const path = posix.resolve(
+      '/',
+      this.#state.config.config?.WorkingDir ?? '/',
+      expandWord(value, this.#lookup, this.#context.escapeToken),
+    );
     const text = `WORKDIR ${path}`;
-    await this.#cached(text, '', async () => ({ createdBy: noOperation(this.#state, text), config: { WorkingDir: path }, layer: await this.#makeDirectory(path) }));
+    await this.#cached(text, '', async () => ({
+      createdBy: noOperation(this.#state, text),
+      config: { WorkingDir: path },
+      layer: await this.#makeDirectory(path),
+    }));
   }
 
   /** A layer only where the directory is missing. */
@@ -132,12 +143,13 @@ export class StageBuilder {
   }
 
   async #copy(instruction: InstructionOf<'COPY' | 'ADD'>): Promise<void> {
-    const { backend, context, escape, signal } = this.#context;
+    const { backend, context, escapeToken, signal } = this.#context;
     await using target = await backend.files(this.#state);
-    await using from = instruction.from === undefined ? undefined : await this.#context.openFrom(expandWord(instruction.from, this.#lookup, escape));
+    await using from =
+      instruction.from === undefined ? undefined : await this.#context.openFrom(expandWord(instruction.from, this.#lookup, escapeToken));
     const workingDirectory = this.#state.config.config?.WorkingDir || '/';
     const source = from?.tree ?? context;
-    using plan = await planCopy(instruction, { lookup: this.#lookup, escape, source, target: target.tree, workingDirectory, signal });
+    using plan = await planCopy(instruction, { lookup: this.#lookup, escapeToken, source, target: target.tree, workingDirectory, signal });
     await this.#cached(plan.text, '', async () => ({
       createdBy: noOperation(this.#state, plan.text),
       layer: await backend.change(this.#state, (root) => plan.write(root)),

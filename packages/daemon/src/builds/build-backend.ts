@@ -15,8 +15,8 @@ import type { ContainerContext } from '../containers/context.ts';
 import { openMounts } from '../containers/rootfs.ts';
 import { emitImageEvent, type ImageContext } from '../images/image-context.ts';
 import { commitLayer, saveImage } from '../images/image-writer.ts';
-import { pullImage } from '../images/pull-image.ts';
 import type { ProgressSink } from '../images/progress-output.ts';
+import { pullImage } from '../images/pull-image.ts';
 import { credentialsOf } from '../images/registry-auth.ts';
 import { keepUnnamed } from '../images/tag-image.ts';
 import type { BuildLeases } from './build-leases.ts';
@@ -112,7 +112,8 @@ export class LifecycleBuildBackend implements BuildBackend {
     const { services } = this.#options.images;
     const chainId = chainIdOf(state);
     const checks = state.layers.map(({ digest }) => this.#present(digest, () => services.content.info({ digest })));
-    if (chainId !== '') checks.push(this.#present(chainId, () => services.snapshots.stat({ snapshotter: services.snapshotter, key: chainId })));
+    if (chainId !== '')
+      checks.push(this.#present(chainId, () => services.snapshots.stat({ snapshotter: services.snapshotter, key: chainId })));
     return (await Promise.all(checks)).every(Boolean);
   }
 

@@ -35,7 +35,11 @@ export async function receiveContext(archive: Readable, directory: string, docke
     const all = new FileTree(fd);
     const text = readDockerfile(all, dockerfile);
     const ignore = all.readText('.dockerignore');
-    return { dockerfile: text, tree: new FileTree(fd, ignore === undefined ? undefined : IgnorePatterns.parse(ignore)), [Symbol.asyncDispose]: dispose };
+    return {
+      dockerfile: text,
+      tree: new FileTree(fd, ignore === undefined ? undefined : IgnorePatterns.parse(ignore)),
+      [Symbol.asyncDispose]: dispose,
+    };
   } catch (error) {
     await dispose();
     throw error;

@@ -15,6 +15,7 @@ import type { ProgressSink } from '../images/progress-output.ts';
 import { LifecycleBuildBackend } from './build-backend.ts';
 import { type BuildContext, receiveContext, resetContexts } from './build-context.ts';
 import { BuildLeases } from './build-leases.ts';
+import { removeAbandoned } from './run-container.ts';
 
 export interface BuildParameters {
   /** '' is the context's own. */
@@ -49,6 +50,10 @@ export class Builds {
     this.#cache = new BuildCache(join(directory, 'cache'));
     this.#leases = new BuildLeases(images.services);
     resetContexts(this.#contexts);
+    const { background, log } = containers;
+    background.track(
+      removeAbandoned(containers).catch((error) => log.warn({ err: error }, 'cannot remove the containers of abandoned builds')),
+    );
   }
 
   async run(parameters: BuildParameters, archive: Readable, write: ProgressSink, signal: AbortSignal, span: Span): Promise<void> {
@@ -64,7 +69,14 @@ export class Builds {
     }
   }
 
-  async #build(parameters: BuildParameters, context: BuildContext, told: ProgressSink, signal: AbortSignal, span: Span, write: ProgressSink): Promise<void> {
+  async #build(
+    parameters: BuildParameters,
+    context: BuildContext,
+    told: ProgressSink,
+    signal: AbortSignal,
+    span: Span,
+    write: ProgressSink,
+  ): Promise<void> {
     await this.#images.services.withLease(async (lease) => {
       const { names, pull, auth, hostConfig, removeContainers, forceRemove } = parameters;
       const backend = new LifecycleBuildBackend({
@@ -85,7 +97,11 @@ export class Builds {
       const { target, platform, buildArgs, labels, useCache } = parameters;
       const output = (text: string) => told({ stream: text });
       const { dockerfile, tree } = context;
-      const id = await build({ dockerfile, context: tree, buildArgs, labels, target, platform, useCache, removeContainers, signal, output }, backend, this.#cache);
+      const id = await build(
+        { dockerfile, context: tree, buildArgs, labels, target, platform, useCache, removeContainers, signal, output },
+        backend,
+        this.#cache,
+      );
       this.#tell(id, parameters, write);
     });
   }
@@ -94,7 +110,9 @@ export class Builds {
   async prune(): Promise<{ CachesDeleted: string[]; SpaceReclaimed: number }> {
     const entries = this.#cache.entries();
     const used = new Set(this.#images.catalog.all().flatMap((image) => image.layers.map(({ digest }) => digest)));
-    const freed = new Map(entries.flatMap(({ state }) => state.layers.filter(({ digest }) => !used.has(digest)).map(({ digest, size }) => [digest, size])));
+    const freed = new Map(
+      entries.flatMap(({ state }) => state.layers.filter(({ digest }) => !used.has(digest)).map(({ digest, size }) => [digest, size])),
+    );
     this.#cache.clear();
     await this.#leases.release();
     return { CachesDeleted: entries.map(({ key }) => key), SpaceReclaimed: [...freed.values()].reduce((sum, size) => sum + size, 0) };

@@ -18,6 +18,18 @@ import { waitFor } from '../containers/wait.ts';
 import type { Image } from '../images/image.ts';
 import { connectProcess } from '../io/attachment.ts';
 
+/** Marks a build's containers, so that a daemon which starts again knows whose they were. */
+const BUILD_LABEL = 'berth.builder/step';
+
+/** Removes what ran for builds that ended with the last daemon. */
+export async function removeAbandoned(context: ContainerContext): Promise<void> {
+  const abandoned = context.store
+    .all()
+    .filter((container) => container.running && container.record.config.Labels?.[BUILD_LABEL] !== undefined);
+  using span = context.tracer.start('remove abandoned builds', undefined);
+  for (const container of abandoned) await removeContainer(context, container, { force: true, volumes: true }, span);
+}
+
 export interface RunOptions {
   hostConfig: HostConfig;
   /** After success, and after failure. */
@@ -33,11 +45,21 @@ export async function runStep(context: ContainerContext, request: RunRequest, op
   const { span } = options;
   const image = imageOf(request);
   const images = { resolve: async () => image };
-  const asked = { Image: image.id, Entrypoint: [''], Cmd: [...argv], Env: [...env], HostConfig: { ...options.hostConfig, LogConfig: { Type: 'none' } } };
+  const asked = {
+    Image: image.id,
+    Entrypoint: [''],
+    Cmd: [...argv],
+    Env: [...env],
+    Labels: { [BUILD_LABEL]: '' },
+    HostConfig: { ...options.hostConfig, LogConfig: { Type: 'none' } },
+  };
   const { Id: containerId } = await createContainer({ ...context, images }, asked, { name: '', platform: '' }, span);
   const container = context.store.get(containerId);
   const remove = () => removeContainer(context, container, { force: true, volumes: true }, span);
-  const kill = () => void remove().catch((error) => context.log.warn({ container: containerId, err: error }, 'cannot remove the container of a cancelled build'));
+  const kill = () =>
+    void remove().catch((error) =>
+      context.log.warn({ container: containerId, err: error }, 'cannot remove the container of a cancelled build'),
+    );
   try {
     request.onContainer(containerId);
     const output = forwardOutput(container, request.onOutput);
@@ -98,9 +120,20 @@ function forwardOutput(container: Container, tell: (text: string) => void): Prom
 
 /** What the runtime makes for its own mounts where an image lacks it. Contents before their directories. */
 const MOUNT_POINTS = [
-  '/etc/hosts', '/etc/hostname', '/etc/resolv.conf', '/etc',
-  '/dev/console', '/dev/pts', '/dev/shm', '/dev/mqueue', '/dev',
-  '/sys/fs/cgroup', '/sys/fs', '/sys', '/proc', '/.dockerenv',
+  '/etc/hosts',
+  '/etc/hostname',
+  '/etc/resolv.conf',
+  '/etc',
+  '/dev/console',
+  '/dev/pts',
+  '/dev/shm',
+  '/dev/mqueue',
+  '/dev',
+  '/sys/fs/cgroup',
+  '/sys/fs',
+  '/sys',
+  '/proc',
+  '/.dockerenv',
 ];
 
 /** Takes empty mount points out of the container's layer again: a command that changed nothing makes a layer of nothing. */

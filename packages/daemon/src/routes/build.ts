@@ -47,15 +47,22 @@ function parametersOf(request: Request): BuildParameters {
     throw new EngineError('NotImplemented', 'this daemon has the classic builder only: set DOCKER_BUILDKIT=0', { layer: 'daemon' });
   }
   if (query(request, 'remote') !== '') {
-    throw new EngineError('NotImplemented', `building from an address is not supported (${query(request, 'remote')}): download it and send it as the context`, {
-      layer: 'daemon',
-    });
+    throw new EngineError(
+      'NotImplemented',
+      `building from an address is not supported (${query(request, 'remote')}): download it and send it as the context`,
+      {
+        layer: 'daemon',
+      },
+    );
   }
-  if (queryBoolean(request, 'squash')) throw new EngineError('InvalidArgument', 'squash is only supported with experimental mode', { layer: 'daemon' });
+  if (queryBoolean(request, 'squash'))
+    throw new EngineError('InvalidArgument', 'squash is only supported with experimental mode', { layer: 'daemon' });
   const platform = query(request, 'platform');
   return {
     dockerfile: query(request, 'dockerfile'),
-    names: queryList(request, 't').filter(Boolean).map((name) => withDefaultTag(parseReference(name))),
+    names: queryList(request, 't')
+      .filter(Boolean)
+      .map((name) => withDefaultTag(parseReference(name))),
     target: query(request, 'target'),
     platform: platform === '' ? undefined : formatPlatform(parsePlatform(platform)),
     buildArgs: jsonQuery(request, 'buildargs', {}),
@@ -74,7 +81,9 @@ function parametersOf(request: Request): BuildParameters {
 function hostConfigOf(request: Request): HostConfig {
   return {
     NetworkMode: query(request, 'networkmode') || 'default',
-    ExtraHosts: queryList(request, 'extrahosts').flatMap((text) => text.split(',')).filter(Boolean),
+    ExtraHosts: queryList(request, 'extrahosts')
+      .flatMap((text) => text.split(','))
+      .filter(Boolean),
     ShmSize: queryInteger(request, 'shmsize'),
     Memory: queryInteger(request, 'memory'),
     MemorySwap: queryInteger(request, 'memswap'),
@@ -98,7 +107,14 @@ function jsonQuery<T extends object>(request: Request, name: string, missing: T)
     if (value === null) return missing;
     if (typeof value === 'object' && Array.isArray(value) === Array.isArray(missing)) return value;
   } catch (cause) {
-    throw new EngineError('InvalidArgument', `error reading build parameter ${name}: ${(cause as Error).message}`, { layer: 'daemon', cause });
+    throw new EngineError('InvalidArgument', `error reading build parameter ${name}: ${(cause as Error).message}`, {
+      layer: 'daemon',
+      cause,
+    });
   }
-  throw new EngineError('InvalidArgument', `error reading build parameter ${name}: it must be a JSON ${Array.isArray(missing) ? 'list' : 'object'}`, { layer: 'daemon' });
+  throw new EngineError(
+    'InvalidArgument',
+    `error reading build parameter ${name}: it must be a JSON ${Array.isArray(missing) ? 'list' : 'object'}`,
+    { layer: 'daemon' },
+  );
 }
