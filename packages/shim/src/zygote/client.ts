@@ -17,6 +17,8 @@ export interface ZygoteOptions {
   traceDir?: string;
   /** More flags for Node, after the ones that forking needs. */
   nodeFlags?: readonly string[];
+  /** The zygote's script, when it is not the one that goes with this module. */
+  program?: string;
   /** Starts every shim as a program of its own; for tests and for platforms known not to fork. */
   plain?: boolean;
   /** Takes one line for people: a zygote that died, a fallback that was taken. */
@@ -128,7 +130,7 @@ class RunningZygote {
 
   static async start(options: ZygoteOptions): Promise<RunningZygote> {
     using node = await SealedFile.copyOf(process.execPath, 'berth-zygote');
-    const child = spawn(node.path, [...SHIM_NODE_FLAGS, ...(options.nodeFlags ?? []), zygoteProgram()], {
+    const child = spawn(node.path, [...SHIM_NODE_FLAGS, ...(options.nodeFlags ?? []), options.program ?? zygoteProgram()], {
       stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
       argv0: 'berth-zygote',
       cwd: '/',
