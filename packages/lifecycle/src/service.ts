@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Containers } from '@berth/rpc/gen/containerd/services/containers/v1/containers';
+import { type Container, Containers } from '@berth/rpc/gen/containerd/services/containers/v1/containers';
 import { Content } from '@berth/rpc/gen/containerd/services/content/v1/content';
 import { Diff } from '@berth/rpc/gen/containerd/services/diff/v1/diff';
 import { Events } from '@berth/rpc/gen/containerd/services/events/v1/events';
@@ -19,7 +19,8 @@ import { Events as ShimEvents } from '@berth/rpc/gen/containerd/services/ttrpc/e
 import { Version } from '@berth/rpc/gen/containerd/services/version/v1/version';
 import { Health } from '@berth/rpc/gen/grpc/health/v1';
 import { GrpcServer } from '@berth/rpc/grpc/server';
-import { TtrpcServer } from '@berth/rpc/ttrpc/server';
+import { type Implementation, TtrpcServer } from '@berth/rpc/ttrpc/server';
+import type { ServiceType } from '@berth/rpc/wire/message';
 import { Zygote } from '@berth/shim/zygote/client';
 import { discard, TraceDirectory, Tracer } from '@berth/trace/tracer';
 import type { Logger } from 'pino';
@@ -30,6 +31,7 @@ import { CollectionSchedule } from './gc/schedule.ts';
 import { plugins } from './introspection/plugin.ts';
 import { LeaseStore } from './leases/lease-store.ts';
 import { openDatabase } from './metadata/database.ts';
+import type { Scope } from './metadata/scope.ts';
 import { namespaceContents } from './namespaces/namespace-contents.ts';
 import { NamespaceStore } from './namespaces/namespace-store.ts';
 import { containersService } from './services/containers.ts';
@@ -159,45 +161,29 @@ export async function startService(settings: Settings, log: Logger): Promise<{ s
     Transfer,
   ];
   const names = services.map((service) => service.name);
-  grpc
-    .register(Version, versionService(VERSION, REVISION))
-    .register(Health, healthService(new Set(names)))
-    .register(Namespaces, namespacesService(namespaces, events))
-    .register(Containers, containersService({ store: containers, namespaces, tasks, events }))
-    .register(Leases, leasesService({ store: leases, namespaces, collect, collectSoon: () => garbage.soon() }))
-    .register(Events, eventsService(events))
-    .register(
-      Introspection,
-      introspectionService({
-        uuid: serverUuid(settings.root),
-        plugins: plugins(settings.root, [...storage.snapshotters.keys()], names),
-        version: VERSION,
-      }),
-    )
-    .register(
-      Content,
-      contentService((scope) => storage.content.in(scope)),
-    )
-    .register(Images, imagesService({ imagesIn: (scope) => storage.images.in(scope), collect }))
-    .register(Snapshots, snapshotsService({ find: (scope, name) => storage.snapshotter(scope, name), tracer }))
-    .register(Diff, diffService({ contentIn: (scope) => storage.content.in(scope), differ: storage.differ, tracer }))
-    .register(Streaming, streamingService(streams))
-    .register(Transfer, transferService({ streams, downloads: new Downloads(), storage, leases, tracer, collect }))
-    .register(
-      Tasks,
-      tasksService({
-        store: tasks,
-        containers,
-        tracer,
-        mountsOf: async (namespace, { snapshotter, snapshotKey }) =>
-          (await storage.snapshotter({ namespace }, snapshotter).mounts(snapshotKey)).map(({ type, source, target = '', options }) => ({
-            type,
-            source,
-            target,
-            options,
-          })),
-      }),
-    );
+  /** Over both protocols: a client that knows Berth takes the shorter one (packages/rpc/src/grpc/shortcut.ts). */
+  const serve = <S extends ServiceType>(service: S, implementation: Implementation<S>) => {
+    grpc.register(service, implementation);
+    ttrpc.register(service, implementation);
+  };
+  const contentIn = (scope: Scope) => storage.content.in(scope);
+  const mountsOf = async (namespace: string, { snapshotter, snapshotKey }: Container) =>
+    (await storage.snapshotter({ namespace }, snapshotter).mounts(snapshotKey)).map((mount) => ({ ...mount, target: mount.target ?? '' }));
+  const introspected = plugins(settings.root, [...storage.snapshotters.keys()], names);
+  serve(Version, versionService(VERSION, REVISION));
+  serve(Health, healthService(new Set(names)));
+  serve(Namespaces, namespacesService(namespaces, events));
+  serve(Containers, containersService({ store: containers, namespaces, tasks, events }));
+  serve(Leases, leasesService({ store: leases, namespaces, collect, collectSoon: () => garbage.soon() }));
+  serve(Events, eventsService(events));
+  serve(Introspection, introspectionService({ uuid: serverUuid(settings.root), plugins: introspected, version: VERSION }));
+  serve(Tasks, tasksService({ store: tasks, containers, tracer, mountsOf }));
+  serve(Content, contentService(contentIn));
+  serve(Images, imagesService({ imagesIn: (scope) => storage.images.in(scope), collect }));
+  serve(Snapshots, snapshotsService({ find: (scope, name) => storage.snapshotter(scope, name), tracer }));
+  serve(Diff, diffService({ contentIn, differ: storage.differ, tracer }));
+  serve(Streaming, streamingService(streams));
+  serve(Transfer, transferService({ streams, downloads: new Downloads(), storage, leases, tracer, collect }));
   garbage.soon();
   await grpc.listen(settings.address);
   undo.defer(() => grpc.close());

@@ -4,9 +4,13 @@ import { Events } from '@berth/rpc/gen/containerd/services/events/v1/events';
 import { Snapshots } from '@berth/rpc/gen/containerd/services/snapshots/v1/snapshots';
 import { Tasks } from '@berth/rpc/gen/containerd/services/tasks/v1/tasks';
 import { Version } from '@berth/rpc/gen/containerd/services/version/v1/version';
-import { GrpcConnection, type ServiceClient } from '@berth/rpc/grpc/client';
+import type { GrpcConnection, ServiceClient } from '@berth/rpc/grpc/client';
+import { ShortcutConnection } from '@berth/rpc/grpc/shortcut';
 import { formatTraceparent } from '@berth/trace/context';
 import type { Span } from '@berth/trace/tracer';
+
+/** A service that died is back within this time, ms; requests that come meanwhile wait for it. */
+const RESTART_PATIENCE = 10_000;
 
 export class Lifecycle {
   readonly connection: GrpcConnection;
@@ -19,7 +23,7 @@ export class Lifecycle {
   readonly snapshotter: string;
 
   constructor(address: string, options: { namespace: string; snapshotter: string }) {
-    this.connection = new GrpcConnection(address, { namespace: options.namespace });
+    this.connection = new ShortcutConnection(address, { namespace: options.namespace, patience: RESTART_PATIENCE });
     this.snapshotter = options.snapshotter;
     this.containers = this.connection.client(Containers);
     this.events = this.connection.client(Events);

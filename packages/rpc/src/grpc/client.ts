@@ -50,12 +50,17 @@ type AnyMethod = MethodType<any, any>;
 export class GrpcConnection implements Disposable {
   readonly #client: Client;
   readonly #defaults: CallOptions;
+  readonly #patience: number;
   readonly address: string;
 
-  /** `address` is a unix socket's path, with or without `unix://`. The defaults go with every call. */
-  constructor(address: string, defaults: Pick<CallOptions, 'namespace' | 'timeout'> = {}) {
+  /**
+   * `address` is a unix socket's path, with or without `unix://`. The defaults go with every call. `patience` is how long, in
+   * milliseconds, a call waits for a service that is being started again; without it, such a call fails at once.
+   */
+  constructor(address: string, { patience = 0, ...defaults }: Pick<CallOptions, 'namespace' | 'timeout'> & { patience?: number } = {}) {
     this.address = address.replace(/^unix:(\/\/)?/, '');
     this.#defaults = defaults;
+    this.#patience = patience;
     this.#client = new Client(`unix:${this.address}`, credentials.createInsecure(), {
       'grpc.max_receive_message_length': MESSAGE_LIMIT,
       'grpc.max_send_message_length': MESSAGE_LIMIT,
@@ -117,7 +122,8 @@ export class GrpcConnection implements Disposable {
     return timeout === undefined ? {} : { deadline: Date.now() + timeout };
   }
 
-  #call(method: AnyMethod, request: unknown, options: CallOptions = {}): Promise<unknown> {
+  async #call(method: AnyMethod, request: unknown, options: CallOptions = {}): Promise<unknown> {
+    if (this.#patience > 0 && !this.connected) await this.ready(this.#patience);
     return new Promise((resolve, reject) => {
       if (options.signal?.aborted) {
         reject(cancelled(method, options.signal));
@@ -142,6 +148,7 @@ export class GrpcConnection implements Disposable {
 
   async *#listen(method: AnyMethod, request: unknown, options: CallOptions = {}): AsyncGenerator {
     options.signal?.throwIfAborted();
+    if (this.#patience > 0 && !this.connected) await this.ready(this.#patience);
     const call = this.#client.makeServerStreamRequest(
       method.path,
       method.request.encode as (message: unknown) => Buffer,

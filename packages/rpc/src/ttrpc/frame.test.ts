@@ -22,7 +22,10 @@ test('frames survive any fragmentation, and a reader that reuses its buffer', ()
         for (const frame of decoder.push(piece)) got.push({ ...frame, message: Uint8Array.from(frame.message) });
         piece.fill(0xee);
       }
-      assert.deepEqual(got, sent.map((frame) => ({ ...frame, message: Uint8Array.from(frame.message) })));
+      assert.deepEqual(
+        got,
+        sent.map((frame) => ({ ...frame, message: Uint8Array.from(frame.message) })),
+      );
     }),
   );
 });
@@ -35,7 +38,9 @@ test('a header is ten bytes: length, stream, type, flags', () => {
 });
 
 test('oversized and unknown frames are refused in both directions', () => {
-  assert.throws(() => encodeFrame({ stream: 1, type: 1, flags: 0, message: new Uint8Array(MAX_MESSAGE + 1) }), { kind: 'ResourceExhausted' });
+  assert.throws(() => encodeFrame({ stream: 1, type: 1, flags: 0, message: new Uint8Array(MAX_MESSAGE + 1) }), {
+    kind: 'ResourceExhausted',
+  });
   const header = Buffer.alloc(HEADER_LENGTH);
   header.writeUInt32BE(MAX_MESSAGE + 1, 0);
   assert.throws(() => [...new FrameDecoder().push(header)], { kind: 'ResourceExhausted' });

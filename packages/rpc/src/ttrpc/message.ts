@@ -9,6 +9,9 @@ export type Metadata = ReadonlyMap<string, string>;
 /** The namespace of a request, as containerd's ttrpc clients name it. */
 export const NAMESPACE = 'containerd-namespace-ttrpc';
 
+/** Berth's own detail of a status: the layer in which the error arose, as text. */
+const LAYER = 'berth.layer';
+
 export function metadataOf(request: Request): Metadata {
   const metadata = new Map<string, string>();
   for (const { key, value } of request.metadata) {
@@ -29,14 +32,19 @@ export function answer(payload: Uint8Array): Uint8Array {
 
 export function refusal(thrown: unknown): Uint8Array {
   const error = toEngineError(thrown);
-  return Response.encode({ status: { code: grpcCode(error.kind), message: error.message } });
+  const details = error.layer === undefined ? [] : [{ typeUrl: LAYER, value: Buffer.from(error.layer) }];
+  return Response.encode({ status: { code: grpcCode(error.kind), message: error.message, details } });
 }
 
 /** The payload of a response frame; throws the error that it tells of. */
 export function payloadOf(message: Uint8Array, method: string): Uint8Array {
   const { status, payload } = Response.decode(message);
   if (status && status.code !== 0) {
-    throw new EngineError(kindOfGrpcCode(status.code), status.message, { details: { method } });
+    const layer = status.details.find(({ typeUrl }) => typeUrl === LAYER)?.value;
+    throw new EngineError(kindOfGrpcCode(status.code), status.message, {
+      layer: layer && Buffer.from(layer).toString(),
+      details: { method },
+    });
   }
   return payload;
 }

@@ -123,7 +123,12 @@ class Connection {
   async #call(frame: Frame, request: Request): Promise<void> {
     const { stream } = frame;
     if (stream % 2 === 0 || this.#calls.has(stream)) {
-      this.#send(stream, FrameType.response, 0, refusal(new EngineError('InvalidArgument', `ttrpc: stream ${stream} is not a new odd one`)));
+      this.#send(
+        stream,
+        FrameType.response,
+        0,
+        refusal(new EngineError('InvalidArgument', `ttrpc: stream ${stream} is not a new odd one`)),
+      );
       return;
     }
     const call = new LiveCall(request);
@@ -182,7 +187,10 @@ class LiveCall implements Call {
       if (this.#gone) this.#controller.abort(this.#gone);
       else if (this.#deadline !== undefined) {
         const left = Math.max(0, this.#deadline - performance.now());
-        this.#timer = setTimeout(() => this.abort(new EngineError('DeadlineExceeded', 'the caller waits no longer')), Math.min(left, 0x7fffffff));
+        this.#timer = setTimeout(
+          () => this.abort(new EngineError('DeadlineExceeded', 'the caller waits no longer')),
+          Math.min(left, 0x7fffffff),
+        );
         this.#timer.unref();
       }
     }

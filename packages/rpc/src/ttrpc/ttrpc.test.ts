@@ -26,7 +26,10 @@ async function collect<T>(messages: AsyncIterable<T>): Promise<T[]> {
   return all;
 }
 
-const Echo = { name: 'test.Echo', methods: { one: method('One', false, false), up: method('Up', true, false), both: method('Both', true, true) } } as const;
+const Echo = {
+  name: 'test.Echo',
+  methods: { one: method('One', false, false), up: method('Up', true, false), both: method('Both', true, true) },
+} as const;
 
 const text = (any: Any) => Buffer.from(any.value).toString();
 const any = (value: string) => ({ typeUrl: 't', value: Buffer.from(value) });
@@ -46,7 +49,12 @@ async function serve(t: TestContext, implementation: Partial<Implementation<type
 }
 
 test('many calls share a connection and are answered in any order', async (t) => {
-  const { client } = await serve(t, { one: async (request) => (await new Promise((r) => setTimeout(r, Number(text(request)))), request) });
+  const { client } = await serve(t, {
+    one: async (request) => {
+      await new Promise((resolve) => setTimeout(resolve, Number(text(request))));
+      return request;
+    },
+  });
   const echo = client.stub(Echo);
   const order: string[] = [];
   await Promise.all(['30', '1', '15'].map(async (delay) => order.push(text(await echo.one(any(delay))))));
