@@ -111,9 +111,7 @@ export async function saveImage(
 ): Promise<{ id: Digest; manifest: Descriptor }> {
   // A configuration that came as bytes keeps them: they are the image's id.
   const configBytes = Buffer.isBuffer(image.config) ? image.config : Buffer.from(JSON.stringify(image.config));
-  const chainId = chainIds(parseImageConfig(configBytes).rootfs.diff_ids).at(-1);
-  const configLabels: Record<string, string> = chainId === undefined ? {} : { [`${SNAPSHOT_LABEL}.${services.snapshotter}`]: chainId };
-  const id = await services.put(configBytes, { lease, labels: configLabels });
+  const id = await services.put(configBytes, { lease, labels: configLabels(services, parseImageConfig(configBytes)) });
   const document: Manifest = {
     schemaVersion: 2,
     mediaType: MEDIA_TYPE.dockerManifest,
@@ -121,12 +119,23 @@ export async function saveImage(
     layers: image.layers.map(dockerLayer),
   };
   const bytes = Buffer.from(JSON.stringify(document));
-  const layerLabels = image.layers.map((layer, position) => [`${CONTENT_LABEL}.l.${position}`, layer.digest] as const);
-  const digest = await services.put(bytes, { lease, labels: { [`${CONTENT_LABEL}.config`]: id, ...Object.fromEntries(layerLabels) } });
+  const digest = await services.put(bytes, { lease, labels: manifestLabels(document) });
   const manifest = { mediaType: MEDIA_TYPE.dockerManifest, digest, size: bytes.length };
   const names = image.names?.length ? image.names : [danglingName(digest)];
   for (const name of names) await putName(services, name, manifest, image.labels);
   return { id, manifest };
+}
+
+/** By which the garbage collector finds what a manifest refers to. */
+export function manifestLabels({ config, layers }: Manifest): Record<string, string> {
+  const labels = layers.map((layer, position) => [`${CONTENT_LABEL}.l.${position}`, layer.digest] as const);
+  return { [`${CONTENT_LABEL}.config`]: config.digest, ...Object.fromEntries(labels) };
+}
+
+/** Likewise from a configuration to the snapshot of its layers. */
+export function configLabels(services: ImageServices, config: ImageConfig): Record<string, string> {
+  const chainId = chainIds(config.rootfs.diff_ids).at(-1);
+  return chainId === undefined ? {} : { [`${SNAPSHOT_LABEL}.${services.snapshotter}`]: chainId };
 }
 
 /** Gives `target` a name, taking it from whatever had it. */

@@ -48,7 +48,7 @@ async function pullOne(
   const words = new PullWords(reference, write);
   const wanted = platform ?? hostPlatform();
   try {
-    await transferImage(services, {
+    await transferImage(services, hosts, {
       direction: 'pull',
       reference: name,
       store: {

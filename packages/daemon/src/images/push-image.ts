@@ -37,7 +37,7 @@ async function pushOne(context: ImageContext, request: PushRequest, reference: R
   const words = new PushWords(image, write);
   const { os, architecture, variant = '' } = image.config;
   try {
-    await transferImage(services, {
+    await transferImage(services, hosts, {
       direction: 'push',
       reference: name,
       store: { name, platforms: [{ os, architecture, variant }] },

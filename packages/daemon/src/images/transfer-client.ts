@@ -1,7 +1,9 @@
 // Has the lifecycle service transfer an image: opens the streams that the transfer talks back over (progress, and credentials when
-// the client sent some) and waits until all that was said has been heard.
+// the client sent some) and waits until all that was said has been heard. A service that knows no transfers is helped by hand.
 import { randomUUID } from 'node:crypto';
+import { isKind } from '@berth/errdefs/engine-error';
 import type { Credentials } from '@berth/oci/registry/credentials';
+import type { HostSource } from '@berth/oci/registry/host';
 import { pack, unpack } from '@berth/rpc/any';
 import { StreamInit } from '@berth/rpc/gen/containerd/services/streaming/v1/streaming';
 import { ImageStore } from '@berth/rpc/gen/containerd/types/transfer/imagestore';
@@ -11,6 +13,7 @@ import type { Any } from '@berth/rpc/gen/google/protobuf/any';
 import type { Duplex } from '@berth/rpc/grpc/client';
 import type { Init } from '@berth/rpc/wire/message';
 import type { ImageServices } from './image-services.ts';
+import { transferByHand } from './transfer-by-hand.ts';
 
 export interface RegistryTransfer {
   direction: 'pull' | 'push';
@@ -25,7 +28,16 @@ export interface RegistryTransfer {
   signal: AbortSignal;
 }
 
-export async function transferImage(services: ImageServices, transfer: RegistryTransfer): Promise<void> {
+export async function transferImage(services: ImageServices, hosts: HostSource, transfer: RegistryTransfer): Promise<void> {
+  try {
+    await requestTransfer(services, transfer);
+  } catch (error) {
+    if (!isKind(error, 'NotImplemented')) throw error;
+    await transferByHand(services, hosts, transfer);
+  }
+}
+
+async function requestTransfer(services: ImageServices, transfer: RegistryTransfer): Promise<void> {
   const { direction, reference, hostDirectory, signal, trace } = transfer;
   const ends = new AbortController();
   const streams = AbortSignal.any([signal, ends.signal]);
