@@ -27,7 +27,11 @@ mkdirSync(join(directory, 'rootfs/bin'), { recursive: true });
 mkdirSync(join(directory, 'rootfs/proc'));
 copyFileSync('/usr/bin/busybox', join(directory, 'rootfs/bin/sh'));
 const begin = performance.now();
-await using zygote = await Zygote.spawn({ stateDir: directory, program: join(ROOT, 'dist/berth-zygote.js'), log: (message) => console.error(message) });
+await using zygote = await Zygote.spawn({
+  stateDir: directory,
+  program: join(ROOT, 'dist/berth-zygote.js'),
+  log: (message) => console.error(message),
+});
 console.log(`zygote ready after ${(performance.now() - begin).toFixed(0)} ms, forking: ${zygote.forking}`);
 try {
   for (let round = 0; round < ROUNDS; round++) {
@@ -46,7 +50,13 @@ try {
   }
   await new Promise((resolve) => setTimeout(resolve, 500));
   for (const name of ['Pss', 'Private_Dirty']) {
-    console.log(line(`${name} of a shim, ${RUNNING} running`, running.map(({ shim }) => memory(shim, name)), 'MB'));
+    console.log(
+      line(
+        `${name} of a shim, ${RUNNING} running`,
+        running.map(({ shim }) => memory(shim, name)),
+        'MB',
+      ),
+    );
   }
 } finally {
   for (const container of running) {
@@ -63,7 +73,9 @@ async function create(id: string, script: string): Promise<Running> {
   mkdirSync(bundle);
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec(id, script)));
   last = performance.now();
-  const shim = await measure('fork a shim', () => zygote.startShim({ namespace: 'bench', id, bundle, ttrpcAddress: '', runtimeRoot: join(directory, 'runtime') }));
+  const shim = await measure('fork a shim', () =>
+    zygote.startShim({ namespace: 'bench', id, bundle, ttrpcAddress: '', runtimeRoot: join(directory, 'runtime') }),
+  );
   const client = await measure('connect', () => TtrpcClient.connect(shim.address));
   const task = client.stub(Task);
   const log = `attach://${bundle}/a?log=json-file&path=${bundle}/log`;

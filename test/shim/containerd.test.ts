@@ -23,11 +23,18 @@ test('containerd runs containers with containerd-shim-berth-v1', { skip }, async
     config,
     `version = 2\nroot = "${lab.root}/root"\nstate = "${lab.root}/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "${address}"\n[ttrpc]\naddress = "${address}.ttrpc"\n`,
   );
-  const containerd = spawn('containerd', ['--config', config], { env: { ...process.env, PATH: `${join(ROOT, 'bin')}:${process.env.PATH}` }, stdio: 'ignore' });
+  const containerd = spawn('containerd', ['--config', config], {
+    env: { ...process.env, PATH: `${join(ROOT, 'bin')}:${process.env.PATH}` },
+    stdio: 'ignore',
+  });
   const id = `long-${process.pid}`;
   await using cleanup = new AsyncDisposableStack();
   cleanup.defer(async () => {
-    for (const words of [['task', 'rm', '--force', id], ['container', 'rm', id]]) ctr(...words);
+    for (const words of [
+      ['task', 'rm', '--force', id],
+      ['container', 'rm', id],
+    ])
+      ctr(...words);
     containerd.kill();
     await once(containerd, 'exit');
   });

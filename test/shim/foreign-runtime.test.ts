@@ -7,7 +7,7 @@ import test from 'node:test';
 import { pack } from '@berth/rpc/any';
 import { Options } from '@berth/rpc/gen/containerd/types/runc/options';
 import { deleteDeadShim } from '@berth/shim/zygote/client';
-import { alive, Attached, eventually, Laboratory, NAMESPACE, type Shim } from './laboratory.ts';
+import { Attached, alive, eventually, Laboratory, NAMESPACE, type Shim } from './laboratory.ts';
 
 const present = spawnSync('runc', ['--version']).status === 0;
 const options = { skip: present ? false : 'runc is not installed' };
@@ -93,6 +93,12 @@ test("runc's error arrives in containerd's words, and a killed shim's container 
   await shim.client.closed();
   assert.ok(alive(pid));
   renameSync(lab.logPath(shim), `${lab.logPath(shim)}.seen`);
-  await deleteDeadShim({ namespace: NAMESPACE, id: shim.id, bundle: shim.bundle, socketDir: join(lab.root, 's'), runtimeRoot: join(lab.root, 'runtime') });
+  await deleteDeadShim({
+    namespace: NAMESPACE,
+    id: shim.id,
+    bundle: shim.bundle,
+    socketDir: join(lab.root, 's'),
+    runtimeRoot: join(lab.root, 'runtime'),
+  });
   assert.ok(!alive(pid));
 });

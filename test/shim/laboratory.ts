@@ -29,7 +29,19 @@ export interface SeenEvent {
   event: any;
 }
 
-const EVENT_TYPES = new Map([events.TaskCreate, events.TaskStart, events.TaskExit, events.TaskDelete, events.TaskOOM, events.TaskExecAdded, events.TaskExecStarted, events.TaskPaused, events.TaskResumed].map((type) => [type.fullName, type as { decode(bytes: Uint8Array): unknown }]));
+const EVENT_TYPES = new Map(
+  [
+    events.TaskCreate,
+    events.TaskStart,
+    events.TaskExit,
+    events.TaskDelete,
+    events.TaskOOM,
+    events.TaskExecAdded,
+    events.TaskExecStarted,
+    events.TaskPaused,
+    events.TaskResumed,
+  ].map((type) => [type.fullName, type as { decode(bytes: Uint8Array): unknown }]),
+);
 
 export class Laboratory {
   readonly root = mkdtempSync('/tmp/berth-shim-');
@@ -63,7 +75,13 @@ export class Laboratory {
     const spec = this.spec(id, script);
     change(spec);
     writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec));
-    const bootstrap = await this.zygote.startShim({ namespace: NAMESPACE, id, bundle, ttrpcAddress: this.ttrpcAddress, runtimeRoot: join(this.root, 'runtime') });
+    const bootstrap = await this.zygote.startShim({
+      namespace: NAMESPACE,
+      id,
+      bundle,
+      ttrpcAddress: this.ttrpcAddress,
+      runtimeRoot: join(this.root, 'runtime'),
+    });
     const client = await TtrpcClient.connect(bootstrap.address);
     const shim = { ...bootstrap, id, bundle, client, task: client.stub(Task) };
     this.shims.push(shim);
@@ -82,7 +100,14 @@ export class Laboratory {
 
   async create(shim: Shim, { terminal = false, stdin = false, query = '' } = {}): Promise<void> {
     const uri = `attach://${this.attachPath(shim)}?log=json-file&path=${this.logPath(shim)}${query}`;
-    await shim.task.create({ id: shim.id, bundle: shim.bundle, terminal, stdin: stdin ? uri : '', stdout: uri, stderr: terminal ? '' : uri });
+    await shim.task.create({
+      id: shim.id,
+      bundle: shim.bundle,
+      terminal,
+      stdin: stdin ? uri : '',
+      stdout: uri,
+      stderr: terminal ? '' : uri,
+    });
   }
 
   attachPath(shim: Shim): string {
@@ -97,7 +122,10 @@ export class Laboratory {
   logged(shim: Shim, stream?: 'stdout' | 'stderr'): string {
     const lines = readFileSync(this.logPath(shim), 'utf8').split('\n').filter(Boolean);
     const entries = lines.map((line) => JSON.parse(line) as { log: string; stream: string; time: string });
-    return entries.filter((entry) => !stream || entry.stream === stream).map((entry) => entry.log).join('');
+    return entries
+      .filter((entry) => !stream || entry.stream === stream)
+      .map((entry) => entry.log)
+      .join('');
   }
 
   spec(id: string, script: string): Spec {
@@ -108,7 +136,12 @@ export class Laboratory {
       mounts: [
         { destination: '/proc', type: 'proc', source: 'proc' },
         { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755'] },
-        { destination: '/dev/pts', type: 'devpts', source: 'devpts', options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620'] },
+        {
+          destination: '/dev/pts',
+          type: 'devpts',
+          source: 'devpts',
+          options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620'],
+        },
       ],
       linux: { namespaces: (['pid', 'mount', 'uts', 'ipc', 'network'] as const).map((type) => ({ type })), cgroupsPath: `/${id}` },
     };

@@ -34,7 +34,10 @@ test('create, start, wait, delete, shutdown', async (t) => {
   assert.equal((await task.delete({ id })).exitStatus, 7);
   await assert.rejects(task.state({ id }), { kind: 'NotFound' });
   await lab.event('/tasks/delete');
-  assert.deepEqual(lab.events.map((event) => event.topic), ['/tasks/create', '/tasks/start', '/tasks/exit', '/tasks/delete']);
+  assert.deepEqual(
+    lab.events.map((event) => event.topic),
+    ['/tasks/create', '/tasks/start', '/tasks/exit', '/tasks/delete'],
+  );
   assert.deepEqual(
     lab.events.map(({ event }) => [event.containerId, event.pid, event.exitStatus ?? 0]),
     [0, 0, 7, 7].map((status) => [id, created.pid, status]),
@@ -119,7 +122,10 @@ test('a container that cannot be created leaves nothing', async (t) => {
     (error) => assert.match(error.message, /no such file or directory|not found/),
   );
   await shim.task.delete({ id: shim.id }).catch(() => {});
-  assert.deepEqual(lab.events.filter(({ topic }) => topic === '/tasks/start'), []);
+  assert.deepEqual(
+    lab.events.filter(({ topic }) => topic === '/tasks/start'),
+    [],
+  );
   assert.ok(alive(shim.pid));
 });
 

@@ -112,9 +112,15 @@ test('json-file: entries as Docker writes them, rotation', async (t) => {
   const shim = await lab.run('printf "<a> & \\"b\\"\\n"; head -c 20000 /dev/zero; printf "\\nno newline"');
   await shim.task.wait({ id: shim.id });
   const lines = readFileSync(lab.logPath(shim), 'utf8').trimEnd().split('\n');
-  assert.match(lines[0] ?? '', /^\{"log":"\\u003ca\\u003e \\u0026 \\"b\\"\\n","stream":"stdout","time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z"\}$/);
+  assert.match(
+    lines[0] ?? '',
+    /^\{"log":"\\u003ca\\u003e \\u0026 \\"b\\"\\n","stream":"stdout","time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z"\}$/,
+  );
   const logs = lines.map((line) => (JSON.parse(line) as { log: string }).log);
-  assert.deepEqual(logs.slice(1).map((log) => log.length), [16384, 20000 - 16384 + 1, 10]);
+  assert.deepEqual(
+    logs.slice(1).map((log) => log.length),
+    [16384, 20000 - 16384 + 1, 10],
+  );
   assert.equal(logs.at(-1), 'no newline');
 
   const chatty = await lab.run('seq 1 3000', { query: '&max-size=50k&max-file=3' });
@@ -148,7 +154,11 @@ test("FIFOs, as containerd's clients give them", async (t) => {
 test('a logging program reads the output itself, and a terminal through the shim', async (t) => {
   const lab = await Laboratory.open(t);
   const logger = join(lab.root, 'logger');
-  writeFileSync(logger, '#!/bin/sh\nexec 5>&-\necho "$CONTAINER_NAMESPACE $1 $2" > "$2"; cat <&3 >> "$2"; cat <&4 >> "$2"; echo end >> "$2"\n', { mode: 0o755 });
+  writeFileSync(
+    logger,
+    '#!/bin/sh\nexec 5>&-\necho "$CONTAINER_NAMESPACE $1 $2" > "$2"; cat <&3 >> "$2"; cat <&4 >> "$2"; echo end >> "$2"\n',
+    { mode: 0o755 },
+  );
   for (const terminal of [false, true]) {
     const shim = await lab.shim('echo out; echo err >&2', (spec) => {
       if (spec.process) spec.process.terminal = terminal;
@@ -158,7 +168,10 @@ test('a logging program reads the output itself, and a terminal through the shim
     await shim.task.create({ id: shim.id, bundle: shim.bundle, terminal, stdout: uri, stderr: terminal ? '' : uri });
     await shim.task.start({ id: shim.id });
     await shim.task.wait({ id: shim.id });
-    const text = await eventually(() => existsSync(file) && readFileSync(file, 'utf8').endsWith('end\n') && readFileSync(file, 'utf8'), 'the logger');
+    const text = await eventually(
+      () => existsSync(file) && readFileSync(file, 'utf8').endsWith('end\n') && readFileSync(file, 'utf8'),
+      'the logger',
+    );
     assert.equal(text, `test file ${file}\n${terminal ? 'out\r\nerr\r\n' : 'out\nerr\n'}end\n`);
   }
 });

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { TtrpcClient } from '@berth/rpc/ttrpc/client';
 import { Task } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
+import { TtrpcClient } from '@berth/rpc/ttrpc/client';
 import { deleteDeadShim } from '@berth/shim/zygote/client';
-import { alive, Attached, eventually, Laboratory, NAMESPACE } from './laboratory.ts';
+import { Attached, alive, eventually, Laboratory, NAMESPACE } from './laboratory.ts';
 
 test('shims outlive the zygote, and another zygote takes over', async (t) => {
   const lab = await Laboratory.open(t);
@@ -53,7 +53,13 @@ test('after a shim was killed, delete takes its container down', async (t) => {
   process.kill(shim.pid, 'SIGKILL');
   await shim.client.closed();
   assert.ok(alive(pid), 'the container outlives its shim');
-  const where = { namespace: NAMESPACE, id: shim.id, bundle: shim.bundle, socketDir: join(lab.root, 's'), runtimeRoot: join(lab.root, 'runtime') };
+  const where = {
+    namespace: NAMESPACE,
+    id: shim.id,
+    bundle: shim.bundle,
+    socketDir: join(lab.root, 's'),
+    runtimeRoot: join(lab.root, 'runtime'),
+  };
   const end = await deleteDeadShim(where);
   assert.deepEqual([end.pid, end.exitStatus], [pid, 137]);
   assert.ok(!alive(pid));

@@ -5,7 +5,18 @@ import { parseCommandLine } from './command-line.ts';
 const parse = (...argv: string[]) => parseCommandLine(argv, { TTRPC_ADDRESS: '/run/c.ttrpc', MAX_SHIM_VERSION: '3' }, '/bundle');
 
 test("containerd's own command line", () => {
-  const command = parse('-namespace', 'moby', '-id', 'abc', '-address', '/run/c.sock', '-publish-binary', '/usr/bin/containerd', '-debug', 'start');
+  const command = parse(
+    '-namespace',
+    'moby',
+    '-id',
+    'abc',
+    '-address',
+    '/run/c.sock',
+    '-publish-binary',
+    '/usr/bin/containerd',
+    '-debug',
+    'start',
+  );
   assert.deepEqual(command, {
     action: 'start',
     maxVersion: 3,

@@ -9,7 +9,11 @@ export type Command =
   | { action: 'info' }
   /** Internal: the process that `start` leaves behind. */
   | { action: 'serve' }
-  | { action: 'start'; shim: ShimParameters; /** The newest bootstrap format that the caller reads; 0: an address alone. */ maxVersion: number }
+  | {
+      action: 'start';
+      shim: ShimParameters /** The newest bootstrap format that the caller reads; 0: an address alone. */;
+      maxVersion: number;
+    }
   | { action: 'delete'; shim: ShimParameters };
 
 const SWITCHES = new Set(['debug', 'v', 'info']);

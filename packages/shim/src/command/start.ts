@@ -19,7 +19,8 @@ export async function startShim({ shim, maxVersion }: { shim: ShimParameters; ma
   const answer = await Promise.race([lines.next(), once(child, 'error').then(([error]) => Promise.reject(error))]);
   if (answer.done) throw new EngineError('Internal', 'the shim ended before it served; see shim.log in the bundle', { layer: 'shim' });
   const reply = JSON.parse(answer.value) as ZygoteReply;
-  if (!reply.ok || !reply.bootstrap) throw new EngineError('Internal', reply.ok ? 'the shim named no address' : reply.error, { layer: 'shim' });
+  if (!reply.ok || !reply.bootstrap)
+    throw new EngineError('Internal', reply.ok ? 'the shim named no address' : reply.error, { layer: 'shim' });
   const address = `unix://${reply.bootstrap.address}`;
   const { protocol, version, pid } = reply.bootstrap;
   process.stdout.write(maxVersion >= 3 ? JSON.stringify({ version, address, protocol, pid }) : address);

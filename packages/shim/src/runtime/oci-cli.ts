@@ -68,7 +68,11 @@ export class OciCliRuntime implements ShimRuntime {
     const rootfs = mountRootfs(bundle, spec, rootfsMounts);
     undo.defer(() => rootfs[Symbol.dispose]());
     // Before anything is there to be cleaned up: `delete` must know whom to ask.
-    const left: Leftover = { binary: this.#options.binary, root: this.#options.root, rootfs: rootfsMounts.length > 0 ? rootfsOf(bundle, spec) : undefined };
+    const left: Leftover = {
+      binary: this.#options.binary,
+      root: this.#options.root,
+      rootfs: rootfsMounts.length > 0 ? rootfsOf(bundle, spec) : undefined,
+    };
     writeFileSync(join(bundle, LEFTOVER), JSON.stringify(left));
     mkdirSync(this.#options.root, { recursive: true, mode: 0o700 });
     const invoke = this.#invoker(bundle);
@@ -198,7 +202,10 @@ function mountRootfs(bundle: string, spec: Spec, mounts: readonly MountPoint[]):
     }
   } catch (cause) {
     stack.dispose();
-    throw new EngineError((cause as SysError).kind ?? 'Internal', `failed to mount rootfs component: ${(cause as Error).message}`, { layer: 'shim', cause });
+    throw new EngineError((cause as SysError).kind ?? 'Internal', `failed to mount rootfs component: ${(cause as Error).message}`, {
+      layer: 'shim',
+      cause,
+    });
   }
   return stack;
 }

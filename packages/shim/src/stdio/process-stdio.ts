@@ -153,7 +153,12 @@ export class ProcessStdio implements Disposable {
       case 'none':
         return false;
       case 'fifo':
-        this.#add(only(stream, openFifoOutput(destination.path, () => this.#copier.changed())));
+        this.#add(
+          only(
+            stream,
+            openFifoOutput(destination.path, () => this.#copier.changed()),
+          ),
+        );
         return true;
       case 'file':
         this.#add(only(stream, new FileOutput(destination.path)));

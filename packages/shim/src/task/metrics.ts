@@ -84,7 +84,13 @@ function entry(counter: NonNullable<MemoryStats['swap']>): Init<v1.MemoryEntry> 
 }
 
 /** memory.stat's words that are not their field's name in snake case. */
-const V1_WORDS: Record<string, string> = { pgpgin: 'pgPgIn', pgpgout: 'pgPgOut', pgfault: 'pgFault', pgmajfault: 'pgMajFault', hierarchical_memsw_limit: 'hierarchicalSwapLimit' };
+const V1_WORDS: Record<string, string> = {
+  pgpgin: 'pgPgIn',
+  pgpgout: 'pgPgOut',
+  pgfault: 'pgFault',
+  pgmajfault: 'pgMajFault',
+  hierarchical_memsw_limit: 'hierarchicalSwapLimit',
+};
 
 function nameV1(name: string): string {
   const word = V1_WORDS[name.replace(/^total_/, '')];
@@ -126,6 +132,7 @@ function devices(bytes: IoEntry[], operations: IoEntry[]): Init<v2.IOEntry>[] {
 }
 
 function pressure(pressure: Pressure | undefined): Init<v2.PSIStats> | undefined {
-  const line = (each: Pressure['some'] | undefined) => each && { avg10: each.avg10, avg60: each.avg60, avg300: each.avg300, total: whole(each.total) };
+  const line = (each: Pressure['some'] | undefined) =>
+    each && { avg10: each.avg10, avg60: each.avg60, avg300: each.avg300, total: whole(each.total) };
   return pressure && { some: line(pressure.some), full: line(pressure.full) };
 }

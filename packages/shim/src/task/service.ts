@@ -85,16 +85,24 @@ export class TaskService implements Implementation<typeof TaskApi> {
     })),
   });
 
-  pause: Implementation<typeof TaskApi>['pause'] = async (request) => nothing(await this.#find(request.id).pause());
+  pause: Implementation<typeof TaskApi>['pause'] = async (request) => {
+    await this.#find(request.id).pause();
+    return {};
+  };
 
-  resume: Implementation<typeof TaskApi>['resume'] = async (request) => nothing(await this.#find(request.id).resume());
+  resume: Implementation<typeof TaskApi>['resume'] = async (request) => {
+    await this.#find(request.id).resume();
+    return {};
+  };
 
   checkpoint: Implementation<typeof TaskApi>['checkpoint'] = () => {
     throw new EngineError('NotImplemented', 'checkpoints are not supported', { layer: 'shim' });
   };
 
-  kill: Implementation<typeof TaskApi>['kill'] = async (request) =>
-    nothing(await this.#find(request.id).kill(request.execId, request.signal, request.all));
+  kill: Implementation<typeof TaskApi>['kill'] = async (request) => {
+    await this.#find(request.id).kill(request.execId, request.signal, request.all);
+    return {};
+  };
 
   exec: Implementation<typeof TaskApi>['exec'] = (request) => {
     const task = this.#find(request.id);
@@ -161,8 +169,4 @@ export class TaskService implements Implementation<typeof TaskApi> {
 
 function answer(exit: ProcessExit | undefined) {
   return { exitStatus: exit?.status ?? 0, exitedAt: exit?.at };
-}
-
-function nothing(_done: void): Record<never, never> {
-  return {};
 }

@@ -47,7 +47,9 @@ export class Task {
 
   static async create(host: TaskHost, runtime: ShimRuntime, request: CreateTaskRequest, span: Span | undefined): Promise<Task> {
     using undo = new DisposableStack();
-    const stdio = undo.use(during(span, 'shim.stdio', () => ProcessStdio.open(request, { namespace: host.namespace, id: request.id }, host.log)));
+    const stdio = undo.use(
+      during(span, 'shim.stdio', () => ProcessStdio.open(request, { namespace: host.namespace, id: request.id }, host.log)),
+    );
     const init = new TaskProcess('', stdio);
     const container = await telling('create', () =>
       runtime.create({ id: request.id, bundle: request.bundle, rootfsMounts: request.rootfs, stdio: stdio.forProcess, span }),
@@ -113,14 +115,16 @@ export class Task {
   }
 
   async pause(): Promise<void> {
-    if (this.init.status !== Status.RUNNING) throw new EngineError('FailedPrecondition', 'cannot pause a container that is not running', { layer: 'shim' });
+    if (this.init.status !== Status.RUNNING)
+      throw new EngineError('FailedPrecondition', 'cannot pause a container that is not running', { layer: 'shim' });
     await this.#container.pause();
     this.init.status = Status.PAUSED;
     this.#host.events.publish('/tasks/paused', events.TaskPaused, { containerId: this.id });
   }
 
   async resume(): Promise<void> {
-    if (this.init.status !== Status.PAUSED) throw new EngineError('FailedPrecondition', 'cannot resume a container that is not paused', { layer: 'shim' });
+    if (this.init.status !== Status.PAUSED)
+      throw new EngineError('FailedPrecondition', 'cannot resume a container that is not paused', { layer: 'shim' });
     await this.#container.resume();
     this.init.status = Status.RUNNING;
     this.#host.events.publish('/tasks/resumed', events.TaskResumed, { containerId: this.id });
@@ -173,10 +177,13 @@ export class Task {
 
   async #startExec(exec: TaskProcess, span: Span | undefined): Promise<number> {
     const spec = this.#execSpecs.get(exec);
-    if (exec.pid !== 0 || !spec) throw new EngineError('FailedPrecondition', `exec ${exec.execId} has been started before`, { layer: 'shim' });
+    if (exec.pid !== 0 || !spec)
+      throw new EngineError('FailedPrecondition', `exec ${exec.execId} has been started before`, { layer: 'shim' });
     try {
       const started = await telling('exec', () =>
-        during(span, 'runtime.exec', (child) => this.#container.exec(spec, { execId: exec.execId, stdio: exec.stdio.forProcess, span: child })),
+        during(span, 'runtime.exec', (child) =>
+          this.#container.exec(spec, { execId: exec.execId, stdio: exec.stdio.forProcess, span: child }),
+        ),
       );
       exec.pid = started.pid;
       exec.stdio.started(started.consoleMaster);

@@ -216,7 +216,18 @@ export async function deleteDeadShim(shim: Omit<ShimParameters, 'ttrpcAddress'>)
 
 /** One run of `containerd-shim-berth-v1`; resolves to what it printed. */
 async function runShimProgram(shim: ShimParameters, action: 'start' | 'delete'): Promise<Buffer> {
-  const flags = ['-namespace', shim.namespace, '-id', shim.id, '-bundle', shim.bundle, '-socket-dir', shim.socketDir, '-runtime-root', shim.runtimeRoot];
+  const flags = [
+    '-namespace',
+    shim.namespace,
+    '-id',
+    shim.id,
+    '-bundle',
+    shim.bundle,
+    '-socket-dir',
+    shim.socketDir,
+    '-runtime-root',
+    shim.runtimeRoot,
+  ];
   if (shim.traceDir) flags.push('-trace-dir', shim.traceDir);
   if (shim.debug) flags.push('-debug');
   const child = spawn(process.execPath, [...SHIM_NODE_FLAGS, shimProgram(), ...flags, action], {

@@ -31,7 +31,10 @@ else if (verdict.outcome === 'fit') await start();
  * sockets that is a handle of the event loop, which would keep it alive. Nobody here writes through them but a last complaint.
  */
 function plainOutput(): void {
-  for (const [name, fd] of [['stdout', 1], ['stderr', 2]] as const) {
+  for (const [name, fd] of [
+    ['stdout', 1],
+    ['stderr', 2],
+  ] as const) {
     (process[name] as Partial<Socket>).unref?.();
     const value = new Writable({
       write(chunk: Buffer, _encoding, done) {

@@ -9,7 +9,13 @@ export const FORK_FLAGS = ['--v8-pool-size=0', '--single-threaded'];
  * FORK_FLAGS, and what keeps a shim small: a small young generation is collected before it grows the process, and no tier of
  * the compiler starts work in each shim anew that its few requests never pay back.
  */
-export const SHIM_NODE_FLAGS = [...FORK_FLAGS, '--max-semi-space-size=1', '--no-maglev', '--expose-gc', '--disable-warning=ExperimentalWarning'];
+export const SHIM_NODE_FLAGS = [
+  ...FORK_FLAGS,
+  '--max-semi-space-size=1',
+  '--no-maglev',
+  '--expose-gc',
+  '--disable-warning=ExperimentalWarning',
+];
 
 export function zygoteProgram(): string {
   return program('./main.ts', './berth-zygote.js');
