@@ -1,6 +1,17 @@
 // Messages of `GET /events` (moby's api/swagger.yaml, 1.51).
 
-export type EventType = 'builder' | 'config' | 'container' | 'daemon' | 'image' | 'network' | 'node' | 'plugin' | 'secret' | 'service' | 'volume';
+export type EventType =
+  | 'builder'
+  | 'config'
+  | 'container'
+  | 'daemon'
+  | 'image'
+  | 'network'
+  | 'node'
+  | 'plugin'
+  | 'secret'
+  | 'service'
+  | 'volume';
 
 export interface EventMessage {
   /** The first three are for clients older than 1.52. */

@@ -77,7 +77,9 @@ function valuesOf(key: string, value: unknown): readonly string[] {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     return Object.entries(value).flatMap(([one, wanted]) => (wanted === false ? [] : [one]));
   }
-  throw new EngineError('InvalidArgument', `invalid filter '${key}': its values must be an object or a list of strings`, { layer: 'daemon' });
+  throw new EngineError('InvalidArgument', `invalid filter '${key}': its values must be an object or a list of strings`, {
+    layer: 'daemon',
+  });
 }
 
 function booleanOf(key: string, value: string): boolean {

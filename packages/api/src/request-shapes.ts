@@ -24,7 +24,9 @@ export const RESOURCES = {
   CpusetMems: 'string',
   Devices: { list: { fields: { PathOnHost: 'string', PathInContainer: 'string', CgroupPermissions: 'string' } } },
   DeviceCgroupRules: strings,
-  DeviceRequests: { list: { fields: { Driver: 'string', Count: 'integer', DeviceIDs: strings, Capabilities: { list: strings }, Options: stringMap } } },
+  DeviceRequests: {
+    list: { fields: { Driver: 'string', Count: 'integer', DeviceIDs: strings, Capabilities: { list: strings }, Options: stringMap } },
+  },
   KernelMemory: 'integer',
   MemoryReservation: 'integer',
   MemorySwap: 'integer',
@@ -118,7 +120,14 @@ export const CONTAINER_CREATE: Shape = {
     Env: strings,
     Cmd: { list: 'string', lone: true },
     Healthcheck: {
-      fields: { Test: strings, Interval: 'integer', Timeout: 'integer', StartPeriod: 'integer', StartInterval: 'integer', Retries: 'integer' },
+      fields: {
+        Test: strings,
+        Interval: 'integer',
+        Timeout: 'integer',
+        StartPeriod: 'integer',
+        StartInterval: 'integer',
+        Retries: 'integer',
+      },
     },
     Image: 'string',
     Volumes: { map: 'any' },

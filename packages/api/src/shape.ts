@@ -9,7 +9,7 @@ export type Shape =
   | 'integer'
   | 'number'
   | 'any'
-  | { readonly list: Shape; /** A lone string stands for a list of one. */ readonly lone?: boolean }
+  | { readonly list: Shape /** A lone string stands for a list of one. */; readonly lone?: boolean }
   | { readonly map: Shape }
   | { readonly fields: Readonly<Record<string, Shape>> }
   | { readonly tuple: readonly Shape[] };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { encodeFrame, type StreamId, StdcopyDecoder } from './stdcopy.ts';
+import { encodeFrame, StdcopyDecoder, type StreamId } from './stdcopy.ts';
 
 test('frames survive any split of the bytes', () => {
   const frame = fc.record({ stream: fc.constantFrom<StreamId>(0, 1, 2, 3), payload: fc.uint8Array({ maxLength: 64 }) });

@@ -11,8 +11,8 @@ import type { Config } from './config/config.ts';
 import type { ContainerRecord } from './containers/container.ts';
 import { ContainerStore } from './containers/container-store.ts';
 import type { ContainerContext } from './containers/context.ts';
-import { AccountCache } from './containers/rootfs.ts';
 import { startWithDaemon } from './containers/restart-policy.ts';
+import { AccountCache } from './containers/rootfs.ts';
 import { sweepLeftovers } from './containers/sweep.ts';
 import { TaskEvents } from './containers/task-events.ts';
 import { Events } from './events/events.ts';
@@ -22,8 +22,8 @@ import { Lifecycle } from './lifecycle/lifecycle.ts';
 import { LifecycleProcess } from './lifecycle/lifecycle-process.ts';
 import { NetworkVerbs } from './networks/network-verbs.ts';
 import { openNetworks } from './networks/open-networks.ts';
-import { commitRoutes } from './routes/commit.ts';
 import { buildRoutes } from './routes/build.ts';
+import { commitRoutes } from './routes/commit.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { execRoutes } from './routes/exec.ts';
 import { imageRoutes } from './routes/images.ts';
@@ -65,7 +65,10 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
     const events = new Events();
     const store = new ContainerStore(database.collection<ContainerRecord>('container'));
     const usersOf = (name: string) =>
-      store.all().filter((container) => container.record.mounts.some((mount) => mount.Name === name)).map((container) => container.id);
+      store
+        .all()
+        .filter((container) => container.record.mounts.some((mount) => mount.Name === name))
+        .map((container) => container.id);
     const volumes = new Volumes(join(config.dataRoot, 'volumes'), database.collection<VolumeRecord>('volume'), events, usersOf);
     const images = imageContext({ lifecycle, config, users: store, events });
     const networkRecords = database.collection<NetworkRecord>('network');
@@ -73,7 +76,17 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
     const networks = stack.use(openNetworks(config.network, networkRecords, held));
     const background = new Background();
     const context: ContainerContext = {
-      config, store, images: images.catalog, lifecycle, networks, volumes, events, accounts: new AccountCache(), background, tracer, log,
+      config,
+      store,
+      images: images.catalog,
+      lifecycle,
+      networks,
+      volumes,
+      events,
+      accounts: new AccountCache(),
+      background,
+      tracer,
+      log,
     };
 
     await lifecycle.connection.ready(15_000);

@@ -8,12 +8,15 @@ import { configOf, loadOptions } from './config.ts';
 import { parseSize } from './size.ts';
 
 test('the spellings of pflag', () => {
-  assert.deepEqual(parseCommandLine(['-H', 'unix:///a', '-Htcp://b:1', '--host=unix:///c', '-D', '--iptables=false', '--data-root', '/x']), {
-    host: ['unix:///a', 'tcp://b:1', 'unix:///c'],
-    debug: true,
-    iptables: false,
-    'data-root': '/x',
-  });
+  assert.deepEqual(
+    parseCommandLine(['-H', 'unix:///a', '-Htcp://b:1', '--host=unix:///c', '-D', '--iptables=false', '--data-root', '/x']),
+    {
+      host: ['unix:///a', 'tcp://b:1', 'unix:///c'],
+      debug: true,
+      iptables: false,
+      'data-root': '/x',
+    },
+  );
 });
 
 test('mistakes are named', () => {
@@ -27,7 +30,10 @@ test('the file fills in, and a directive given twice is an error', () => {
   const directory = mkdtempSync(join(tmpdir(), 'berth-config-'));
   try {
     const file = join(directory, 'daemon.json');
-    writeFileSync(file, '{"hosts":["unix:///f"],"debug":true,"runtimes":{"crun":{"path":"/usr/bin/crun"}},"default-ulimits":{"nofile":{"Name":"nofile","Soft":1,"Hard":2}}}');
+    writeFileSync(
+      file,
+      '{"hosts":["unix:///f"],"debug":true,"runtimes":{"crun":{"path":"/usr/bin/crun"}},"default-ulimits":{"nofile":{"Name":"nofile","Soft":1,"Hard":2}}}',
+    );
     const config = configOf(loadOptions(['--config-file', file, '-H', 'tcp://127.0.0.1:1']));
     assert.deepEqual(config.hosts, ['unix:///f', 'tcp://127.0.0.1:1']);
     assert.equal(config.logLevel, 'debug');

@@ -20,10 +20,16 @@ export interface AttachRequest {
 }
 
 /** `open` answers the client; whatever is wrong with the request is thrown before. */
-export async function attachContainer(context: ContainerContext, container: Container, request: AttachRequest, open: () => HijackedStream): Promise<void> {
+export async function attachContainer(
+  context: ContainerContext,
+  container: Container,
+  request: AttachRequest,
+  open: () => HijackedStream,
+): Promise<void> {
   const keys = parseDetachKeys(request.detachKeys);
   const { phase } = container.record.state;
-  if (phase === 'paused') throw new EngineError('Conflict', `container ${container.id} is paused, unpause the container before attach`, { layer: 'daemon' });
+  if (phase === 'paused')
+    throw new EngineError('Conflict', `container ${container.id} is paused, unpause the container before attach`, { layer: 'daemon' });
   if (phase === 'restarting') {
     throw new EngineError('Conflict', `container ${container.id} is restarting, wait until the container is running`, { layer: 'daemon' });
   }

@@ -8,12 +8,16 @@ import type { Container } from './container.ts';
 import { layersOf } from './rootfs.ts';
 
 export function changesOf(container: Container): FilesystemChange[] {
-  if (!container.rootfs) throw new EngineError('FailedPrecondition', `the root file system of container ${container.id} is not prepared`, { layer: 'daemon' });
+  if (!container.rootfs)
+    throw new EngineError('FailedPrecondition', `the root file system of container ${container.id} is not prepared`, { layer: 'daemon' });
   const { upper, lower } = layersOf(container.rootfs);
   const changes: FilesystemChange[] = [];
   if (upper !== undefined) walk(upper, '/', lower, changes);
   return changes.sort((a, b) => (a.Path < b.Path ? -1 : 1));
 }
+
+/** Mount points that the engine makes in every container; Docker hides them in a layer of their own. */
+const MOUNT_POINTS = new Set(['/dev', '/proc', '/sys', '/etc/hostname', '/etc/hosts', '/etc/resolv.conf']);
 
 function walk(upper: string, path: string, lower: readonly string[], changes: FilesystemChange[]): void {
   for (const name of readdirSync(join(upper, path))) {
@@ -24,9 +28,18 @@ function walk(upper: string, path: string, lower: readonly string[], changes: Fi
       continue;
     }
     const existed = below(lower, inner) !== undefined;
+    if (!existed && MOUNT_POINTS.has(inner) && isEmpty(join(upper, inner), stats)) continue;
     changes.push({ Path: inner, Kind: existed ? 0 : 1 });
-    if (stats.isDirectory()) walk(upper, inner, lower, changes);
+    if (!stats.isDirectory()) continue;
+    const before = changes.length;
+    walk(upper, inner, lower, changes);
+    // A directory that changed only because a mount point was made in it.
+    if (existed && changes.length === before && readdirSync(join(upper, inner)).length > 0) changes.pop();
   }
+}
+
+function isEmpty(path: string, stats: Stats): boolean {
+  return stats.isDirectory() ? readdirSync(path).length === 0 : stats.size === 0;
 }
 
 /** The topmost lower layer decides; a whiteout there hides what is under it. */

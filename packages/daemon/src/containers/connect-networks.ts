@@ -37,12 +37,17 @@ export function endpointRequest(container: Container, settings: EndpointSettings
     ipv6Address: settings.IPAMConfig?.IPv6Address || undefined,
     macAddress: settings.MacAddress || undefined,
     aliases: [...(settings.Aliases ?? []), container.id.slice(0, 12)],
-    ports: publishes ? portRequests(hostConfig.PortBindings ?? {}, hostConfig.PublishAllPorts ? Object.keys(config.ExposedPorts ?? {}) : []) : [],
+    ports: publishes
+      ? portRequests(hostConfig.PortBindings ?? {}, hostConfig.PublishAllPorts ? Object.keys(config.ExposedPorts ?? {}) : [])
+      : [],
   };
 }
 
 /** `-p` and `-P`: what is exposed and not published by name gets an ephemeral port. */
-export function portRequests(bindings: Readonly<Record<string, { HostIp?: string; HostPort?: string }[] | null>>, exposed: readonly string[]): PortRequest[] {
+export function portRequests(
+  bindings: Readonly<Record<string, { HostIp?: string; HostPort?: string }[] | null>>,
+  exposed: readonly string[],
+): PortRequest[] {
   const asked = Object.entries(bindings).flatMap(([port, places]) => {
     const { containerPort, protocol } = parsePort(port);
     return (places?.length ? places : [{}]).map((place): PortRequest => {
@@ -113,7 +118,11 @@ export function writeNetworkFiles(context: ContainerContext, container: Containe
     files.resolvConf,
     containerResolvConf(
       hostResolver(),
-      { dns: own(hostConfig.Dns, dns.servers), search: own(hostConfig.DnsSearch, dns.search), options: own(hostConfig.DnsOptions, dns.options) },
+      {
+        dns: own(hostConfig.Dns, dns.servers),
+        search: own(hostConfig.DnsSearch, dns.search),
+        options: own(hostConfig.DnsOptions, dns.options),
+      },
       { shared },
     ),
   );
@@ -122,4 +131,3 @@ export function writeNetworkFiles(context: ContainerContext, container: Containe
 function bridgeGateway(context: ContainerContext): string | undefined {
   return context.networks.list().find((network) => network.record.name === 'bridge')?.record.subnets[0]?.gateway;
 }
-

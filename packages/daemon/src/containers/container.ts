@@ -12,8 +12,8 @@ import type { ContainerConfig, HostConfig } from '@berth/api/host-config';
 import type { EndpointSettings } from '@berth/api/network';
 import type { EndpointRecord } from '@berth/network/driver';
 import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
-import { Lock } from '../state/lock.ts';
 import type { ExecInstance } from '../exec/exec-instance.ts';
+import { Lock } from '../state/lock.ts';
 
 /** A mount of the container as it was settled at creation. */
 export interface ContainerMount extends MountPoint {

@@ -1,7 +1,18 @@
 // Copies a tree of files as it is: types, owners, modes, times, links between its files. Symbolic links are copied, never followed;
 // the paths above the tree are the caller's to have resolved.
 import {
-  chmodSync, constants, copyFileSync, lchownSync, linkSync, lstatSync, lutimesSync, mkdirSync, readdirSync, readlinkSync, symlinkSync, type Stats,
+  chmodSync,
+  constants,
+  copyFileSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  type Stats,
+  symlinkSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { mkfifo } from '@berth/sys/path';

@@ -142,7 +142,12 @@ function healthcheck(asked: ContainerConfig, image: ExecutionConfig): Pick<Conta
   const own = asked.Healthcheck;
   if (!own) return inherited ? { Healthcheck: inherited } : {};
   if (own.Test?.length) return { Healthcheck: own };
-  return { Healthcheck: { ...inherited, ...Object.fromEntries(Object.entries(own).filter(([, value]) => value && (!Array.isArray(value) || value.length > 0))) } };
+  return {
+    Healthcheck: {
+      ...inherited,
+      ...Object.fromEntries(Object.entries(own).filter(([, value]) => value && (!Array.isArray(value) || value.length > 0))),
+    },
+  };
 }
 
 /** Old clients send a lone string for a command. */
@@ -159,7 +164,10 @@ export function normalizeHostConfig(asked: HostConfig, config: Config): HostConf
     NetworkMode: network === 'default' ? 'bridge' : network,
     LogConfig: {
       Type: asked.LogConfig?.Type || config.logDriver,
-      Config: { ...(asked.LogConfig?.Type && asked.LogConfig.Type !== config.logDriver ? {} : config.logOptions), ...asked.LogConfig?.Config },
+      Config: {
+        ...(asked.LogConfig?.Type && asked.LogConfig.Type !== config.logDriver ? {} : config.logOptions),
+        ...asked.LogConfig?.Config,
+      },
     },
     RestartPolicy: { Name: asked.RestartPolicy?.Name || 'no', MaximumRetryCount: asked.RestartPolicy?.MaximumRetryCount ?? 0 },
     PortBindings: asked.PortBindings ?? {},
@@ -188,7 +196,11 @@ function checkRuntime(hostConfig: HostConfig, config: Config): void {
     throw new EngineError('InvalidArgument', `unknown or invalid runtime name: ${runtime}`, { layer: 'daemon' });
   }
   if (hostConfig.Init) {
-    throw new EngineError('NotImplemented', '--init is not available: this daemon has no init binary; use an image with an init of its own', { layer: 'daemon' });
+    throw new EngineError(
+      'NotImplemented',
+      '--init is not available: this daemon has no init binary; use an image with an init of its own',
+      { layer: 'daemon' },
+    );
   }
 }
 
@@ -209,7 +221,9 @@ function resolveContainerModes(context: ContainerContext, hostConfig: HostConfig
 function networksOf(context: ContainerContext, settled: Settled): Record<string, EndpointSettings> {
   const mode = settled.hostConfig.NetworkMode as string;
   if (containerOfMode(mode) !== undefined) return {};
-  const asked = Object.entries(settled.networking).map(([name, settings]) => [name === 'default' ? 'bridge' : name, settings ?? {}] as const);
+  const asked = Object.entries(settled.networking).map(
+    ([name, settings]) => [name === 'default' ? 'bridge' : name, settings ?? {}] as const,
+  );
   const networks = Object.fromEntries(asked);
   const known = findNetwork(context.networks, mode)?.record.name ?? mode;
   if (asked.length === 0) networks[known] = {};
@@ -236,6 +250,8 @@ function referencedContainer(context: ContainerContext, reference: string): stri
   try {
     return context.store.get(reference).id;
   } catch (error) {
-    throw isKind(error, 'NotFound') ? new EngineError('InvalidArgument', (error as Error).message, { layer: 'daemon', cause: error }) : error;
+    throw isKind(error, 'NotFound')
+      ? new EngineError('InvalidArgument', (error as Error).message, { layer: 'daemon', cause: error })
+      : error;
   }
 }

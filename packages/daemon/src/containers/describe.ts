@@ -4,13 +4,13 @@ import type { PortMap } from '@berth/api/host-config';
 import type { EndpointSettings } from '@berth/api/network';
 import type { EndpointRecord, PublishedPort } from '@berth/network/driver';
 import { findNetwork } from '../networks/find-network.ts';
+import { directorySize } from '../state/disk.ts';
 import type { Container, ContainerMount } from './container.ts';
 import type { ContainerContext } from './context.ts';
 import { networkFiles } from './make-spec.ts';
-import { MASKED_PATHS, READONLY_PATHS } from './spec/security.ts';
 import { layersOf } from './rootfs.ts';
+import { MASKED_PATHS, READONLY_PATHS } from './spec/security.ts';
 import { statusText } from './status-text.ts';
-import { directorySize } from '../state/disk.ts';
 
 export function inspectContainer(context: ContainerContext, container: Container, options: { size: boolean }): ContainerInspect {
   const { record } = container;
@@ -65,7 +65,10 @@ export function summarizeContainer(context: ContainerContext, container: Contain
     Labels: { ...record.config.Labels },
     State: record.state.phase,
     Status: statusText(container),
-    HostConfig: { NetworkMode: record.hostConfig.NetworkMode ?? '', ...(record.hostConfig.Annotations ? { Annotations: record.hostConfig.Annotations } : {}) },
+    HostConfig: {
+      NetworkMode: record.hostConfig.NetworkMode ?? '',
+      ...(record.hostConfig.Annotations ? { Annotations: record.hostConfig.Annotations } : {}),
+    },
     NetworkSettings: { Networks: endpointSettings(context, container) },
     Mounts: record.mounts.map(mountPoint),
   };
@@ -74,7 +77,16 @@ export function summarizeContainer(context: ContainerContext, container: Contain
 /** Without what only we know of a mount. */
 export function mountPoint(mount: ContainerMount): MountPoint {
   const { Type, Name, Source, Destination, Driver, Mode, RW, Propagation } = mount;
-  return { Type, ...(Name === undefined ? {} : { Name }), Source, Destination, ...(Driver === undefined ? {} : { Driver }), Mode, RW, Propagation };
+  return {
+    Type,
+    ...(Name === undefined ? {} : { Name }),
+    Source,
+    Destination,
+    ...(Driver === undefined ? {} : { Driver }),
+    Mode,
+    RW,
+    Propagation,
+  };
 }
 
 function networkSettings(context: ContainerContext, container: Container): NetworkSettings {
@@ -113,7 +125,12 @@ function endpointSettings(context: ContainerContext, container: Container): Reco
   return Object.fromEntries(entries);
 }
 
-function endpointSetting(container: Container, asked: EndpointSettings, networkId: string, endpoint: EndpointRecord | undefined): EndpointSettings {
+function endpointSetting(
+  container: Container,
+  asked: EndpointSettings,
+  networkId: string,
+  endpoint: EndpointRecord | undefined,
+): EndpointSettings {
   const named = endpoint !== undefined && !['bridge', 'host', 'none'].includes(endpoint.networkName);
   return {
     IPAMConfig: asked.IPAMConfig ?? null,
@@ -155,7 +172,9 @@ function portList(container: Container): Port[] {
   return Object.entries(portMap(container)).flatMap(([key, bindings]): Port[] => {
     const [number, protocol] = key.split('/');
     const base = { PrivatePort: Number(number), Type: (protocol ?? 'tcp') as Port['Type'] };
-    return bindings === null ? [base] : bindings.map((binding) => ({ IP: binding.HostIp ?? '', ...base, PublicPort: Number(binding.HostPort) }));
+    return bindings === null
+      ? [base]
+      : bindings.map((binding) => ({ IP: binding.HostIp ?? '', ...base, PublicPort: Number(binding.HostPort) }));
   });
 }
 
@@ -172,4 +191,3 @@ function sizes(container: Container): { SizeRw: number; SizeRootFs: number } {
   const written = upper === undefined ? 0 : directorySize(upper);
   return { SizeRw: written, SizeRootFs: written + lower.reduce((sum, directory) => sum + directorySize(directory), 0) };
 }
-

@@ -36,7 +36,10 @@ export async function finishRun(context: ContainerContext, container: Container,
   releaseEndpoints(context, held);
   record.endpoints = [];
   for (const exec of container.execs.values()) exec.containerEnded();
-  emitContainerEvent(context, container, 'die', { exitCode: String(end.exitStatus), execDuration: String(secondsBetween(record.state.startedAt, end.exitedAt)) });
+  emitContainerEvent(context, container, 'die', {
+    exitCode: String(end.exitStatus),
+    execDuration: String(secondsBetween(record.state.startedAt, end.exitedAt)),
+  });
   for (const { record: endpoint } of held) {
     const type = context.networks.list().find((network) => network.record.id === endpoint.networkId)?.record.driver ?? 'bridge';
     context.events.emit('network', 'disconnect', endpoint.networkId, { container: container.id, name: endpoint.networkName, type });

@@ -24,7 +24,9 @@ export async function killContainer(context: ContainerContext, container: Contai
       cancelRestart(container);
       return;
     }
-    throw new EngineError('Conflict', `cannot kill container: ${container.id}: container ${container.id} is not running`, { layer: 'daemon' });
+    throw new EngineError('Conflict', `cannot kill container: ${container.id}: container ${container.id} is not running`, {
+      layer: 'daemon',
+    });
   }
   // A container that is told to end must not come back; other signals say nothing about that.
   if (number === SIGKILL || number === stopSignal(container)) container.record.state.stoppedByUser = true;
@@ -34,7 +36,12 @@ export async function killContainer(context: ContainerContext, container: Contai
 }
 
 /** `POST /containers/{id}/stop`. Throws NotModified when it is not running. Negative seconds wait for ever. */
-export async function stopContainer(context: ContainerContext, container: Container, options: { seconds?: number; signal?: string }, span: Span): Promise<void> {
+export async function stopContainer(
+  context: ContainerContext,
+  container: Container,
+  options: { seconds?: number; signal?: string },
+  span: Span,
+): Promise<void> {
   if (container.restarting) {
     cancelRestart(container);
     emitContainerEvent(context, container, 'stop');
@@ -62,7 +69,11 @@ export async function killAndWait(context: ContainerContext, container: Containe
   await send(context, container, SIGKILL, span);
   emitContainerEvent(context, container, 'kill', { signal: String(SIGKILL) });
   if (await ended(container, KILL_PATIENCE)) return;
-  throw new EngineError('Internal', `could not kill container ${container.id}: tried to kill container, but did not receive an exit event`, { layer: 'daemon' });
+  throw new EngineError(
+    'Internal',
+    `could not kill container ${container.id}: tried to kill container, but did not receive an exit event`,
+    { layer: 'daemon' },
+  );
 }
 
 export function stopSignal(container: Container): number {

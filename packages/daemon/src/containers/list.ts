@@ -1,6 +1,6 @@
 // `GET /containers/json`: which containers `ps` shows.
 import type { ContainerSummary } from '@berth/api/container';
-import { Filters } from '@berth/api/filters';
+import type { Filters } from '@berth/api/filters';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { findNetwork } from '../networks/find-network.ts';
 import type { Container } from './container.ts';
@@ -8,7 +8,21 @@ import type { ContainerContext } from './context.ts';
 import { summarizeContainer } from './describe.ts';
 
 export const LIST_FILTERS = [
-  'ancestor', 'before', 'exited', 'expose', 'health', 'id', 'is-task', 'isolation', 'label', 'name', 'network', 'publish', 'since', 'status', 'volume',
+  'ancestor',
+  'before',
+  'exited',
+  'expose',
+  'health',
+  'id',
+  'is-task',
+  'isolation',
+  'label',
+  'name',
+  'network',
+  'publish',
+  'since',
+  'status',
+  'volume',
 ] as const;
 const PHASES = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'];
 
@@ -27,7 +41,8 @@ export async function listContainers(context: ContainerContext, options: ListOpt
     if (!PHASES.includes(phase)) throw new EngineError('InvalidArgument', `invalid filter 'status=${phase}'`, { layer: 'daemon' });
   }
   const limited = options.limit !== undefined && options.limit > 0;
-  const everything = options.all || limited || filters.has('status') || filters.has('exited') || filters.has('before') || filters.has('since');
+  const everything =
+    options.all || limited || filters.has('status') || filters.has('exited') || filters.has('before') || filters.has('since');
   const before = edge(context, filters.get('before'));
   const after = edge(context, filters.get('since'));
   const images = await ancestors(context, filters);
@@ -63,9 +78,14 @@ function matches(context: ContainerContext, container: Container, filters: Filte
     (filters.fuzzy('name', record.name) || filters.fuzzy('name', `/${record.name}`)) &&
     filters.labels('label', record.config.Labels) &&
     filters.exact('status', record.state.phase) &&
-    filters.some('exited', (code) => record.state.phase === 'exited' && Number(code) === record.state.exitCode && !record.state.finishedAt.startsWith('0001')) &&
+    filters.some(
+      'exited',
+      (code) => record.state.phase === 'exited' && Number(code) === record.state.exitCode && !record.state.finishedAt.startsWith('0001'),
+    ) &&
     filters.exact('health', record.state.health?.Status ?? 'none') &&
-    filters.some('volume', (wanted) => record.mounts.some((mount) => mount.Name === wanted || mount.Destination === wanted || mount.Source === wanted)) &&
+    filters.some('volume', (wanted) =>
+      record.mounts.some((mount) => mount.Name === wanted || mount.Destination === wanted || mount.Source === wanted),
+    ) &&
     filters.some('network', (wanted) => onNetwork(context, container, wanted)) &&
     filters.some('expose', (wanted) => Object.keys(record.config.ExposedPorts ?? {}).some((port) => portMatches(port, wanted))) &&
     filters.some('publish', (wanted) => Object.keys(record.hostConfig.PortBindings ?? {}).some((port) => portMatches(port, wanted))) &&

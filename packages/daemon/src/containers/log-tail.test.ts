@@ -14,9 +14,14 @@ test('the last lines, over several files and blocks', async () => {
   await fc.assert(
     fc.asyncProperty(lines, lines, fc.integer({ min: 0, max: 8 }), async (older, newer, count) => {
       const files = [join(directory, 'log.1'), join(directory, 'log')];
-      for (const [index, content] of [older, newer].entries()) writeFileSync(files[index] as string, content.map((line) => `${line}\n`).join(''));
+      for (const [index, content] of [older, newer].entries())
+        writeFileSync(files[index] as string, content.map((line) => `${line}\n`).join(''));
       const { file, offset } = await tailStart(files, count, () => true);
-      const text = files.slice(file).map((path) => readFileSync(path, 'utf8')).join('').slice(offset);
+      const text = files
+        .slice(file)
+        .map((path) => readFileSync(path, 'utf8'))
+        .join('')
+        .slice(offset);
       assert.deepEqual(text.split('\n').slice(0, -1), count === 0 ? [] : [...older, ...newer].slice(-count));
     }),
     { numRuns: 40 },

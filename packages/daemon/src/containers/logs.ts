@@ -34,7 +34,12 @@ const CHUNK = 256 << 10;
 const POLL = 1_000;
 
 /** Throws for a container whose log nobody can read. */
-export async function* readLog(_context: ContainerContext, container: Container, options: LogOptions, signal?: AbortSignal): AsyncGenerator<LogEntry> {
+export async function* readLog(
+  _context: ContainerContext,
+  container: Container,
+  options: LogOptions,
+  signal?: AbortSignal,
+): AsyncGenerator<LogEntry> {
   const { logPath } = container.record;
   if (logPath === '') {
     throw new EngineError('NotImplemented', 'configured logging driver does not support reading', { layer: 'daemon' });
@@ -44,10 +49,13 @@ export async function* readLog(_context: ContainerContext, container: Container,
   const past = (entry: LogEntry) => options.until !== undefined && entry.moment > options.until;
 
   const files = rotatedFiles(logPath);
-  const from = options.tail === undefined ? { file: 0, offset: 0 } : await tailStart(files, options.tail, (line) => {
-    const entry = parseEntry(line);
-    return entry !== undefined && wanted(entry) && !past(entry);
-  });
+  const from =
+    options.tail === undefined
+      ? { file: 0, offset: 0 }
+      : await tailStart(files, options.tail, (line) => {
+          const entry = parseEntry(line);
+          return entry !== undefined && wanted(entry) && !past(entry);
+        });
   for (const [index, path] of files.entries()) {
     if (index < from.file) continue;
     const live = path === logPath;
@@ -197,7 +205,12 @@ class Changes {
 /** Undefined for a line that is damaged (the disk was full, the machine lost power). */
 function parseEntry(line: Buffer): LogEntry | undefined {
   try {
-    const { log, stream, time, attrs } = JSON.parse(line.toString('utf8')) as { log?: string; stream?: string; time?: string; attrs?: Record<string, string> };
+    const { log, stream, time, attrs } = JSON.parse(line.toString('utf8')) as {
+      log?: string;
+      stream?: string;
+      time?: string;
+      attrs?: Record<string, string>;
+    };
     if (typeof time !== 'string') return undefined;
     return { text: log ?? '', stream: stream === 'stderr' ? 'stderr' : 'stdout', moment: parseTime(time), attributes: attrs };
   } catch {

@@ -3,8 +3,8 @@
 import { join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Spec } from '@berth/oci/runtime-spec';
-import { containerDirectory } from './container-directory.ts';
 import type { Container } from './container.ts';
+import { containerDirectory } from './container-directory.ts';
 import type { ContainerContext } from './context.ts';
 import { containerOfMode } from './spec/namespaces.ts';
 import { specOf } from './spec/spec.ts';

@@ -36,7 +36,8 @@ export function settleMounts(config: ContainerConfig, hostConfig: HostConfig, so
   }
   for (const target of Object.keys(config.Volumes ?? {})) {
     const destination = destinationOf(target);
-    if (!byDestination.has(destination)) byDestination.set(destination, namedVolume(sources.volumes, '', destination, { writable: true, copyUp: true }));
+    if (!byDestination.has(destination))
+      byDestination.set(destination, namedVolume(sources.volumes, '', destination, { writable: true, copyUp: true }));
   }
   return [...byDestination.values()];
 }
@@ -47,7 +48,10 @@ function fromBind(text: string, hostConfig: HostConfig, volumes: Volumes): Conta
   const [source = '', target = '', flags = ''] = parts;
   if (parts.length > 3 || parts.length < 2 || source === '' || target === '') throw invalid(`invalid volume specification: '${text}'`);
   const options = flags.split(',').filter(Boolean);
-  const unknown = options.find((option) => !['rw', 'ro', 'z', 'Z', 'nocopy', 'copy', 'consistent', 'cached', 'delegated'].includes(option) && !PROPAGATIONS.has(option));
+  const unknown = options.find(
+    (option) =>
+      !['rw', 'ro', 'z', 'Z', 'nocopy', 'copy', 'consistent', 'cached', 'delegated'].includes(option) && !PROPAGATIONS.has(option),
+  );
   if (unknown !== undefined) throw invalid(`invalid mode: ${flags}`);
   const destination = destinationOf(target, text);
   const writable = !options.includes('ro');
@@ -58,7 +62,14 @@ function fromBind(text: string, hostConfig: HostConfig, volumes: Volumes): Conta
   }
   // -v makes the directory where --mount insists that it exists.
   mkdirSync(source, { recursive: true, mode: 0o755 });
-  return { Type: 'bind', Source: posix.normalize(source), Destination: destination, Mode: flags, RW: writable, Propagation: propagation || 'rprivate' };
+  return {
+    Type: 'bind',
+    Source: posix.normalize(source),
+    Destination: destination,
+    Mode: flags,
+    RW: writable,
+    Propagation: propagation || 'rprivate',
+  };
 }
 
 function fromRequest(request: MountRequest, hostConfig: HostConfig, volumes: Volumes): ContainerMount {
@@ -149,7 +160,8 @@ function fromContainers(references: readonly string[], sources: MountSources): C
 }
 
 function destinationOf(target: string, whole = target): string {
-  if (!target.startsWith('/')) throw invalid(`invalid volume specification: '${whole}': invalid mount path: '${target}' mount path must be absolute`);
+  if (!target.startsWith('/'))
+    throw invalid(`invalid volume specification: '${whole}': invalid mount path: '${target}' mount path must be absolute`);
   const clean = posix.normalize(target).replace(/(?<=.)\/$/, '');
   if (clean === '/') throw invalid(`invalid volume specification: '${whole}': destination can't be '/'`);
   return clean;

@@ -1,6 +1,6 @@
 // An empty volume gets what the image has at the place where it is mounted, with owners, modes and times; so a database image can
 // bring its first files. Done before the first process runs; a volume with anything in it is left alone.
-import { closeSync, fchmodSync, fchownSync, fstatSync, openSync, readdirSync, constants } from 'node:fs';
+import { closeSync, constants, fchmodSync, fchownSync, fstatSync, openSync, readdirSync } from 'node:fs';
 import { errno, errnoName, sysError } from '@berth/sys/libc';
 import { O, tryOpenInRoot } from '@berth/sys/path';
 import type { Container, ContainerMount } from './container.ts';
@@ -25,7 +25,8 @@ function populate(root: number, mount: ContainerMount): void {
   const target = openSync(mount.Source, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     const { uid, gid, mode } = fstatSync(source);
-    for (const name of readdirSync(`/proc/self/fd/${source}`)) copyTree(`/proc/self/fd/${source}/${name}`, `/proc/self/fd/${target}/${name}`);
+    for (const name of readdirSync(`/proc/self/fd/${source}`))
+      copyTree(`/proc/self/fd/${source}/${name}`, `/proc/self/fd/${target}/${name}`);
     fchownSync(target, uid, gid);
     fchmodSync(target, mode & 0o7777);
   } finally {

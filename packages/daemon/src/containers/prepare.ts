@@ -1,9 +1,10 @@
 // What a start needs and a creation can already do, in the background: the snapshot of the root file system, and the lifecycle
 // service's record of the container with its specification. A start repeats only what has changed since.
+
+import { EngineError, isKind } from '@berth/errdefs/engine-error';
+import { pack, SPEC_TYPE } from '@berth/rpc/any';
 import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
 import { Options } from '@berth/rpc/gen/containerd/types/runc/options';
-import { pack, SPEC_TYPE } from '@berth/rpc/any';
-import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import type { Span } from '@berth/trace/tracer';
 import { traced } from '../lifecycle/lifecycle.ts';
 import type { Container } from './container.ts';

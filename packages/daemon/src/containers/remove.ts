@@ -51,7 +51,13 @@ async function discard(context: ContainerContext, container: Container, volumes:
   context.background.track(released);
 }
 
-async function releaseResources(context: ContainerContext, container: Container, volumes: boolean, before: Promise<void>, span: Span): Promise<void> {
+async function releaseResources(
+  context: ContainerContext,
+  container: Container,
+  volumes: boolean,
+  before: Promise<void>,
+  span: Span,
+): Promise<void> {
   const { lifecycle, log, config } = context;
   const done = async (what: string, work: Promise<unknown>) => {
     try {
@@ -82,6 +88,9 @@ async function releaseResources(context: ContainerContext, container: Container,
 
 function refusal(container: Container): EngineError {
   const { phase } = container.record.state;
-  const hint = phase === 'paused' ? 'container is paused and must be unpaused first' : `container is ${phase}: stop the container before removing or force remove`;
+  const hint =
+    phase === 'paused'
+      ? 'container is paused and must be unpaused first'
+      : `container is ${phase}: stop the container before removing or force remove`;
   return new EngineError('Conflict', `cannot remove container "${container.name}": ${hint}`, { layer: 'daemon' });
 }

@@ -1,7 +1,8 @@
 // Restart policies: whether a container that ended is started again, and when: 100 ms later, then twice as long each time up to a
 // minute; a run of ten seconds starts over (moby's restartmanager).
-import { toEngineError } from '@berth/errdefs/engine-error';
+
 import { setTimeout as delay } from 'node:timers/promises';
+import { toEngineError } from '@berth/errdefs/engine-error';
 import type { Container } from './container.ts';
 import type { ContainerContext } from './context.ts';
 import { launch } from './start.ts';
@@ -56,7 +57,8 @@ export function startWithDaemon(context: ContainerContext): void {
   for (const container of context.store.all()) {
     const { state, hostConfig } = container.record;
     const name = hostConfig.RestartPolicy?.Name;
-    const wanted = name === 'always' ? state.phase === 'exited' : name === 'unless-stopped' && state.phase === 'exited' && !state.stoppedByUser;
+    const wanted =
+      name === 'always' ? state.phase === 'exited' : name === 'unless-stopped' && state.phase === 'exited' && !state.stoppedByUser;
     if (!wanted && state.phase !== 'restarting') continue;
     state.phase = 'restarting';
     restartLater(context, container);

@@ -1,8 +1,8 @@
 // Looking into a container's root file system: through its process while it runs, through an overlay without a place otherwise.
 // Paths are resolved by the kernel inside that root (openat2), never by string.
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
-import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
 import { EngineError } from '@berth/errdefs/engine-error';
+import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
 import { detachedOverlay } from '@berth/sys/detached-mount';
 import { errno, errnoName, sysError } from '@berth/sys/libc';
 import { O, tryOpenInRoot } from '@berth/sys/path';

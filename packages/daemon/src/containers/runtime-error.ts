@@ -4,7 +4,9 @@ import type { EngineError } from '@berth/errdefs/engine-error';
 
 /** The runtime got as far as trying to start the process. */
 export function isRuntimeError(error: EngineError): boolean {
-  return /unable to start container process|OCI runtime (create|exec) failed|runc create failed|error mounting|error during container init/.test(error.message);
+  return /unable to start container process|OCI runtime (create|exec) failed|runc create failed|error mounting|error during container init/.test(
+    error.message,
+  );
 }
 
 export function runtimeExitCode(message: string): 126 | 127 | 128 {

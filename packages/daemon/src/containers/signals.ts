@@ -8,7 +8,8 @@ const RTMAX = 64;
 /** Throws InvalidArgument with moby's wording. */
 export function signalNumber(text: string): number {
   const number = /^\d+$/.test(text) ? Number(text) : named(text);
-  if (number === undefined || number <= 0 || number > RTMAX) throw new EngineError('InvalidArgument', `invalid signal: ${text}`, { layer: 'daemon' });
+  if (number === undefined || number <= 0 || number > RTMAX)
+    throw new EngineError('InvalidArgument', `invalid signal: ${text}`, { layer: 'daemon' });
   return number;
 }
 

@@ -4,7 +4,8 @@ import { EngineError, isKind, toEngineError } from '@berth/errdefs/engine-error'
 import type { Endpoint } from '@berth/network/driver';
 import type { Span } from '@berth/trace/tracer';
 import { traced } from '../lifecycle/lifecycle.ts';
-import { attachNetworks, allocateEndpoints, releaseEndpoints, writeNetworkFiles } from './connect-networks.ts';
+import { nowText } from '../state/clock.ts';
+import { allocateEndpoints, attachNetworks, releaseEndpoints, writeNetworkFiles } from './connect-networks.ts';
 import type { Container } from './container.ts';
 import { attachSocket } from './container-directory.ts';
 import { type ContainerContext, emitContainerEvent } from './context.ts';
@@ -13,7 +14,6 @@ import { prepareRootfs, sendSpec } from './prepare.ts';
 import { autoRemove } from './remove.ts';
 import { isRuntimeError, runtimeExitCode, runtimeMessage } from './runtime-error.ts';
 import { stdioUris } from './stdio.ts';
-import { nowText } from '../state/clock.ts';
 
 /** Throws NotModified when it runs already. */
 export async function startContainer(context: ContainerContext, container: Container, span: Span): Promise<void> {
@@ -100,7 +100,9 @@ async function connectAttachments(context: ContainerContext, container: Containe
   const pending = [...container.pendingAttachments];
   if (pending.length === 0) return;
   container.pendingAttachments.clear();
-  await span.during('connect attachments', () => Promise.all(pending.map((connect) => connect(attachSocket(context.config, container.id)))));
+  await span.during('connect attachments', () =>
+    Promise.all(pending.map((connect) => connect(attachSocket(context.config, container.id)))),
+  );
 }
 
 function emitConnect(context: ContainerContext, container: Container, endpoint: Endpoint): void {
@@ -117,5 +119,8 @@ function startError(thrown: unknown): { error: EngineError; exitCode: number } {
   if (!fromRuntime) return { error, exitCode };
   const prefix = 'failed to create task for container: failed to create shim task: ';
   const options = { layer: error.layer, details: error.details, cause: thrown };
-  return { error: new EngineError(exitCode === 128 ? 'Unknown' : 'InvalidArgument', prefix + runtimeMessage(error.message, 'create'), options), exitCode };
+  return {
+    error: new EngineError(exitCode === 128 ? 'Unknown' : 'InvalidArgument', prefix + runtimeMessage(error.message, 'create'), options),
+    exitCode,
+  };
 }

@@ -2,18 +2,21 @@
 // and its network namespace. A sample carries the one before, which clients take the CPU percentage from.
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type BlkioEntry, type ContainerStats, type CpuStats, type NetworkStats } from '@berth/api/stats';
 import { ZERO_TIME } from '@berth/api/container';
-import { Metrics as MetricsV1 } from '@berth/rpc/gen/containerd/cgroups/v1/metrics';
-import { Metrics as MetricsV2 } from '@berth/rpc/gen/containerd/cgroups/v2/metrics';
+import type { BlkioEntry, ContainerStats, CpuStats, NetworkStats } from '@berth/api/stats';
 import { isKind } from '@berth/errdefs/engine-error';
 import { holds, unpack } from '@berth/rpc/any';
+import { Metrics as MetricsV1 } from '@berth/rpc/gen/containerd/cgroups/v1/metrics';
+import { Metrics as MetricsV2 } from '@berth/rpc/gen/containerd/cgroups/v2/metrics';
 import { nowText } from '../state/clock.ts';
 import type { Container } from './container.ts';
 import type { ContainerContext } from './context.ts';
 
 const INTERVAL = 1_000;
-const NO_CPU: CpuStats = { cpu_usage: { total_usage: 0, usage_in_kernelmode: 0, usage_in_usermode: 0 }, throttling_data: { periods: 0, throttled_periods: 0, throttled_time: 0 } };
+const NO_CPU: CpuStats = {
+  cpu_usage: { total_usage: 0, usage_in_kernelmode: 0, usage_in_usermode: 0 },
+  throttling_data: { periods: 0, throttled_periods: 0, throttled_time: 0 },
+};
 
 type Measured = Pick<ContainerStats, 'cpu_stats' | 'memory_stats' | 'blkio_stats' | 'pids_stats'>;
 
@@ -123,7 +126,11 @@ function fromV2(metrics: MetricsV2): Measured {
     cpu_stats: {
       cpu_usage: { total_usage: usec(cpu?.usageUsec), usage_in_kernelmode: usec(cpu?.systemUsec), usage_in_usermode: usec(cpu?.userUsec) },
       ...hostCpu(),
-      throttling_data: { periods: Number(cpu?.nrPeriods ?? 0), throttled_periods: Number(cpu?.nrThrottled ?? 0), throttled_time: usec(cpu?.throttledUsec) },
+      throttling_data: {
+        periods: Number(cpu?.nrPeriods ?? 0),
+        throttled_periods: Number(cpu?.nrThrottled ?? 0),
+        throttled_time: usec(cpu?.throttledUsec),
+      },
     },
     memory_stats: {
       usage: Number(memory?.usage ?? 0),
@@ -185,10 +192,29 @@ function networkStats(pid: number): Record<string, NetworkStats> {
       lines.flatMap((line) => {
         const [name, rest] = line.split(':');
         if (!rest || !name || name.trim() === 'lo') return [];
-        const n = rest.trim().split(/\s+/).map(Number) as [number, number, number, number, number, number, number, number, number, number, number, number];
+        const n = rest.trim().split(/\s+/).map(Number) as [
+          number,
+          number,
+          number,
+          number,
+          number,
+          number,
+          number,
+          number,
+          number,
+          number,
+          number,
+          number,
+        ];
         const stats: NetworkStats = {
-          rx_bytes: n[0], rx_packets: n[1], rx_errors: n[2], rx_dropped: n[3],
-          tx_bytes: n[8], tx_packets: n[9], tx_errors: n[10], tx_dropped: n[11],
+          rx_bytes: n[0],
+          rx_packets: n[1],
+          rx_errors: n[2],
+          rx_dropped: n[3],
+          tx_bytes: n[8],
+          tx_packets: n[9],
+          tx_errors: n[10],
+          tx_dropped: n[11],
         };
         return [[name.trim(), stats] as const];
       }),

@@ -5,7 +5,10 @@ export function statusText(container: Container, now = Date.now()): string {
   const { state } = container.record;
   switch (state.phase) {
     case 'running': {
-      const health = state.health && state.health.Status !== 'none' ? ` (${state.health.Status === 'starting' ? 'health: starting' : state.health.Status})` : '';
+      const health =
+        state.health && state.health.Status !== 'none'
+          ? ` (${state.health.Status === 'starting' ? 'health: starting' : state.health.Status})`
+          : '';
       return `Up ${since(state.startedAt, now)}${health}`;
     }
     case 'paused':

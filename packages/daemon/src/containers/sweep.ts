@@ -19,7 +19,8 @@ export async function sweepLeftovers(context: ContainerContext): Promise<void> {
   }
   for await (const page of lifecycle.snapshots.list({ snapshotter: lifecycle.snapshotter })) {
     for (const { name, labels } of page.info) {
-      if (labels[OWNER_LABEL] === name && !store.find(name)) await forget(() => lifecycle.snapshots.remove({ snapshotter: lifecycle.snapshotter, key: name }));
+      if (labels[OWNER_LABEL] === name && !store.find(name))
+        await forget(() => lifecycle.snapshots.remove({ snapshotter: lifecycle.snapshotter, key: name }));
     }
   }
   const directory = join(config.dataRoot, 'containers');

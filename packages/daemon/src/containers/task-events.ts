@@ -1,10 +1,10 @@
 // Follows the lifecycle service's task events: exits and OOM kills. The stream may break with the service; when it is back, what
 // was missed meanwhile is read from the tasks themselves.
 import { setTimeout as delay } from 'node:timers/promises';
+import { holds, unpack } from '@berth/rpc/any';
 import { TaskExit, TaskOOM } from '@berth/rpc/gen/containerd/events/task';
 import { Status } from '@berth/rpc/gen/containerd/types/task/task';
 import type { Timestamp } from '@berth/rpc/gen/google/protobuf/timestamp';
-import { holds, unpack } from '@berth/rpc/any';
 import { rfc3339Of } from '@berth/rpc/timestamp';
 import { nowText } from '../state/clock.ts';
 import { type ContainerContext, emitContainerEvent } from './context.ts';
@@ -66,7 +66,10 @@ export class TaskEvents {
       if (!container) return;
       const end = { exitStatus: exit.exitStatus, exitedAt: timeOf(exit.exitedAt) };
       if (exit.id !== '' && exit.id !== exit.containerId) container.execs.get(exit.id)?.ended(end.exitStatus);
-      else void handleExit(this.#context, container, end).catch((error) => this.#context.log.error({ container: container.id, err: error }, 'exit handling failed'));
+      else
+        void handleExit(this.#context, container, end).catch((error) =>
+          this.#context.log.error({ container: container.id, err: error }, 'exit handling failed'),
+        );
     } else if (holds(event, TaskOOM)) {
       const container = this.#context.store.find(unpack(TaskOOM, event).containerId);
       if (!container?.running) return;

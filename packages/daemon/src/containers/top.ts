@@ -26,7 +26,12 @@ interface ProcessFacts {
 /** USER_HZ is 100 on every architecture that Linux has. */
 const TICKS = 100;
 
-export async function topContainer(context: ContainerContext, container: Container, psArgs: string, span: Span): Promise<ContainerTopResponse> {
+export async function topContainer(
+  context: ContainerContext,
+  container: Container,
+  psArgs: string,
+  span: Span,
+): Promise<ContainerTopResponse> {
   if (container.restarting) {
     throw new EngineError('Conflict', `container ${container.id} is restarting, wait until the container is running`, { layer: 'daemon' });
   }
@@ -34,15 +39,23 @@ export async function topContainer(context: ContainerContext, container: Contain
   const { processes } = await context.lifecycle.tasks.listPids({ containerId: container.id }, traced(span));
   const users = userNames();
   const facts = processes.flatMap(({ pid }) => readProcess(pid) ?? []).sort((a, b) => a.pid - b.pid);
-  return /^-?\w*a?u\w*x?$/.test(psArgs) && psArgs.includes('u') && !psArgs.includes('f') ? userTable(facts, users) : fullTable(facts, users);
+  return /^-?\w*a?u\w*x?$/.test(psArgs) && psArgs.includes('u') && !psArgs.includes('f')
+    ? userTable(facts, users)
+    : fullTable(facts, users);
 }
 
 function fullTable(processes: readonly ProcessFacts[], users: ReadonlyMap<number, string>): ContainerTopResponse {
   return {
     Titles: ['UID', 'PID', 'PPID', 'C', 'STIME', 'TTY', 'TIME', 'CMD'],
     Processes: processes.map((one) => [
-      users.get(one.uid) ?? String(one.uid), String(one.pid), String(one.ppid), String(Math.floor(cpuPercent(one))),
-      startText(one), one.tty, timeText(one, true), one.command,
+      users.get(one.uid) ?? String(one.uid),
+      String(one.pid),
+      String(one.ppid),
+      String(Math.floor(cpuPercent(one))),
+      startText(one),
+      one.tty,
+      timeText(one, true),
+      one.command,
     ]),
   };
 }
@@ -52,8 +65,17 @@ function userTable(processes: readonly ProcessFacts[], users: ReadonlyMap<number
   return {
     Titles: ['USER', 'PID', '%CPU', '%MEM', 'VSZ', 'RSS', 'TTY', 'STAT', 'START', 'TIME', 'COMMAND'],
     Processes: processes.map((one) => [
-      users.get(one.uid) ?? String(one.uid), String(one.pid), cpuPercent(one).toFixed(1), ((one.resident * 100) / total).toFixed(1),
-      String(one.virtual), String(one.resident), one.tty, one.state, startText(one), timeText(one, false), one.command,
+      users.get(one.uid) ?? String(one.uid),
+      String(one.pid),
+      cpuPercent(one).toFixed(1),
+      ((one.resident * 100) / total).toFixed(1),
+      String(one.virtual),
+      String(one.resident),
+      one.tty,
+      one.state,
+      startText(one),
+      timeText(one, false),
+      one.command,
     ]),
   };
 }
@@ -116,7 +138,9 @@ function timeText(one: ProcessFacts, hours: boolean): string {
 
 function userNames(): ReadonlyMap<number, string> {
   try {
-    const rows = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':'));
+    const rows = readFileSync('/etc/passwd', 'utf8')
+      .split('\n')
+      .map((line) => line.split(':'));
     return new Map(rows.flatMap(([name, , uid]) => (name && uid ? [[Number(uid), name] as const] : [])));
   } catch {
     return new Map();

@@ -11,8 +11,19 @@ import { checkResources, checkRestartPolicy } from './validate.ts';
 
 /** What can be changed; 0, '' and null leave a value as it is. */
 const CHANGEABLE = [
-  'CpuShares', 'Memory', 'NanoCpus', 'BlkioWeight', 'CpuPeriod', 'CpuQuota', 'CpuRealtimePeriod', 'CpuRealtimeRuntime', 'CpusetCpus', 'CpusetMems',
-  'MemoryReservation', 'MemorySwap', 'PidsLimit',
+  'CpuShares',
+  'Memory',
+  'NanoCpus',
+  'BlkioWeight',
+  'CpuPeriod',
+  'CpuQuota',
+  'CpuRealtimePeriod',
+  'CpuRealtimeRuntime',
+  'CpusetCpus',
+  'CpusetMems',
+  'MemoryReservation',
+  'MemorySwap',
+  'PidsLimit',
 ] as const satisfies readonly (keyof Resources)[];
 
 export async function updateContainer(
@@ -24,7 +35,9 @@ export async function updateContainer(
   await container.lock.run(async () => {
     const { hostConfig, state } = container.record;
     if (state.phase === 'removing' || state.phase === 'dead') {
-      throw new EngineError('Conflict', `Cannot update container ${container.id}: container is marked for removal and cannot be "update"`, { layer: 'daemon' });
+      throw new EngineError('Conflict', `Cannot update container ${container.id}: container is marked for removal and cannot be "update"`, {
+        layer: 'daemon',
+      });
     }
     const changes = Object.fromEntries(CHANGEABLE.flatMap((key) => (request[key] ? [[key, request[key]]] : []))) as Partial<HostConfig>;
     const merged: HostConfig = { ...hostConfig, ...changes };

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseAccounts, resolveUser } from './users.ts';
 
-const accounts = parseAccounts('root:x:0:0:root:/root:/bin/sh\nada:x:1000:1001:Ada:/home/ada:/bin/sh\n', 'root:x:0:root\nada:x:1001:\nsailors:x:50:ada,root\n');
+const accounts = parseAccounts(
+  'root:x:0:0:root:/root:/bin/sh\nada:x:1000:1001:Ada:/home/ada:/bin/sh\n',
+  'root:x:0:root\nada:x:1001:\nsailors:x:50:ada,root\n',
+);
 
 test('root, by default and by name', () => {
   assert.deepEqual(resolveUser('', [], accounts), { uid: 0, gid: 0, additionalGids: [0, 50], home: '/root' });

@@ -37,7 +37,11 @@ export function parseAccounts(passwd: string, group: string): Accounts {
       .map((line) => line.trim().split(':'));
   return {
     users: rows(passwd).map(([name = '', , uid, gid, , home = '']) => ({ name, uid: Number(uid), gid: Number(gid), home })),
-    groups: rows(group).map(([name = '', , gid, members = '']) => ({ name, gid: Number(gid), members: members.split(',').filter(Boolean) })),
+    groups: rows(group).map(([name = '', , gid, members = '']) => ({
+      name,
+      gid: Number(gid),
+      members: members.split(',').filter(Boolean),
+    })),
   };
 }
 

@@ -2,16 +2,25 @@
 // where clients show or match them (daemon/container.go, daemon_unix.go, runconfig).
 import type { ContainerConfig, HostConfig, Resources, RestartPolicy } from '@berth/api/host-config';
 import { EngineError } from '@berth/errdefs/engine-error';
-import { containerOfMode } from './spec/namespaces.ts';
-import { normalizeCapability } from './spec/capabilities.ts';
-import { parseSecurityOptions } from './spec/security.ts';
 import { signalNumber } from './signals.ts';
+import { normalizeCapability } from './spec/capabilities.ts';
+import { containerOfMode } from './spec/namespaces.ts';
+import { parseSecurityOptions } from './spec/security.ts';
 
 const SMALLEST_MEMORY = 6 << 20;
 const LOG_DRIVERS = new Set(['json-file', 'local', 'none']);
 const HOST = /^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*$/;
 /** Sysctls that belong to a namespace (of the kernel's IPC, or of the network). */
-const IPC_SYSCTLS = new Set(['kernel.msgmax', 'kernel.msgmnb', 'kernel.msgmni', 'kernel.sem', 'kernel.shmall', 'kernel.shmmax', 'kernel.shmmni', 'kernel.shm_rmid_forced']);
+const IPC_SYSCTLS = new Set([
+  'kernel.msgmax',
+  'kernel.msgmnb',
+  'kernel.msgmni',
+  'kernel.sem',
+  'kernel.shmall',
+  'kernel.shmmax',
+  'kernel.shmmni',
+  'kernel.shm_rmid_forced',
+]);
 
 export function checkContainerConfig(config: ContainerConfig): void {
   if (config.WorkingDir && !config.WorkingDir.startsWith('/')) {
@@ -22,7 +31,8 @@ export function checkContainerConfig(config: ContainerConfig): void {
     if (pair.includes('\0')) throw invalid('invalid environment variable: it contains a NUL byte');
   }
   if (config.StopSignal) signalNumber(config.StopSignal);
-  if (config.Hostname && (config.Hostname.length > 63 || !HOST.test(config.Hostname))) throw invalid(`invalid hostname format: ${config.Hostname}`);
+  if (config.Hostname && (config.Hostname.length > 63 || !HOST.test(config.Hostname)))
+    throw invalid(`invalid hostname format: ${config.Hostname}`);
   for (const port of Object.keys(config.ExposedPorts ?? {})) checkPort(port);
   const health = config.Healthcheck;
   for (const [name, value] of Object.entries({ Interval: health?.Interval, Timeout: health?.Timeout, StartPeriod: health?.StartPeriod })) {
@@ -43,9 +53,11 @@ export function checkHostConfig(host: HostConfig): void {
   if (host.IpcMode && !['host', 'private', 'shareable', 'none'].includes(host.IpcMode) && !host.IpcMode.startsWith('container:')) {
     throw invalid(`invalid IPC mode: ${host.IpcMode}`);
   }
-  if (host.CgroupnsMode && !['host', 'private'].includes(host.CgroupnsMode)) throw invalid(`invalid cgroup namespace mode: ${host.CgroupnsMode}`);
+  if (host.CgroupnsMode && !['host', 'private'].includes(host.CgroupnsMode))
+    throw invalid(`invalid cgroup namespace mode: ${host.CgroupnsMode}`);
   if (host.UsernsMode && host.UsernsMode !== 'host') throw invalid(`invalid user namespace mode: ${host.UsernsMode}`);
-  if (host.LogConfig?.Type && !LOG_DRIVERS.has(host.LogConfig.Type)) throw invalid(`logger: no log driver named '${host.LogConfig.Type}' is registered`);
+  if (host.LogConfig?.Type && !LOG_DRIVERS.has(host.LogConfig.Type))
+    throw invalid(`logger: no log driver named '${host.LogConfig.Type}' is registered`);
   if ((host.ShmSize ?? 0) < 0) throw invalid('SHM size can not be less than 0');
   if ((host.OomScoreAdj ?? 0) < -1000 || (host.OomScoreAdj ?? 0) > 1000) {
     throw invalid(`Invalid value ${host.OomScoreAdj}, range for oom score adj is [-1000, 1000]`);
@@ -54,7 +66,8 @@ export function checkHostConfig(host: HostConfig): void {
   for (const port of Object.keys(host.PortBindings ?? {})) checkPort(port);
   for (const bindings of Object.values(host.PortBindings ?? {})) {
     for (const binding of bindings ?? []) {
-      if (binding.HostPort && !/^\d{1,5}(-\d{1,5})?$/.test(binding.HostPort)) throw invalid(`invalid port specification: "${binding.HostPort}"`);
+      if (binding.HostPort && !/^\d{1,5}(-\d{1,5})?$/.test(binding.HostPort))
+        throw invalid(`invalid port specification: "${binding.HostPort}"`);
     }
   }
   for (const entry of host.ExtraHosts ?? []) {

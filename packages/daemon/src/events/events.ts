@@ -14,7 +14,20 @@ const KEPT = 256;
 const WITH_STATUS = new Set<EventType>(['container', 'image']);
 
 export const EVENT_FILTERS = [
-  'type', 'event', 'container', 'image', 'network', 'volume', 'plugin', 'daemon', 'label', 'scope', 'node', 'service', 'secret', 'config',
+  'type',
+  'event',
+  'container',
+  'image',
+  'network',
+  'volume',
+  'plugin',
+  'daemon',
+  'label',
+  'scope',
+  'node',
+  'service',
+  'secret',
+  'config',
 ] as const;
 
 export class Events {

@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs';
 import type { ExecCreateRequest, ExecStartRequest } from '@berth/api/exec';
 import { EngineError, isKind, toEngineError } from '@berth/errdefs/engine-error';
 import type { Process } from '@berth/oci/runtime-spec';
-import { packJson, PROCESS_TYPE } from '@berth/rpc/any';
+import { PROCESS_TYPE, packJson } from '@berth/rpc/any';
 import type { Span } from '@berth/trace/tracer';
 import type { Container } from '../containers/container.ts';
 import { attachSocket } from '../containers/container-directory.ts';
@@ -65,7 +65,13 @@ export class Execs {
   }
 
   /** Runs a claimed exec; with `client`, resolves when its output is over or the client has left it. */
-  async start(exec: ExecInstance, container: Container, options: ExecStartRequest, client: HijackedStream | undefined, span: Span): Promise<void> {
+  async start(
+    exec: ExecInstance,
+    container: Container,
+    options: ExecStartRequest,
+    client: HijackedStream | undefined,
+    span: Span,
+  ): Promise<void> {
     const { tasks } = this.#context.lifecycle;
     const { request } = exec;
     const ids = { containerId: container.id, execId: exec.id };

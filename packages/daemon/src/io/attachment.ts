@@ -17,7 +17,9 @@ export async function connectProcess(path: string, streams: AttachStreams): Prom
   const socket = connect({ path, allowHalfOpen: true });
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve);
-    socket.once('error', (cause) => reject(new EngineError('Unavailable', `cannot attach to ${path}: ${cause.message}`, { layer: 'shim', cause })));
+    socket.once('error', (cause) =>
+      reject(new EngineError('Unavailable', `cannot attach to ${path}: ${cause.message}`, { layer: 'shim', cause })),
+    );
   });
   socket.on('error', () => {});
   socket.write(`${JSON.stringify(streams)}\n`);

@@ -59,11 +59,16 @@ export class LifecycleProcess {
     const { config } = { config: this.#config };
     const args = [
       ...programArguments(),
-      '--root', join(config.dataRoot, 'lifecycle'),
-      '--state', join(config.execRoot, 'lifecycle'),
-      '--address', this.address,
-      '--log-level', config.logLevel,
-      '--trace-dir', config.traceDir,
+      '--root',
+      join(config.dataRoot, 'lifecycle'),
+      '--state',
+      join(config.execRoot, 'lifecycle'),
+      '--address',
+      this.address,
+      '--log-level',
+      config.logLevel,
+      '--trace-dir',
+      config.traceDir,
     ];
     // Its own session: a Ctrl-C for the daemon is not one for the service.
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'], detached: true });

@@ -16,7 +16,11 @@ export function describeNetwork(network: Network, options: { containers: boolean
     IPAM: {
       Driver: 'default',
       Options: null,
-      Config: record.subnets.map((subnet) => ({ Subnet: subnet.subnet, ...(subnet.range ? { IPRange: subnet.range } : {}), Gateway: subnet.gateway })),
+      Config: record.subnets.map((subnet) => ({
+        Subnet: subnet.subnet,
+        ...(subnet.range ? { IPRange: subnet.range } : {}),
+        Gateway: subnet.gateway,
+      })),
     },
     Internal: record.internal,
     Attachable: false,

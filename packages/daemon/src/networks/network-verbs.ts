@@ -1,6 +1,7 @@
 // Making and removing networks, and connecting containers that do not run: records and events around the drivers.
+
+import type { Filters } from '@berth/api/filters';
 import type { EndpointSettings, NetworkCreateRequest, NetworkResource } from '@berth/api/network';
-import { Filters } from '@berth/api/filters';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Network, NetworkRecord } from '@berth/network/driver';
 import { attachNetworks, endpointRequest } from '../containers/connect-networks.ts';
@@ -73,7 +74,9 @@ export class NetworkVerbs {
     const unused = this.#context.networks
       .list()
       .filter((network) => !PREDEFINED.has(network.record.name) && this.#users(network).length === 0)
-      .filter(({ record }) => filters.labels('label', record.labels) && (!filters.has('label!') || !filters.labels('label!', record.labels)));
+      .filter(
+        ({ record }) => filters.labels('label', record.labels) && (!filters.has('label!') || !filters.labels('label!', record.labels)),
+      );
     for (const { record } of unused) this.remove(record.id);
     return unused.map(({ record }) => record.name);
   }
@@ -85,13 +88,23 @@ export class NetworkVerbs {
     await container.lock.run(() => {
       const { record } = container;
       if (driver === 'host' || record.hostConfig.NetworkMode === 'host') {
-        throw new EngineError('PermissionDenied', 'cannot connect container to host network - container must be created in host network mode', { layer: 'daemon' });
+        throw new EngineError(
+          'PermissionDenied',
+          'cannot connect container to host network - container must be created in host network mode',
+          { layer: 'daemon' },
+        );
       }
       if (record.hostConfig.NetworkMode?.startsWith('container:')) {
-        throw new EngineError('InvalidArgument', 'container sharing network namespace with another container or host cannot be connected to any other network', { layer: 'daemon' });
+        throw new EngineError(
+          'InvalidArgument',
+          'container sharing network namespace with another container or host cannot be connected to any other network',
+          { layer: 'daemon' },
+        );
       }
       if (record.networks[name]) {
-        throw new EngineError('PermissionDenied', `endpoint with name ${record.name} already exists in network ${name}`, { layer: 'daemon' });
+        throw new EngineError('PermissionDenied', `endpoint with name ${record.name} already exists in network ${name}`, {
+          layer: 'daemon',
+        });
       }
       if (container.running) {
         const endpoint = network.allocate(endpointRequest(container, settings, false));
@@ -115,7 +128,9 @@ export class NetworkVerbs {
     await container.lock.run(() => {
       const { record } = container;
       if (driver === 'host') {
-        throw new EngineError('PermissionDenied', 'container cannot be disconnected from host network or connected to host network', { layer: 'daemon' });
+        throw new EngineError('PermissionDenied', 'container cannot be disconnected from host network or connected to host network', {
+          layer: 'daemon',
+        });
       }
       if (!record.networks[name]) {
         throw new EngineError('PermissionDenied', `container ${container.id} is not connected to network ${name}`, { layer: 'daemon' });

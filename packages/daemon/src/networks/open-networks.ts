@@ -7,7 +7,11 @@ import type { RecordStore } from '../state/database.ts';
 
 const BRIDGE_NAME = 'com.docker.network.bridge.name';
 
-export function openNetworks(config: Config['network'], records: RecordStore<NetworkRecord>, endpoints: readonly EndpointRecord[]): Networks {
+export function openNetworks(
+  config: Config['network'],
+  records: RecordStore<NetworkRecord>,
+  endpoints: readonly EndpointRecord[],
+): Networks {
   const stored = records.all();
   const networks = new Networks(
     {

@@ -37,7 +37,12 @@ export function containerRoutes(context: ContainerContext): Router {
 
   router.get('/containers/json', async (request, response) => {
     const filters = Filters.parse(query(request, 'filters'), LIST_FILTERS);
-    const options = { all: queryBoolean(request, 'all'), limit: queryInteger(request, 'limit'), size: queryBoolean(request, 'size'), filters };
+    const options = {
+      all: queryBoolean(request, 'all'),
+      limit: queryInteger(request, 'limit'),
+      size: queryBoolean(request, 'size'),
+      filters,
+    };
     sendJson(response, 200, await listContainers(context, options));
   });
 
@@ -70,7 +75,8 @@ export function containerRoutes(context: ContainerContext): Router {
     const container = named(request);
     const stdout = queryBoolean(request, 'stdout');
     const stderr = queryBoolean(request, 'stderr');
-    if (!stdout && !stderr) throw new EngineError('InvalidArgument', 'Bad parameters: you must choose at least one stream', { layer: 'daemon' });
+    if (!stdout && !stderr)
+      throw new EngineError('InvalidArgument', 'Bad parameters: you must choose at least one stream', { layer: 'daemon' });
     const options = {
       stdout,
       stderr,
@@ -79,7 +85,11 @@ export function containerRoutes(context: ContainerContext): Router {
       since: parseTimestamp(query(request, 'since')),
       until: parseTimestamp(query(request, 'until')),
     };
-    const form = { terminal: container.terminal, timestamps: queryBoolean(request, 'timestamps'), details: queryBoolean(request, 'details') };
+    const form = {
+      terminal: container.terminal,
+      timestamps: queryBoolean(request, 'timestamps'),
+      details: queryBoolean(request, 'details'),
+    };
     const gone = clientGone(response);
     const entries = readLog(context, container, options, gone);
     // A log that cannot be read says so before the stream begins.

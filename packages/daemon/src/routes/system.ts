@@ -1,7 +1,7 @@
 // The engine itself: /_ping, /version, /info, /events, /system/df.
 import { Filters } from '@berth/api/filters';
 import { Router } from 'express';
-import { EVENT_FILTERS, matchesEvent, serializeEvent, type EngineEvent } from '../events/events.ts';
+import { type EngineEvent, EVENT_FILTERS, matchesEvent, serializeEvent } from '../events/events.ts';
 import { beginStream, clientGone, sendJson } from '../server/reply.ts';
 import { query, speaksAtLeast } from '../server/request.ts';
 import { nowNanoseconds, parseTimestamp } from '../state/clock.ts';
@@ -51,4 +51,3 @@ export function systemRoutes(system: SystemInfo): Router {
 
   return router;
 }
-

@@ -3,12 +3,12 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
+import type { SecureContextOptions, TlsOptions } from 'node:tls';
 import { API_VERSION } from '@berth/api/system';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { parseTraceparent, TRACEPARENT } from '@berth/trace/context';
 import type { Tracer } from '@berth/trace/tracer';
 import express, { type NextFunction, type Request, type Response, type Router } from 'express';
-import type { SecureContextOptions, TlsOptions } from 'node:tls';
 import { sendError } from './reply.ts';
 import { setRequestState } from './request.ts';
 import { checkVersion, splitVersion } from './version.ts';
@@ -27,7 +27,9 @@ export function engineHandler(routers: readonly Router[], options: ServerOptions
   app.disable('x-powered-by').disable('etag');
   app.options('/{*any}', (_request, response) => void response.status(200).end());
   for (const router of routers) app.use(router);
-  app.use((_request: Request, response: Response) => sendError(response, new EngineError('NotFound', 'page not found', { layer: 'daemon' })));
+  app.use((_request: Request, response: Response) =>
+    sendError(response, new EngineError('NotFound', 'page not found', { layer: 'daemon' })),
+  );
   app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
     options.onError(error, `${request.method} ${request.url}`);
     sendError(response, error);

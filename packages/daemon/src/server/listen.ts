@@ -45,7 +45,10 @@ export function tlsOptions(files: TlsFiles): SecureContextOptions & TlsOptions {
     try {
       return readFileSync(path);
     } catch (cause) {
-      throw new EngineError('InvalidArgument', `could not load the TLS file ${path}: ${(cause as Error).message}`, { layer: 'daemon', cause });
+      throw new EngineError('InvalidArgument', `could not load the TLS file ${path}: ${(cause as Error).message}`, {
+        layer: 'daemon',
+        cause,
+      });
     }
   };
   return {

@@ -2,8 +2,8 @@
 // switch protocols, the raw socket. Kept on the request object under one property, set before any route runs.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { EngineError } from '@berth/errdefs/engine-error';
 import { checkShape, parseJson, type Shape } from '@berth/api/shape';
+import { EngineError } from '@berth/errdefs/engine-error';
 import type { Span } from '@berth/trace/tracer';
 import type { Request } from 'express';
 
@@ -68,9 +68,13 @@ export function queryInteger(request: Request, name: string): number | undefined
   const text = query(request, name);
   if (text === '') return undefined;
   if (!/^-?\d+$/.test(text)) {
-    throw new EngineError('InvalidArgument', `invalid value ${JSON.stringify(text)} for the query parameter ${name}: it must be a whole number`, {
-      layer: 'daemon',
-    });
+    throw new EngineError(
+      'InvalidArgument',
+      `invalid value ${JSON.stringify(text)} for the query parameter ${name}: it must be a whole number`,
+      {
+        layer: 'daemon',
+      },
+    );
   }
   return Number(text);
 }

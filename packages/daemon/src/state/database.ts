@@ -25,13 +25,21 @@ export class StateDatabase implements Disposable {
     }
     const version = this.#db.pragma('user_version', { simple: true }) as number;
     if (version > SCHEMA_VERSION) {
-      throw new EngineError('FailedPrecondition', `${path} was written by a newer berthd (schema ${version}, this one knows ${SCHEMA_VERSION})`, {
-        layer: 'daemon',
-      });
+      throw new EngineError(
+        'FailedPrecondition',
+        `${path} was written by a newer berthd (schema ${version}, this one knows ${SCHEMA_VERSION})`,
+        {
+          layer: 'daemon',
+        },
+      );
     }
-    this.#db.exec('CREATE TABLE IF NOT EXISTS record (kind TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID');
+    this.#db.exec(
+      'CREATE TABLE IF NOT EXISTS record (kind TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID',
+    );
     this.#db.pragma(`user_version = ${SCHEMA_VERSION}`);
-    this.#put = this.#db.prepare('INSERT INTO record (kind, id, body) VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body');
+    this.#put = this.#db.prepare(
+      'INSERT INTO record (kind, id, body) VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body',
+    );
     this.#delete = this.#db.prepare('DELETE FROM record WHERE kind = ? AND id = ?');
   }
 

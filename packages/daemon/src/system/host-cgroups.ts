@@ -11,7 +11,8 @@ export class HostCgroups {
     const unified = '/sys/fs/cgroup/cgroup.controllers';
     this.version = existsSync(unified) ? '2' : '1';
     this.controllers = new Set(this.version === '2' ? readFileSync(unified, 'utf8').trim().split(/\s+/) : mountedV1());
-    this.limitsSwap = this.version === '2' ? this.controllers.has('memory') : existsSync('/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes');
+    this.limitsSwap =
+      this.version === '2' ? this.controllers.has('memory') : existsSync('/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes');
   }
 }
 

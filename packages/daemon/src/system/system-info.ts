@@ -1,12 +1,12 @@
 // What the engine says of itself and its host: `/version`, `/info`, `/system/df`.
 import { readdirSync, readFileSync } from 'node:fs';
 import { cpus, hostname, machine, release } from 'node:os';
+import { Filters } from '@berth/api/filters';
 import type { ImageSummary } from '@berth/api/image';
 import { API_VERSION, type DiskUsageResponse, type InfoResponse, MIN_API_VERSION, type VersionResponse } from '@berth/api/system';
 import type { ContainerContext } from '../containers/context.ts';
 import { runtimeNames } from '../containers/create.ts';
 import { listContainers } from '../containers/list.ts';
-import { Filters } from '@berth/api/filters';
 import type { Events } from '../events/events.ts';
 import { nowText } from '../state/clock.ts';
 import { COMMIT, VERSION } from '../version.ts';
@@ -118,7 +118,9 @@ export class SystemInfo {
         InsecureRegistryCIDRs: ['::1/128', '127.0.0.0/8', ...config.registry.insecure.filter((one) => one.includes('/'))],
         IndexConfigs: Object.fromEntries([
           ['docker.io', { Name: 'docker.io', Mirrors: [...config.registry.mirrors], Secure: true, Official: true }],
-          ...config.registry.insecure.filter((one) => !one.includes('/')).map((Name) => [Name, { Name, Mirrors: [], Secure: false, Official: false }] as const),
+          ...config.registry.insecure
+            .filter((one) => !one.includes('/'))
+            .map((Name) => [Name, { Name, Mirrors: [], Secure: false, Official: false }] as const),
         ]),
         Mirrors: [...config.registry.mirrors],
       },
@@ -143,7 +145,9 @@ export class SystemInfo {
       InitCommit: { ID: '' },
       SecurityOptions: ['name=seccomp,profile=builtin', ...(config.cgroupnsMode === 'private' ? ['name=cgroupns'] : [])],
       ProductLicense: '',
-      ...(config.network.addressPools.length > 0 ? { DefaultAddressPools: config.network.addressPools.map(({ base, size }) => ({ Base: base, Size: size })) } : {}),
+      ...(config.network.addressPools.length > 0
+        ? { DefaultAddressPools: config.network.addressPools.map(({ base, size }) => ({ Base: base, Size: size })) }
+        : {}),
       Containerd: { Address: lifecycle.connection.address, Namespaces: { Containers: config.namespace, Plugins: 'plugins.moby' } },
       CDISpecDirs: [],
       Warnings: this.#warnings(),
@@ -185,7 +189,9 @@ function osRelease(): { name: string; version: string } {
 
 /** The type of the file system under `path`, by the longest mount point above it. */
 function backingFilesystem(path: string): string {
-  const mounts = readText('/proc/self/mounts').split('\n').map((line) => line.split(' '));
+  const mounts = readText('/proc/self/mounts')
+    .split('\n')
+    .map((line) => line.split(' '));
   const above = mounts.filter(([, point]) => point !== undefined && (point === '/' || `${path}/`.startsWith(`${point}/`)));
   return above.sort((a, b) => (b[1]?.length ?? 0) - (a[1]?.length ?? 0))[0]?.[2] ?? 'unknown';
 }

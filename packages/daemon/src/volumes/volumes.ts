@@ -48,12 +48,20 @@ export class Volumes {
   /** Makes a volume, or returns the one of that name. */
   create(request: VolumeCreateRequest, anonymous = request.Name === undefined || request.Name === ''): Volume {
     const driver = request.Driver || 'local';
-    if (driver !== 'local') throw new EngineError('NotFound', `error looking up volume plugin ${driver}: plugin "${driver}" not found`, { layer: 'daemon' });
+    if (driver !== 'local')
+      throw new EngineError('NotFound', `error looking up volume plugin ${driver}: plugin "${driver}" not found`, { layer: 'daemon' });
     const name = request.Name || randomBytes(32).toString('hex');
     const existing = this.#byName.get(name);
     if (existing) {
-      if (Object.keys(request.DriverOpts ?? {}).length > 0 && JSON.stringify(request.DriverOpts) !== JSON.stringify(existing.options ?? {})) {
-        throw new EngineError('Conflict', `a volume named "${name}" exists with other driver options: remove it first, or choose another name`, { layer: 'daemon' });
+      if (
+        Object.keys(request.DriverOpts ?? {}).length > 0 &&
+        JSON.stringify(request.DriverOpts) !== JSON.stringify(existing.options ?? {})
+      ) {
+        throw new EngineError(
+          'Conflict',
+          `a volume named "${name}" exists with other driver options: remove it first, or choose another name`,
+          { layer: 'daemon' },
+        );
       }
       return this.#describe(existing);
     }

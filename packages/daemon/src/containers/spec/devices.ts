@@ -1,6 +1,6 @@
 // Devices of a container: the ones every container has are the runtime's; here are --device, --device-cgroup-rule and what a
 // privileged container sees: all of the host's /dev.
-import { readdirSync, statSync, type Stats } from 'node:fs';
+import { readdirSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DeviceMapping } from '@berth/api/host-config';
 import { EngineError } from '@berth/errdefs/engine-error';
@@ -18,14 +18,24 @@ const DEFAULT_RULES: readonly DeviceRule[] = [
   { allow: true, type: 'b', access: 'm' },
   ...(
     [
-      [1, 3], [1, 5], [1, 7], [1, 8], [1, 9], [5, 0], [5, 2],
+      [1, 3],
+      [1, 5],
+      [1, 7],
+      [1, 8],
+      [1, 9],
+      [5, 0],
+      [5, 2],
     ] as const
   ).map(([major, minor]): DeviceRule => ({ allow: true, type: 'c', major, minor, access: 'rwm' })),
   // Terminals of devpts.
   { allow: true, type: 'c', major: 136, access: 'rwm' },
 ];
 
-export function deviceSettings(options: { privileged: boolean; mappings: readonly DeviceMapping[]; cgroupRules: readonly string[] }): DeviceSettings {
+export function deviceSettings(options: {
+  privileged: boolean;
+  mappings: readonly DeviceMapping[];
+  cgroupRules: readonly string[];
+}): DeviceSettings {
   if (options.privileged) {
     return { devices: hostDevices('/dev'), rules: [{ allow: true, access: 'rwm' }] };
   }

@@ -23,7 +23,12 @@ export function containerMounts(inputs: MountInputs): Mount[] {
   const own: Mount[] = [
     { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
     { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'] },
-    { destination: '/dev/pts', type: 'devpts', source: 'devpts', options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'] },
+    {
+      destination: '/dev/pts',
+      type: 'devpts',
+      source: 'devpts',
+      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+    },
     { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', ...readOnly] },
     {
       destination: '/sys/fs/cgroup',
@@ -38,7 +43,14 @@ export function containerMounts(inputs: MountInputs): Mount[] {
       ? [bind('/dev/shm', inputs.sharedShm, true)]
       : hostConfig.IpcMode === 'none'
         ? []
-        : [{ destination: '/dev/shm', type: 'tmpfs', source: 'shm', options: ['nosuid', 'noexec', 'nodev', 'mode=1777', `size=${inputs.shmSize}`] }]),
+        : [
+            {
+              destination: '/dev/shm',
+              type: 'tmpfs',
+              source: 'shm',
+              options: ['nosuid', 'noexec', 'nodev', 'mode=1777', `size=${inputs.shmSize}`],
+            },
+          ]),
   ];
   const asked = [...inputs.mounts.map(mountOf), ...fileMounts(inputs)].sort((a, b) => depth(a) - depth(b));
   const replaced = new Set(asked.map((mount) => mount.destination));

@@ -1,6 +1,6 @@
 // HostConfig's limits as the runtime-spec states them. Also what `update` sends to a running container.
 import { statSync } from 'node:fs';
-import type { Resources, ThrottleDevice as RequestedThrottle, Ulimit } from '@berth/api/host-config';
+import type { ThrottleDevice as RequestedThrottle, Resources, Ulimit } from '@berth/api/host-config';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { LinuxResources, Rlimit, ThrottleDevice } from '@berth/oci/runtime-spec';
 
@@ -43,7 +43,10 @@ function cpu(asked: Resources): NonNullable<LinuxResources['cpu']> {
 function blockIO(asked: Resources): NonNullable<LinuxResources['blockIO']> {
   return {
     ...optional('weight', asked.BlkioWeight || undefined),
-    ...list('weightDevice', (asked.BlkioWeightDevice ?? []).map(({ Path, Weight }) => ({ ...numberOf(Path), weight: Weight }))),
+    ...list(
+      'weightDevice',
+      (asked.BlkioWeightDevice ?? []).map(({ Path, Weight }) => ({ ...numberOf(Path), weight: Weight })),
+    ),
     ...list('throttleReadBpsDevice', throttles(asked.BlkioDeviceReadBps)),
     ...list('throttleWriteBpsDevice', throttles(asked.BlkioDeviceWriteBps)),
     ...list('throttleReadIOPSDevice', throttles(asked.BlkioDeviceReadIOps)),

@@ -3,12 +3,22 @@ import { readFileSync } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { LinuxSeccomp } from '@berth/oci/runtime-spec';
 import { DEFAULT_SECCOMP_PROFILE } from '../seccomp-default.ts';
-import { parseProfile, type ProfileContext, resolveProfile } from '../seccomp-profile.ts';
+import { type ProfileContext, parseProfile, resolveProfile } from '../seccomp-profile.ts';
 
 /** Kernel files that tell about, or act on, the whole machine (moby's daemon/pkg/oci/defaults). */
 export const MASKED_PATHS: readonly string[] = [
-  '/proc/asound', '/proc/acpi', '/proc/interrupts', '/proc/kcore', '/proc/keys', '/proc/latency_stats', '/proc/timer_list',
-  '/proc/timer_stats', '/proc/sched_debug', '/proc/scsi', '/sys/firmware', '/sys/devices/virtual/powercap',
+  '/proc/asound',
+  '/proc/acpi',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/sys/firmware',
+  '/sys/devices/virtual/powercap',
 ];
 export const READONLY_PATHS: readonly string[] = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
@@ -23,7 +33,12 @@ export interface SecurityOptions {
 
 /** Throws InvalidArgument with moby's wording. */
 export function parseSecurityOptions(options: readonly string[]): SecurityOptions {
-  const parsed = { noNewPrivileges: false, seccomp: undefined as string | undefined, apparmor: undefined as string | undefined, systemPathsUnconfined: false };
+  const parsed = {
+    noNewPrivileges: false,
+    seccomp: undefined as string | undefined,
+    apparmor: undefined as string | undefined,
+    systemPathsUnconfined: false,
+  };
   for (const option of options) {
     if (option === 'no-new-privileges') {
       parsed.noNewPrivileges = true;
@@ -68,7 +83,10 @@ function readProfile(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new EngineError('InvalidArgument', `opening seccomp profile (${path}) failed: ${(cause as Error).message}`, { layer: 'daemon', cause });
+    throw new EngineError('InvalidArgument', `opening seccomp profile (${path}) failed: ${(cause as Error).message}`, {
+      layer: 'daemon',
+      cause,
+    });
   }
 }
 

@@ -1,8 +1,8 @@
 // From a container's record to the runtime-spec that the lifecycle service hands to the runtime (moby's daemon/oci_linux).
 import { release } from 'node:os';
 import { basename } from 'node:path';
-import type { Config } from '../../config/config.ts';
 import { OCI_VERSION, type Process, type Spec } from '@berth/oci/runtime-spec';
+import type { Config } from '../../config/config.ts';
 import type { ContainerRecord } from '../container.ts';
 import type { ResolvedUser } from '../users.ts';
 import { capabilitiesOf } from './capabilities.ts';
@@ -31,7 +31,9 @@ export function specOf(inputs: SpecInputs): Spec {
   const capabilities = capabilitiesOf({ privileged, add: hostConfig.CapAdd ?? [], drop: hostConfig.CapDrop ?? [] });
   const devices = deviceSettings({ privileged, mappings: hostConfig.Devices ?? [], cgroupRules: hostConfig.DeviceCgroupRules ?? [] });
   const unmasked = privileged || security.systemPathsUnconfined;
-  const seccomp = privileged ? undefined : seccompOf(security.seccomp ?? config.seccompProfile, { capabilities, architecture: process.arch, kernel: release() });
+  const seccomp = privileged
+    ? undefined
+    : seccompOf(security.seccomp ?? config.seccompProfile, { capabilities, architecture: process.arch, kernel: release() });
 
   return {
     ociVersion: OCI_VERSION,
@@ -91,11 +93,7 @@ export function consoleSize(size: readonly number[] | null | undefined): { conso
 /** What is set for every container, then the image's and the user's, of which the last one counts. */
 export function environment(record: ContainerRecord, user: Pick<ResolvedUser, 'home'>): string[] {
   const hostname = record.config.Hostname;
-  const defaults = [
-    DEFAULT_PATH,
-    ...(hostname ? [`HOSTNAME=${hostname}`] : []),
-    ...(record.config.Tty ? ['TERM=xterm'] : []),
-  ];
+  const defaults = [DEFAULT_PATH, ...(hostname ? [`HOSTNAME=${hostname}`] : []), ...(record.config.Tty ? ['TERM=xterm'] : [])];
   const merged = mergeEnvironment(defaults, record.config.Env ?? []);
   return merged.some((pair) => pair.startsWith('HOME=')) ? merged : [...merged, `HOME=${user.home}`];
 }
