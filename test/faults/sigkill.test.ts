@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Berthd, processesOf } from '../harness/berthd.ts';
+import { Berthd, processesOf, zygotesOf } from '../harness/berthd.ts';
 
 const ROUNDS = Number(process.env.BERTH_FAULT_ROUNDS ?? 6);
 
@@ -12,7 +12,12 @@ const ROUNDS = Number(process.env.BERTH_FAULT_ROUNDS ?? 6);
 function victims(daemon: Berthd): Record<'berthd' | 'berth-lifecycle' | 'zygote' | 'shim', number[]> {
   const lines = processesOf(daemon.directory).map((line) => ({ pid: Number(line.split(' ')[1]), command: line }));
   const pick = (wanted: RegExp) => lines.filter(({ command }) => wanted.test(command)).map(({ pid }) => pid);
-  return { berthd: [daemon.pid], 'berth-lifecycle': pick(/berth-lifecycle/), zygote: pick(/zygote/), shim: pick(/shim/) };
+  return {
+    berthd: [daemon.pid],
+    'berth-lifecycle': pick(/berth-lifecycle/),
+    zygote: zygotesOf(daemon.directory),
+    shim: pick(/berth-shim/),
+  };
 }
 
 describe('SIGKILL at any moment of a run', () => {
@@ -65,7 +70,7 @@ async function oneRound(daemon: Berthd, victim: keyof ReturnType<typeof victims>
   await running;
   await answers(daemon);
   const { stdout: state } = await daemon.docker(['inspect', '-f', '{{.State.Status}} {{.State.Pid}}', name]);
-  if (state !== '') {
+  if (state.trim() !== '') {
     const [status, pid] = state.trim().split(' ');
     if (status === 'running') assert.ok(existsSync(`/proc/${pid}`), `${name} claims to run as ${pid}, which is gone`);
     else assert.match(status ?? '', /^(created|exited|dead)$/);

@@ -1,7 +1,7 @@
 // A daemon of a test's own: throw-away roots, its own socket and, unless a test wants the machine's, its own network namespace.
 // Disposing it removes its containers, stops it, and fails when anything was left behind.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -164,7 +164,7 @@ async function assertNothingLeft(directory: string): Promise<void> {
     if (left.length === 0) return;
     await sleep(20);
   }
-  for (const pid of processesOf(directory)) process.kill(Number(pid.split(' ')[1]), 'SIGKILL');
+  for (const line of processesOf(directory)) process.kill(Number(line.split(' ')[1]), 'SIGKILL');
   throw new Error(`left behind by the daemon of ${directory}:\n${left.join('\n')}`);
 }
 
@@ -175,15 +175,47 @@ export function mountsOf(directory: string): string[] {
     .map((line) => `mount ${line}`);
 }
 
+/** Processes that were started for the directory, or that hold a file of it open, as a shim holds its container's log. */
 export function processesOf(directory: string): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((pid) => {
       try {
         const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-        return command.includes(directory) ? [`process ${pid} ${command}`] : [];
+        return command.includes(directory) || holdsFileOf(pid, directory) ? [`process ${pid} ${command}`] : [];
       } catch {
         return [];
       }
     });
+}
+
+function holdsFileOf(pid: string, directory: string): boolean {
+  if (Number(pid) === process.pid) return false;
+  return readdirSync(`/proc/${pid}/fd`).some((fd) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(`${directory}/`);
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** The zygote of the daemon's lifecycle service: the child of the process that serves from the directory. */
+export function zygotesOf(directory: string): number[] {
+  const services = processesOf(directory)
+    .filter((line) => line.includes('berth-lifecycle'))
+    .map((line) => line.split(' ')[1]);
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return (
+          readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('zygote') &&
+          services.includes(/PPid:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
+        );
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
 }

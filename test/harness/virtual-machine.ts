@@ -1,0 +1,154 @@
+// A Linux machine for what this one cannot show: cgroup v2 with every controller. qemu with software emulation boots a Debian
+// kernel to a program of ours in seconds; its only disk is the initramfs, so nothing of it stays.
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { build } from 'esbuild';
+import { program, ROOT } from './programs.ts';
+
+const QEMU = '/usr/bin/qemu-system-x86_64';
+
+/** A kernel to boot: BERTH_TEST_KERNEL, or an installed Debian one. */
+function kernelImage(): string | undefined {
+  const given = process.env.BERTH_TEST_KERNEL;
+  if (given) return given;
+  const installed = existsSync('/boot') ? readdirSync('/boot').filter((name) => /^vmlinuz-.*-(cloud-)?amd64$/.test(name)) : [];
+  return installed.length > 0 ? join('/boot', installed.sort().at(-1) ?? '') : undefined;
+}
+
+/** Why no machine can be started here; undefined when one can. */
+export function machineMissing(): string | undefined {
+  if (process.arch !== 'x64') return 'the virtual machine is x86-64 only';
+  if (!existsSync(QEMU)) return 'qemu is not installed (apt-get install qemu-system-x86)';
+  if (kernelImage() === undefined) return 'no kernel to boot: install linux-image-cloud-amd64, or name one in BERTH_TEST_KERNEL';
+  return undefined;
+}
+
+/** Bundles a program, boots a machine that runs it under Node as its only work, and returns what it wrote. */
+export async function runInMachine(entry: string, options: { memory?: number; timeout?: number } = {}): Promise<string> {
+  const directory = mkdtempSync(join(tmpdir(), 'berth-machine-'));
+  try {
+    const initramfs = join(directory, 'initramfs');
+    writeFileSync(initramfs, await archive(entry, directory));
+    return await boot(initramfs, options);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function archive(entry: string, directory: string): Promise<Buffer> {
+  const bundle = join(directory, 'program.mjs');
+  await build({
+    entryPoints: [entry],
+    outfile: bundle,
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    external: ['koffi', 'esbuild'],
+    logLevel: 'error',
+  });
+  const node = realpathSync(process.execPath);
+  const koffi = realpathSync(join(ROOT, 'packages/sys/node_modules/koffi'));
+  const native = realpathSync(join(koffi, '..', '@koromix', 'koffi-linux-x64'));
+  const libraries = [...execFileSync('ldd', [node], { encoding: 'utf8' }).matchAll(/(\/\S+) \(0x/g)].map(([, path = '']) => path);
+  const files: Member[] = [
+    ...['dev', 'proc', 'sys', 'tmp', 'bin', 'lib64'].map((name) => ({ name, mode: 0o40755 })),
+    { name: 'init', mode: 0o100755, body: Buffer.from(INIT) },
+    { name: 'bin/busybox', mode: 0o100755, body: readFileSync(program('busybox')) },
+    { name: 'bin/node', mode: 0o100755, body: readFileSync(node) },
+    { name: 'app/program.mjs', mode: 0o100644, body: readFileSync(bundle) },
+    ...libraries.map((path) => ({ name: `lib64/${basename(path)}`, mode: 0o100755, body: readFileSync(path) })),
+    ...tree(koffi, 'app/node_modules/koffi'),
+    ...tree(native, 'app/node_modules/@koromix/koffi-linux-x64'),
+  ];
+  return cpio(files);
+}
+
+const INIT = `#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin LD_LIBRARY_PATH=/lib64 NO_COLOR=1
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+mount -t cgroup2 cgroup /sys/fs/cgroup
+ln -s /proc/self/fd /dev/fd
+echo BERTH-BEGIN
+node /app/program.mjs 2>&1
+echo "BERTH-END $?"
+poweroff -f
+`;
+
+async function boot(initramfs: string, { memory = 1024, timeout = 120_000 }: { memory?: number; timeout?: number }): Promise<string> {
+  const args = [
+    '-m',
+    String(memory),
+    '-nographic',
+    '-no-reboot',
+    '-nodefaults',
+    '-serial',
+    'stdio',
+    '-kernel',
+    kernelImage() ?? '',
+    '-initrd',
+    initramfs,
+  ];
+  const machine = spawn(QEMU, [...args, '-append', 'console=ttyS0 quiet panic=-1'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout,
+    killSignal: 'SIGKILL',
+  });
+  let text = '';
+  machine.stdout.setEncoding('utf8');
+  machine.stdout.on('data', (chunk) => (text += chunk));
+  machine.stderr.on('data', (chunk) => (text += chunk));
+  await new Promise((resolve) => machine.once('close', resolve));
+  const [, output, status] = /BERTH-BEGIN\r?\n([\s\S]*)BERTH-END (\d+)/.exec(text) ?? [];
+  if (output === undefined || status === undefined) throw new Error(`the machine did not come to its end:\n${text}`);
+  if (status !== '0') throw new Error(`the program in the machine ended with ${status}:\n${output}`);
+  return output.replaceAll('\r\n', '\n');
+}
+
+interface Member {
+  name: string;
+  /** With the type, as st_mode. */
+  mode: number;
+  body?: Buffer;
+}
+
+function tree(directory: string, name: string): Member[] {
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' }).flatMap((path) => {
+    const full = join(directory, path);
+    return statSync(full).isFile() && /\.(js|cjs|json|node)$/.test(path)
+      ? [{ name: join(name, path), mode: 0o100755, body: readFileSync(full) }]
+      : [];
+  });
+}
+
+/** The "newc" format (kernel: driver-api/early-userspace/buffer-format.rst). Parent directories are made on the way. */
+function cpio(members: readonly Member[]): Buffer {
+  const parts: Buffer[] = [];
+  const made = new Set<string>();
+  let inode = 1;
+  const add = ({ name, mode, body = Buffer.alloc(0) }: Member) => {
+    const fields = [inode++, mode, 0, 0, 1, 0, body.length, 0, 0, 0, 0, name.length + 1, 0];
+    const header = Buffer.from(`070701${fields.map((field) => field.toString(16).padStart(8, '0')).join('')}${name}\0`);
+    parts.push(padded(header), padded(body));
+    made.add(name);
+  };
+  for (const member of members) {
+    const steps = member.name.split('/').slice(0, -1);
+    for (const [index] of steps.entries()) {
+      const parent = steps.slice(0, index + 1).join('/');
+      if (!made.has(parent)) add({ name: parent, mode: 0o40755 });
+    }
+    add(member);
+  }
+  add({ name: 'TRAILER!!!', mode: 0 });
+  return Buffer.concat(parts);
+}
+
+function padded(bytes: Buffer): Buffer {
+  return bytes.length % 4 === 0 ? bytes : Buffer.concat([bytes, Buffer.alloc(4 - (bytes.length % 4))]);
+}
