@@ -1,29 +1,24 @@
 // Creating a container: the parent's side. Each step that acquires something says how it is given back; when a later one fails
 // nothing is left. Spawning is retried when the forked engine crashed before it could report.
 import { closeSync, openSync, rmSync } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
-import { type Mount, OCI_VERSION, type Spec, type State } from '@berth/oci/runtime-spec';
-import { setns } from '@berth/sys/namespace';
+import type { State } from '@berth/oci/runtime-spec';
+import { CLONE, setns } from '@berth/sys/namespace';
 import { mkfifo, O } from '@berth/sys/path';
 import { readBundle, rootfsPath, validateSpec } from './bundle.ts';
-import type { CgroupLocation } from './cgroup/cgroup.ts';
-import { type Hierarchy, hierarchies } from './cgroup/hierarchy.ts';
-import { cgroupMountPlan } from './cgroup/mount-plan.ts';
+import { hierarchies } from './cgroup/hierarchy.ts';
 import { openCgroup } from './cgroup/open.ts';
-import type { CreateOptions, MountPoint } from './container.ts';
+import type { CreateOptions } from './container.ts';
 import { runHooks } from './hooks.ts';
 import { writeIdMaps } from './id-maps.ts';
 import { runInit } from './init/init.ts';
-import { parseMountOptions } from './mount-options.ts';
+import { planInit } from './init-plan.ts';
 import { planNamespaces } from './namespaces.ts';
 import { setOomScore } from './oom-score.ts';
-import type { InitPlan, MountPlan } from './plan.ts';
-import { planProcess } from './process-plan.ts';
 import { processStatus } from './process-status.ts';
 import { passListener } from './seccomp-listener.ts';
 import { awaitReady, discardChild, ForkCrash, type Newborn, type Ready, raiseHardLimits, recordTimings, sendGo, spawn } from './spawn.ts';
-import { fifoPath, filterDirectory, makeStateDirectory, type SavedState, writeInit, writeState } from './state-file.ts';
+import { fifoPath, makeStateDirectory, type SavedState, writeInit, writeState } from './state-file.ts';
 import { UndoStack } from './undo.ts';
 
 const FORK_ATTEMPTS = 3;
@@ -47,6 +42,7 @@ export function create(options: CreateOptions): Created {
   const gate = openSync(fifo, O.RDONLY | O.NONBLOCK | O.CLOEXEC);
   using _gate = closing(gate);
 
+  using cgroupSpan = span?.child('cgroup');
   const mounted = hierarchies();
   const cgroup = openCgroup({
     id: options.id,
@@ -71,55 +67,27 @@ export function create(options: CreateOptions): Created {
   writeState(directory, state);
   cgroup.create();
   cgroup.apply(spec.linux?.resources ?? {}, 'create');
+  cgroupSpan?.end();
 
   using descriptors = new UndoStack();
   const namespaces = planNamespaces(spec.linux, descriptors);
-  const has = (type: string) => spec.linux?.namespaces?.some((namespace) => namespace.type === type) ?? false;
-  const newUser = (namespaces.cloneFlags & 0x10000000) !== 0;
-  const plan: InitPlan = {
-    ...planProcess(process, {
-      stdio: options.stdio,
-      linux: spec.linux,
-      filterDirectory: filterDirectory(options.root),
-      preserveFds: options.preserveFds ?? 0,
-      setgroupsDenied: newUser && globalThis.process.geteuid?.() !== 0,
-    }),
-    id: options.id,
-    spec,
-    bundle: options.bundle,
-    rootfs,
-    rootfsMounts: (options.rootfsMounts ?? []).map((mount) => planRootfsMount(mount)),
-    mounts: (spec.mounts ?? []).map((mount) => planMount(mount, options.bundle)),
-    cgroupMounts: planCgroupMounts(spec, cgroup.location, mounted, has('cgroup')),
-    cloneFlags: namespaces.cloneFlags,
-    lateFlags: namespaces.lateFlags,
-    joins: namespaces.needsIntermediate ? [] : namespaces.joins,
-    has: { user: has('user'), mount: has('mount'), network: has('network'), pid: has('pid'), uts: has('uts') },
-    gate,
-    waitsForParent: has('user'),
-    joinCgroup: has('user') ? undefined : cgroup,
-    noPivot: options.noPivot ?? false,
-    noNewKeyring: options.noNewKeyring ?? false,
-    hookState: hookState(options, spec),
-    hooks: {
-      createContainer: spec.hooks?.createContainer ?? [],
-      startContainer: spec.hooks?.startContainer ?? [],
-      runtime: Boolean(spec.hooks?.prestart?.length || spec.hooks?.createRuntime?.length),
-    },
-  };
+  const plan = planInit(options, spec, process, { gate, cgroup, namespaces, mounted });
+  const newUser = (namespaces.cloneFlags & CLONE.NEWUSER) !== 0;
   const join = () => {
     for (const { fd, flag } of namespaces.joins) setns(fd, flag);
   };
 
   const bear = (): { newborn: Newborn; ready: Ready } => {
     using failed = new UndoStack();
+    using fork = span?.child('fork');
     const newborn = spawn({
       cloneFlags: plan.cloneFlags,
       pidNamespace: namespaces.joinPid,
       intermediate: namespaces.needsIntermediate ? join : undefined,
-      cgroupDirectory: has('user') ? undefined : cgroup.location.paths[''],
+      cgroupDirectory: plan.has.user ? undefined : cgroup.location.paths[''],
       live: (channel) => runInit(plan, channel),
     });
+    fork?.end();
     const { pid, channel } = newborn;
     failed.defer(() => channel.close());
     failed.defer(() => discardChild(newborn));
@@ -169,34 +137,4 @@ function retrying<T>(attempt: () => T): T {
 
 function closing(fd: number): Disposable {
   return { [Symbol.dispose]: () => closeSync(fd) };
-}
-
-function hookState(options: CreateOptions, spec: Spec): State {
-  const state: State = { ociVersion: spec.ociVersion ?? OCI_VERSION, id: options.id, status: 'creating', pid: 0, bundle: options.bundle };
-  if (spec.annotations) state.annotations = spec.annotations;
-  return state;
-}
-
-function planMount(mount: Mount, bundle: string): MountPlan {
-  const options = parseMountOptions(mount.options ?? [], mount.type);
-  const source = mount.source ?? '';
-  return {
-    destination: mount.destination.startsWith('/') ? mount.destination : `/${mount.destination}`,
-    type: mount.type ?? (options.bind ? 'bind' : ''),
-    source: options.bind && !isAbsolute(source) ? join(bundle, source) : source,
-    options,
-  };
-}
-
-function planRootfsMount(mount: MountPoint): MountPlan {
-  return {
-    destination: mount.target || '/',
-    type: mount.type,
-    source: mount.source,
-    options: parseMountOptions(mount.options, mount.type),
-  };
-}
-
-function planCgroupMounts(spec: Spec, location: CgroupLocation, mounted: readonly Hierarchy[], cgroupNamespace: boolean) {
-  return spec.mounts?.some((mount) => mount.type === 'cgroup') ? cgroupMountPlan(location, mounted, { cgroupNamespace }) : [];
 }

@@ -23,7 +23,11 @@ function written(resources: LinuxResources, ...files: string[]): Record<string, 
 
 test('memory: v1 quantities in v2 files', () => {
   const files = ['memory.max', 'memory.swap.max', 'memory.low'];
-  assert.deepEqual(written({ memory: { limit: 100, swap: 150, reservation: 50 } }, ...files), { 'memory.max': '100', 'memory.swap.max': '50', 'memory.low': '50' });
+  assert.deepEqual(written({ memory: { limit: 100, swap: 150, reservation: 50 } }, ...files), {
+    'memory.max': '100',
+    'memory.swap.max': '50',
+    'memory.low': '50',
+  });
   assert.deepEqual(written({ memory: { limit: 100, swap: 100 } }, ...files)['memory.swap.max'], '0');
   assert.deepEqual(written({ memory: { limit: -1 } }, ...files)['memory.max'], 'max');
 });
@@ -31,7 +35,13 @@ test('memory: v1 quantities in v2 files', () => {
 test('cpu: weight from shares, quota and period in one file', () => {
   const files = ['cpu.weight', 'cpu.max', 'cpu.max.burst', 'cpuset.cpus', 'cpuset.mems'];
   const cpu = { shares: 1024, quota: 50_000, period: 100_000, cpus: '0-1', mems: '0' };
-  assert.deepEqual(written({ cpu }, ...files), { 'cpu.weight': '100', 'cpu.max': '50000 100000', 'cpu.max.burst': '', 'cpuset.cpus': '0-1', 'cpuset.mems': '0' });
+  assert.deepEqual(written({ cpu }, ...files), {
+    'cpu.weight': '100',
+    'cpu.max': '50000 100000',
+    'cpu.max.burst': '',
+    'cpuset.cpus': '0-1',
+    'cpuset.mems': '0',
+  });
   assert.equal(written({ cpu: { quota: -1, period: 100_000 } }, ...files)['cpu.max'], 'max 100000');
 });
 
@@ -72,9 +82,15 @@ test('measurements', () => {
     for (const [file, text] of Object.entries(files)) writeFileSync(join(directory, file), text);
     const { cpu, memory, pids, io } = statsV2(directory);
     assert.deepEqual([cpu?.usageNs, cpu?.throttledNs, cpu?.periods], [7000, 9000, 3]);
-    assert.deepEqual([memory?.usage, memory?.limit, memory?.failures, memory?.oomKills, memory?.stat.file], [4096, Number.POSITIVE_INFINITY, 4, 2, 200]);
+    assert.deepEqual(
+      [memory?.usage, memory?.limit, memory?.failures, memory?.oomKills, memory?.stat.file],
+      [4096, Number.POSITIVE_INFINITY, 4, 2, 200],
+    );
     assert.deepEqual(pids, { current: 5, limit: 10 });
-    assert.deepEqual(io?.bytes.slice(0, 2), [{ major: 8, minor: 0, op: 'Read', value: 1 }, { major: 8, minor: 0, op: 'Write', value: 2 }]);
+    assert.deepEqual(io?.bytes.slice(0, 2), [
+      { major: 8, minor: 0, op: 'Read', value: 1 },
+      { major: 8, minor: 0, op: 'Write', value: 2 },
+    ]);
     assert.deepEqual(io?.pressure?.full, { avg10: 0.25, avg60: 0, avg300: 0, total: 7 });
   } finally {
     rmSync(directory, { recursive: true });

@@ -35,7 +35,8 @@ export class CgroupV2 implements Cgroup {
     try {
       let parent = this.#mountpoint;
       for (const name of this.#path.slice(parent.length).split('/').filter(Boolean)) {
-        delegateControllers(parent);
+        // With processes in it a parent would become a threaded one, which no container can live below.
+        if (parent === this.#mountpoint || readOptional(parent, 'cgroup.procs') === '') delegateControllers(parent);
         parent = `${parent}/${name}`;
         if (makeDirectory(parent)) made.push(parent);
       }
@@ -74,6 +75,8 @@ export class CgroupV2 implements Cgroup {
   kill(): void {
     if (existsSync(`${this.#path}/cgroup.kill`)) writeControl(this.#path, 'cgroup.kill', 1);
     else killAll(this);
+    // It kills frozen processes too; the next ones to come here must not find it frozen.
+    if (this.frozen()) writeControl(this.#path, 'cgroup.freeze', 0);
   }
 
   pids(): number[] {

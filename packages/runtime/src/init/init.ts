@@ -59,9 +59,7 @@ function setUp(plan: InitPlan, channel: Channel): string {
   if (!plan.noNewKeyring) sys.joinSessionKeyring(`_ses.${plan.id}`);
   if (plan.cloneFlags & 0x40000000) bringUpLoopback();
   lap('init.namespaces');
-  const root = prepareRoot(plan);
-  makeMounts(plan, root);
-  if (needsDevices(plan)) makeDevices(plan, root);
+  const root = makeRoot(plan);
   const terminal = 'terminal' in plan.stdio ? openTerminal(root, plan.stdio.terminal) : undefined;
   if (terminal && plan.has.mount) bindConsole(root, terminal);
   lap('init.mounts');
@@ -70,16 +68,29 @@ function setUp(plan: InitPlan, channel: Channel): string {
     channel.awaitGo();
   }
   runHooks('createContainer', plan.hooks.createContainer, { ...plan.hookState, status: 'creating', pid: process.pid });
-  changeRoot(plan, root);
-  useStreams(plan, terminal);
-  makeWorkingDirectory(plan.process.cwd);
-  finishRoot(plan);
-  restrict(plan);
+  enterRoot(plan, root, () => useStreams(plan, terminal));
   lap('init.root');
   const program = prepareProgram(plan);
   lap('init.identity');
   channel.sendReady(timings, { master: terminal?.master, listener: program.listener });
   return program.path;
+}
+
+/** The root file system with everything mounted in it, as a descriptor. */
+export function makeRoot(plan: InitPlan): number {
+  const root = prepareRoot(plan);
+  makeMounts(plan, root);
+  if (needsDevices(plan)) makeDevices(plan, root);
+  return root;
+}
+
+/** From here on the host's files are gone. `atHome` runs as soon as the container's /dev is there. */
+export function enterRoot(plan: InitPlan, root: number, atHome: (() => void) | undefined): void {
+  changeRoot(plan, root);
+  atHome?.();
+  makeWorkingDirectory(plan.process.cwd);
+  finishRoot(plan);
+  restrict(plan);
 }
 
 function enterNamespaces(plan: InitPlan): void {
