@@ -56,7 +56,7 @@ async function created(body: object): Promise<string> {
 test('ping tells the versions, with and without a body', async () => {
   const head = await call('HEAD', '/_ping');
   assert.deepEqual(
-    [head.status, head.headers['api-version'], head.headers['ostype'], head.headers['builder-version'], head.text],
+    [head.status, head.headers['api-version'], head.headers.ostype, head.headers['builder-version'], head.text],
     [200, '1.51', 'linux', '1', ''],
   );
   assert.equal((await call('GET', '/v1.40/_ping')).text, 'OK');

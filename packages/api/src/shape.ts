@@ -29,10 +29,10 @@ export function checkShape(value: unknown, shape: Shape, name: string): void {
   } else if ('list' in shape) {
     if (shape.lone && typeof value === 'string') return;
     if (!Array.isArray(value)) throw mismatch(value, name, 'list');
-    value.forEach((one, index) => checkShape(one, shape.list, `${name}[${index}]`));
+    for (const [index, one] of value.entries()) checkShape(one, shape.list, `${name}[${index}]`);
   } else {
     if (!Array.isArray(value) || value.length > shape.tuple.length) throw mismatch(value, name, `list of ${shape.tuple.length}`);
-    shape.tuple.forEach((inner, index) => checkShape(value[index], inner, `${name}[${index}]`));
+    for (const [index, inner] of shape.tuple.entries()) checkShape(value[index], inner, `${name}[${index}]`);
   }
 }
 

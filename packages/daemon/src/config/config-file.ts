@@ -93,9 +93,9 @@ function listItem(item: unknown): string {
 function pairValue(value: unknown): string {
   if (typeof value !== 'object' || value === null) return String(value);
   const fields = value as Record<string, unknown>;
-  const path = fields['path'] ?? fields['runtimeType'];
+  const path = fields.path ?? fields.runtimeType;
   if (path !== undefined) return String(path);
-  return `${fields['Soft']}:${fields['Hard']}`;
+  return `${fields.Soft}:${fields.Hard}`;
 }
 
 function unusable(path: string, reason: string): EngineError {

@@ -137,7 +137,7 @@ export function configOf(options: OptionValues): Config {
 
 function tlsOf(tls: boolean, verify: boolean, text: (name: OptionName) => string | undefined): TlsFiles | undefined {
   if (!tls && !verify) return undefined;
-  const home = process.env['DOCKER_CERT_PATH'] ?? '/root/.docker';
+  const home = process.env.DOCKER_CERT_PATH ?? '/root/.docker';
   return {
     ca: text('tlscacert') ?? (verify ? join(home, 'ca.pem') : undefined),
     cert: text('tlscert') ?? join(home, 'cert.pem'),

@@ -41,8 +41,8 @@ function logAttributes(container: Container, options: Readonly<Record<string, st
   const { Labels, Env } = container.record.config;
   const environment = new Map((Env ?? []).map((pair) => [pair.split('=', 1)[0] as string, pair.slice(pair.indexOf('=') + 1)]));
   const attributes: Record<string, string> = {};
-  for (const name of names(options['labels'])) if (Labels?.[name] !== undefined) attributes[name] = Labels[name];
-  for (const name of names(options['env'])) {
+  for (const name of names(options.labels)) if (Labels?.[name] !== undefined) attributes[name] = Labels[name];
+  for (const name of names(options.env)) {
     const value = environment.get(name);
     if (value !== undefined) attributes[name] = value;
   }

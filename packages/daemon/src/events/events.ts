@@ -37,7 +37,7 @@ export class Events {
   emit(type: EventType, action: string, id: string, attributes: Readonly<Record<string, string>> = {}): void {
     const moment = nowNanoseconds();
     const event: EngineEvent = {
-      ...(WITH_STATUS.has(type) ? { status: action, id, from: attributes['image'] ?? '' } : {}),
+      ...(WITH_STATUS.has(type) ? { status: action, id, from: attributes.image ?? '' } : {}),
       Type: type,
       Action: action,
       Actor: { ID: id, Attributes: { ...attributes } },
@@ -93,13 +93,13 @@ function matchesActor(event: EngineEvent, filters: Filters, type: EventType): bo
   if (!filters.has(type)) return true;
   const { ID, Attributes } = event.Actor;
   // A network's connect and disconnect name the container in an attribute.
-  const mentioned = event.Type === type ? [ID, Attributes['name'] ?? ''] : [Attributes[type] ?? ''];
+  const mentioned = event.Type === type ? [ID, Attributes.name ?? ''] : [Attributes[type] ?? ''];
   return filters.some(type, (wanted) => mentioned.some((one) => one === wanted || (one !== '' && ID === one && one.startsWith(wanted))));
 }
 
 function matchesImage(event: EngineEvent, filters: Filters): boolean {
   if (!filters.has('image')) return true;
   const { ID, Attributes } = event.Actor;
-  const mentioned = event.Type === 'image' ? [ID, Attributes['name'] ?? ''] : [Attributes['image'] ?? ''];
+  const mentioned = event.Type === 'image' ? [ID, Attributes.name ?? ''] : [Attributes.image ?? ''];
   return filters.some('image', (wanted) => mentioned.some((one) => one === wanted || one.replace(/:[^:/]+$/, '') === wanted));
 }

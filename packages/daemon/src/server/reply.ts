@@ -22,8 +22,8 @@ export function sendError(response: ServerResponse, thrown: unknown): void {
     return;
   }
   const status = httpStatus(error.kind);
-  if (status === 304) return sendEmpty(response, status);
-  sendJson(response, status, { message: error.message });
+  if (status === 304) sendEmpty(response, status);
+  else sendJson(response, status, { message: error.message });
 }
 
 /** Starts a stream: status and headers leave at once, so that the client knows its request was accepted. */

@@ -94,10 +94,10 @@ export class Volumes {
   /** How a volume is mounted: a bind of its directory, or the mount that its options describe. */
   source(name: string): { type: 'bind'; path: string } | { type: string; device: string; options: string[] } {
     const { options } = this.#record(name);
-    if (!options?.['type'] && !options?.['device']) return { type: 'bind', path: this.#dataPath(name) };
-    const flags = (options['o'] ?? '').split(',').filter(Boolean);
-    if (flags.includes('bind') || options['type'] === 'none') return { type: 'bind', path: options['device'] ?? '' };
-    return { type: options['type'] ?? '', device: options['device'] ?? options['type'] ?? '', options: flags };
+    if (!options?.type && !options?.device) return { type: 'bind', path: this.#dataPath(name) };
+    const flags = (options.o ?? '').split(',').filter(Boolean);
+    if (flags.includes('bind') || options.type === 'none') return { type: 'bind', path: options.device ?? '' };
+    return { type: options.type ?? '', device: options.device ?? options.type ?? '', options: flags };
   }
 
   list(filters: Filters): Volume[] {
@@ -193,13 +193,13 @@ function checkOptions(options: Readonly<Record<string, string>>): void {
       throw new EngineError('InvalidArgument', `invalid option: "${key}"`, { layer: 'daemon' });
     }
   }
-  if (options['o'] && !options['type'] && !options['device']) {
+  if (options.o && !options.type && !options.device) {
     throw new EngineError('InvalidArgument', "missing device in volume options: 'o' needs 'type' and 'device'", { layer: 'daemon' });
   }
-  if (options['device'] && options['o']?.split(',').includes('bind') && !existsSync(options['device'])) {
-    throw new EngineError('InvalidArgument', `the device ${options['device']} of the volume does not exist`, { layer: 'daemon' });
+  if (options.device && options.o?.split(',').includes('bind') && !existsSync(options.device)) {
+    throw new EngineError('InvalidArgument', `the device ${options.device} of the volume does not exist`, { layer: 'daemon' });
   }
-  const filesystem = options['type'];
+  const filesystem = options.type;
   if (filesystem && filesystem !== 'none' && !readFileSync('/proc/filesystems', 'utf8').split(/\s+/).includes(filesystem)) {
     throw new EngineError('InvalidArgument', `this kernel has no file system "${filesystem}" (volume option type)`, { layer: 'daemon' });
   }
