@@ -25,19 +25,27 @@ export function machineMissing(): string | undefined {
   return undefined;
 }
 
+export interface MachineOptions {
+  /** What the machine does, as a shell script; the bundled program is /app/program.mjs. */
+  script?: string;
+  /** MiB. */
+  memory?: number;
+  timeout?: number;
+}
+
 /** Bundles a program, boots a machine that runs it under Node as its only work, and returns what it wrote. */
-export async function runInMachine(entry: string, options: { memory?: number; timeout?: number } = {}): Promise<string> {
+export async function runInMachine(entry: string, options: MachineOptions = {}): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), 'berth-machine-'));
   try {
     const initramfs = join(directory, 'initramfs');
-    writeFileSync(initramfs, await archive(entry, directory));
+    writeFileSync(initramfs, await archive(entry, options.script ?? 'node /app/program.mjs', directory));
     return await boot(initramfs, options);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-async function archive(entry: string, directory: string): Promise<Buffer> {
+async function archive(entry: string, script: string, directory: string): Promise<Buffer> {
   const bundle = join(directory, 'program.mjs');
   await build({
     entryPoints: [entry],
@@ -56,6 +64,7 @@ async function archive(entry: string, directory: string): Promise<Buffer> {
   const files: Member[] = [
     ...['dev', 'proc', 'sys', 'tmp', 'bin', 'lib64'].map((name) => ({ name, mode: 0o40755 })),
     { name: 'init', mode: 0o100755, body: Buffer.from(INIT) },
+    { name: 'script', mode: 0o100755, body: Buffer.from(`#!/bin/sh\nset -e\n${script}\n`) },
     { name: 'bin/busybox', mode: 0o100755, body: readFileSync(program('busybox')) },
     { name: 'bin/node', mode: 0o100755, body: readFileSync(node) },
     { name: 'app/program.mjs', mode: 0o100644, body: readFileSync(bundle) },
@@ -75,12 +84,12 @@ mount -t devtmpfs dev /dev
 mount -t cgroup2 cgroup /sys/fs/cgroup
 ln -s /proc/self/fd /dev/fd
 echo BERTH-BEGIN
-node /app/program.mjs 2>&1
+/script 2>&1
 echo "BERTH-END $?"
 poweroff -f
 `;
 
-async function boot(initramfs: string, { memory = 1024, timeout = 120_000 }: { memory?: number; timeout?: number }): Promise<string> {
+async function boot(initramfs: string, { memory = 1024, timeout = 120_000 }: MachineOptions): Promise<string> {
   const args = [
     '-m',
     String(memory),
