@@ -45,12 +45,15 @@ export class Engine {
   readonly #agent: http.Agent | false;
   readonly #pinned: boolean;
   #version: string;
+  /** Whether the daemon has taken the version. */
+  #settled: boolean;
 
   constructor(options: EngineOptions) {
     this.endpoint = options.endpoint;
     this.#headers = { ...options.headers };
     if (options.trace) this.#headers[TRACEPARENT] = formatTraceparent(options.trace);
     this.#pinned = Boolean(options.apiVersion);
+    this.#settled = this.#pinned;
     this.#version = options.apiVersion || CLIENT_API_VERSION;
     const Agent = this.#secure ? https.Agent : http.Agent;
     this.#agent = this.endpoint.kind === 'ssh' ? false : new Agent({ keepAlive: true });
@@ -67,11 +70,15 @@ export class Engine {
 
   /** Sends a request; resolves with the response once its headers are there, rejects with an EngineError for a status ≥ 400. */
   async request(method: string, path: string, options: RequestOptions = {}): Promise<IncomingMessage> {
+    // A stream can be sent only once: what the daemon speaks is found out before.
+    if (isStream(options.body) && !this.#settled) await this.call('GET', '/_ping');
     const response = await this.#send(method, path, options);
-    if ((response.statusCode ?? 500) < 400) return response;
-    const error = await errorOf(response);
-    if (this.#downgrade(error) && !isStream(options.body)) return this.request(method, path, options);
-    throw error;
+    const failed = (response.statusCode ?? 500) >= 400;
+    const error = failed ? await errorOf(response) : undefined;
+    if (error && this.#downgrade(error)) return this.request(method, path, options);
+    this.#settled = true;
+    if (error) throw error;
+    return response;
   }
 
   /** A request whose answer is one JSON value (or nothing, which is undefined). */
@@ -93,7 +100,7 @@ export class Engine {
     const hijacked = new Promise<Hijacked | EngineError>((resolve, reject) => {
       request.on('upgrade', (response: IncomingMessage, socket: Duplex, head: Buffer) => {
         if (head.length > 0) socket.unshift(head);
-        resolve({ stream: socket, multiplexed: multiplexed(response) });
+        resolve({ stream: socket, multiplexed: multiplexed(response, this.#version) });
       });
       request.on('response', (response) => {
         errorOf(response).then(resolve, reject);
@@ -183,10 +190,12 @@ export class Engine {
   }
 }
 
-function multiplexed(response: IncomingMessage): boolean | undefined {
+function multiplexed(response: IncomingMessage, version: string): boolean | undefined {
   const type = response.headers['content-type'];
   if (type === 'application/vnd.docker.multiplexed-stream') return true;
-  return type === 'application/vnd.docker.raw-stream' ? false : undefined;
+  // Before 1.42 every stream was called raw, framed or not.
+  const says = Number(version.split('.')[1]) >= 42;
+  return says && type === 'application/vnd.docker.raw-stream' ? false : undefined;
 }
 
 function isStream(body: RequestOptions['body']): boolean {

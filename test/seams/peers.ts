@@ -1,0 +1,199 @@
+// The programs on both sides of a seam: Berth's own and the originals, each with throw-away roots and in namespaces of its own, so
+// that what one mounts or configures ends with it. Disposing one fails when it left a process behind.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { inNetworkNamespace } from '@berth/sys/network-namespace';
+import { isolatedNetwork, processesOf } from '../harness/berthd.ts';
+import { dockerClient, program, ROOT, type Result, type RunOptions, run } from '../harness/programs.ts';
+
+/** Milliseconds for a peer to serve, or to end. */
+const PATIENCE = 30_000;
+
+/** Those of the programs that are not installed. */
+export function missing(names: readonly string[]): string[] {
+  return names.filter((name) => pathOf(name) === undefined);
+}
+
+/** A reason to skip, or false. */
+export function unless(...names: string[]): string | false {
+  const absent = missing(names);
+  return absent.length > 0 && `not installed: ${absent.join(', ')} (apt-get install containerd docker.io runc crun podman)`;
+}
+
+export function pathOf(name: string): string | undefined {
+  const found = program(name);
+  if (found.startsWith('/')) return found;
+  return searchPath()
+    .split(delimiter)
+    .map((directory) => join(directory, name))
+    .find((path) => existsSync(path));
+}
+
+/** Berth's programs first: containerd looks for shims in PATH. */
+function searchPath(): string {
+  return [join(ROOT, 'bin'), process.env.PATH, '/usr/sbin', '/sbin'].join(delimiter);
+}
+
+const environment = () => ({ ...process.env, PATH: searchPath() });
+
+export type LifecycleName = 'berth-lifecycle' | 'containerd';
+
+/** A service that speaks containerd's gRPC API: Berth's, or containerd itself. */
+export class LifecyclePeer implements AsyncDisposable {
+  readonly name: LifecycleName;
+  readonly directory: string;
+  readonly address: string;
+  readonly #process: ChildProcess;
+
+  private constructor(name: LifecycleName, directory: string, process: ChildProcess) {
+    this.name = name;
+    this.directory = directory;
+    this.address = join(directory, 'l.sock');
+    this.#process = process;
+  }
+
+  static async start(name: LifecycleName, flags: readonly string[] = []): Promise<LifecyclePeer> {
+    const directory = mkdtempSync('/tmp/berth-seam-');
+    const command = name === 'containerd' ? containerd(directory) : berthLifecycle(directory);
+    const log = openSync(join(directory, 'log'), 'a');
+    // `unshare` becomes the program: the pid stays.
+    const child = spawn('unshare', ['--mount', '--propagation', 'private', ...command, ...flags], {
+      stdio: ['ignore', log, log],
+      env: environment(),
+    });
+    closeSync(log);
+    const peer = new LifecyclePeer(name, directory, child);
+    await untilServing(child, async () => (await peer.ctr(['version'])).code === 0, name, () => peer.log);
+    return peer;
+  }
+
+  /** Whoever is to mount for this service's containers has to be in its mount namespace. */
+  get pid(): number {
+    return this.#process.pid as number;
+  }
+
+  get log(): string {
+    return readFileSync(join(this.directory, 'log'), 'utf8');
+  }
+
+  /** Debian's ctr against this service. */
+  ctr(args: readonly string[], options: RunOptions = {}): Promise<Result> {
+    return run(program('ctr'), ['--address', this.address, ...args], { timeout: 30_000, ...options, env: environment() });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await end(this.#process);
+    try {
+      await assertNoProcess(this.directory);
+    } finally {
+      rmSync(this.directory, { recursive: true, force: true });
+    }
+  }
+}
+
+function berthLifecycle(directory: string): string[] {
+  const at = (name: string) => join(directory, name);
+  return [join(ROOT, 'bin/berth-lifecycle'), '--root', at('root'), '--state', at('state'), '--address', at('l.sock'), '--log-level', 'debug'];
+}
+
+/** Without the plugins that look for kernel modules, and without Kubernetes. */
+function containerd(directory: string): string[] {
+  const plugins = ['grpc.v1.cri', 'snapshotter.v1.btrfs', 'snapshotter.v1.zfs', 'snapshotter.v1.devmapper', 'snapshotter.v1.aufs', 'internal.v1.opt'];
+  const config = [
+    'version = 2',
+    `root = "${join(directory, 'root')}"`,
+    `state = "${join(directory, 'state')}"`,
+    `disabled_plugins = [${plugins.map((name) => `"io.containerd.${name}"`).join(', ')}]`,
+    `[grpc]\n  address = "${join(directory, 'l.sock')}"`,
+    `[ttrpc]\n  address = "${join(directory, 'l.sock.ttrpc')}"`,
+    '[debug]\n  level = "debug"',
+  ];
+  writeFileSync(join(directory, 'config.toml'), `${config.join('\n')}\n`);
+  return [pathOf('containerd') as string, '--config', join(directory, 'config.toml')];
+}
+
+/** dockerd: on a lifecycle service that is given, or with a containerd of its own. */
+export class Dockerd implements AsyncDisposable {
+  readonly directory: string;
+  readonly #process: ChildProcess;
+  readonly #network: number;
+
+  private constructor(directory: string, process: ChildProcess, network: number) {
+    this.directory = directory;
+    this.#process = process;
+    this.#network = network;
+  }
+
+  static async start(lifecycle?: LifecyclePeer, flags: readonly string[] = []): Promise<Dockerd> {
+    const directory = mkdtempSync('/tmp/berth-seam-');
+    mkdirSync(join(directory, 'config'));
+    const at = (name: string) => join(directory, name);
+    const roots = ['--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid')];
+    const args = ['-H', `unix://${at('d.sock')}`, ...roots, ...(lifecycle ? ['--containerd', lifecycle.address] : []), ...flags];
+    // It mounts root filesystems itself: the service below must see them.
+    const within = lifecycle ? ['nsenter', '-m', '-t', String(lifecycle.pid)] : ['unshare', '--mount', '--propagation', 'private'];
+    const [command = '', ...rest] = [...within, pathOf('dockerd') as string, ...args];
+    const network = isolatedNetwork();
+    const log = openSync(at('log'), 'a');
+    const child = inNetworkNamespace(network, () => spawn(command, rest, { stdio: ['ignore', log, log], env: environment() }));
+    closeSync(log);
+    const peer = new Dockerd(directory, child, network);
+    const ready = async () => (await peer.client('docker', ['version'])).code === 0;
+    await untilServing(child, ready, 'dockerd', () => readFileSync(at('log'), 'utf8'));
+    return peer;
+  }
+
+  get environment(): NodeJS.ProcessEnv {
+    return {
+      ...process.env,
+      DOCKER_HOST: `unix://${join(this.directory, 'd.sock')}`,
+      DOCKER_CONFIG: join(this.directory, 'config'),
+      DOCKER_BUILDKIT: '0',
+    };
+  }
+
+  client(name: ClientName, args: readonly string[], options: RunOptions = {}): Promise<Result> {
+    return run(clientPath(name), args, { timeout: 30_000, ...options, env: this.environment });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await end(this.#process);
+    try {
+      await assertNoProcess(this.directory);
+    } finally {
+      closeSync(this.#network);
+      rmSync(this.directory, { recursive: true, force: true });
+    }
+  }
+}
+
+export type ClientName = 'berth' | 'docker';
+
+export function clientPath(name: ClientName): string {
+  return name === 'docker' ? dockerClient() : join(ROOT, 'bin/berth');
+}
+
+async function untilServing(child: ChildProcess, serves: () => Promise<boolean>, name: string, log: () => string): Promise<void> {
+  for (const deadline = Date.now() + PATIENCE; Date.now() < deadline && child.exitCode === null; await sleep(50)) if (await serves()) return;
+  if (child.exitCode === null) child.kill('SIGKILL');
+  throw new Error(`${name} does not serve:\n${log().split('\n').slice(-10).join('\n')}`);
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  const late = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
+  await ended;
+  clearTimeout(late);
+}
+
+async function assertNoProcess(directory: string): Promise<void> {
+  for (const deadline = Date.now() + 5000; Date.now() < deadline; await sleep(50)) if (processesOf(directory).length === 0) return;
+  const left = processesOf(directory);
+  for (const line of left) process.kill(Number(line.split(' ')[1]), 'SIGKILL');
+  throw new Error(`left behind:\n${left.join('\n')}`);
+}
