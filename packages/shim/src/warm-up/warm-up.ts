@@ -13,6 +13,7 @@ import { Task } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
 import { Events } from '@berth/rpc/gen/containerd/services/ttrpc/events/v1/events';
 import { type Stub, TtrpcClient } from '@berth/rpc/ttrpc/client';
 import { TtrpcServer } from '@berth/rpc/ttrpc/server';
+import { openCgroup } from '@berth/runtime/cgroup/open';
 import { rehearse } from '@berth/runtime/rehearsal';
 import { setChildSubreaper } from '@berth/sys/process';
 import { formatTraceparent, newSpanId, newTraceId, TRACEPARENT } from '@berth/trace/context';
@@ -34,12 +35,7 @@ export async function warmUp(): Promise<string | undefined> {
     for (const directory of ['proc', 'dev', 'sys', 'etc']) mkdirSync(join(root, 'rootfs', directory));
     writeFileSync(join(root, 'rootfs/bin/warm'), tinyProgram(), { mode: 0o755 });
     for (let round = 0; round < ROUNDS; round++) await live(root, `warm-${process.pid}-${round}`);
-    // Init's own part runs in forked children, which take what they learned with them: so it is played here as well.
-    const stdio = { stdin: 0, stdout: 1, stderr: 2 };
-    rehearse(
-      { id: `warm-${process.pid}`, bundle: root, root: join(root, 'runtime'), spec: drySpec('warm', join(root, 'rootfs')), stdio },
-      ROUNDS,
-    );
+    rehearseInit(root);
     return undefined;
   } catch (error) {
     return (error as Error).message;
@@ -47,6 +43,19 @@ export async function warmUp(): Promise<string | undefined> {
     setChildSubreaper(false);
     rmSync(root, { recursive: true, force: true });
     await settled();
+  }
+}
+
+/** Init's own part runs in forked children, which take what they learned with them: so it is played here as well. */
+function rehearseInit(root: string): void {
+  const id = `warm-${process.pid}`;
+  const spec = drySpec(id, join(root, 'rootfs'));
+  const cgroup = openCgroup({ id, cgroupsPath: spec.linux?.cgroupsPath });
+  cgroup.create();
+  try {
+    rehearse({ id, bundle: root, root: join(root, 'runtime'), spec, stdio: { stdin: 0, stdout: 1, stderr: 2 } }, ROUNDS);
+  } finally {
+    cgroup.remove();
   }
 }
 
