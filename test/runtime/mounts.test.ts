@@ -157,3 +157,18 @@ test('a root without pivot_root', (t) => {
   assert.equal(result.code, 0, result.stderr);
   assert.match(result.stdout, /^1\n/);
 });
+
+test("without a cgroup namespace the container's own cgroups are bound", {
+  skip: IS_BERTH ? false : 'the controllers differ with the version',
+}, (t) => {
+  const laboratory = Laboratory.open(t);
+  const result = laboratory.run(
+    'cat /sys/fs/cgroup/pids/pids.max; cat /proc/self/cgroup | grep pids; touch /sys/fs/cgroup/x 2>&1',
+    (spec) => {
+      if (!spec.linux) return;
+      spec.linux.resources = { pids: { limit: 24 } };
+      spec.linux.namespaces = spec.linux.namespaces?.filter(({ type }) => type !== 'cgroup');
+    },
+  );
+  assert.match(result.stdout, /^24\n\d+:pids:\/berth-runtime-.*\n.*Read-only file system/);
+});

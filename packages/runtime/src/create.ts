@@ -35,6 +35,10 @@ export function create(options: CreateOptions): Created {
   validateSpec(spec);
   const process = spec.process;
   if (!process) throw new EngineError('InvalidArgument', 'config.json: process is missing', { layer: 'runtime' });
+  if (options.rootfsMounts?.length && !spec.linux?.namespaces?.some(({ type }) => type === 'mount'))
+    throw new EngineError('InvalidArgument', 'mounts for the root filesystem need a mount namespace of the container', {
+      layer: 'runtime',
+    });
   const directory = makeStateDirectory(options.root, options.id);
   undo.defer(() => rmSync(directory, { recursive: true, force: true }));
   const fifo = fifoPath(directory);

@@ -61,8 +61,13 @@ const AT_FDCWD = -100;
 const MOVE_MOUNT_F_EMPTY_PATH = 0x4;
 const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
 
+/** What of a mount's data goes into an error: an overlay of many layers fills a page with it. */
+const SHOWN_DATA = 200;
+
 export function mount(source: string | null, target: string, type: string | null, flags: number, data: string | null = null): void {
-  check(cMount(source, target, type, flags, data), 'mount', source ?? '', target, type ?? '', `flags=0x${flags.toString(16)}`, data ?? '');
+  if (cMount(source, target, type, flags, data) === 0) return;
+  const shown = data !== null && data.length > SHOWN_DATA ? `${data.slice(0, SHOWN_DATA)}…` : (data ?? '');
+  throw sysError('mount', [source ?? '', target, type ?? '', `flags=0x${flags.toString(16)}`, shown]);
 }
 
 export function umount(target: string, flags = 0): void {

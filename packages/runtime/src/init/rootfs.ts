@@ -10,6 +10,7 @@ import type { InitPlan, MountPlan } from '../plan.ts';
 import { mountCgroups } from './cgroup-mounts.ts';
 import { copyUp } from './copy-up.ts';
 import { openTarget } from './mount-target.ts';
+import { fitOverlayOptions } from './overlay-options.ts';
 
 /** Makes the root a mount point of its own, apart from the host's propagation, and opens it. */
 export function prepareRoot(plan: InitPlan): number {
@@ -18,13 +19,22 @@ export function prepareRoot(plan: InitPlan): number {
     mount(null, '/', null, propagation);
     // pivot_root refuses a root whose parent mount is shared, and what is mounted there would show up on the host.
     if (propagation & MS.SHARED) makeParentPrivate(plan.rootfs);
-    for (const [index, each] of plan.rootfsMounts.entries()) {
-      if (index === 0 && !each.options.bind) mount(each.source, plan.rootfs, each.type, each.options.flags, each.options.data || null);
-      else attach(each, openSync(plan.rootfs, O.PATH));
-    }
+    for (const each of plan.rootfsMounts) mountRootfs(plan, each);
     if (!plan.rootfsMounts.length) mount(plan.rootfs, plan.rootfs, null, MS.BIND | MS.REC);
   }
   return openSync(plan.rootfs, O.PATH | O.DIRECTORY | O.CLOEXEC);
+}
+
+/** What the snapshotter hands out: an overlay, or a bind mount of a single layer. */
+function mountRootfs(plan: InitPlan, each: MountPlan): void {
+  if (each.options.bind) {
+    attach(each, openSync(plan.rootfs, O.PATH | O.CLOEXEC));
+    return;
+  }
+  const { data, workingDirectory } = fitOverlayOptions(each.options.data);
+  if (workingDirectory !== undefined) chdir(workingDirectory);
+  mount(each.source, plan.rootfs, each.type, each.options.flags, data || null);
+  if (workingDirectory !== undefined) chdir('/');
 }
 
 export function makeMounts(plan: InitPlan, root: number): void {
