@@ -227,6 +227,18 @@ test('the cache sees files, not times', async () => {
   assert.doesNotMatch((await build(dockerfile, [{ name: 'f', body: 'one' }], '--no-cache')).stdout, /Using cache/);
 });
 
+test('layers are taken over from an image that is named as a cache', async () => {
+  const dockerfile = 'FROM busybox\nWORKDIR /w\nRUN echo $RANDOM > made\nCOPY f .\nCMD ["cat", "made", "f"]\n';
+  const files: Files = [{ name: 'f', body: 'file' }];
+  const first = await built(dockerfile, files, '-t', 'source', '--no-cache');
+  assert.equal((await daemon.docker(['builder', 'prune', '-af'])).code, 0);
+  const again = await build(dockerfile, files, '--cache-from', 'source');
+  assert.equal(again.stdout.match(/Using cache/g)?.length, 4);
+  assert.match(again.stdout, new RegExp(`Successfully built ${first.slice('sha256:'.length, 'sha256:'.length + 12)}`));
+  const changed = await build(dockerfile, [{ name: 'f', body: 'other' }], '--cache-from', 'source', '--cache-from', 'nothing');
+  assert.equal(changed.stdout.match(/Using cache/g)?.length, 2);
+});
+
 test('what cannot be parsed is refused before anything is done', async () => {
   const refused = async (dockerfile: string, message: RegExp) => {
     const { code, stderr } = await build(dockerfile);

@@ -58,9 +58,9 @@ export class BuildCache {
   }
 }
 
-/** What an instruction does depends on the state before it, its text with all variables filled in, and the files that it reads. */
-export function cacheKey(before: ImageState, instruction: string, files = ''): string {
+/** What an instruction does depends on the state before it and on its text, which has all variables filled in and the checksum of the files that it reads. */
+export function cacheKey(before: ImageState, instruction: string): string {
   return createHash('sha256')
-    .update(JSON.stringify([VERSION, stateId(before), instruction, files]))
+    .update(JSON.stringify([VERSION, stateId(before), instruction]))
     .digest('hex');
 }

@@ -25,6 +25,8 @@ export interface BuildRequest {
   /** `linux/arm64`; undefined is the host's. */
   platform: string | undefined;
   useCache: boolean;
+  /** Images whose layers may be taken over (--cache-from). */
+  cacheSources: readonly ImageState[];
   removeContainers: boolean;
   signal: AbortSignal;
   output(text: string): void;
@@ -83,6 +85,7 @@ class Build {
       backend: this.#backend,
       cache: this.#cache,
       useCache: this.#request.useCache,
+      cacheSources: this.#request.cacheSources,
       removeContainers: this.#request.removeContainers,
       arguments: this.#arguments,
       escapeToken: this.#staged.escapeToken,

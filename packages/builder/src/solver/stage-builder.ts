@@ -20,6 +20,8 @@ export interface StageContext {
   backend: BuildBackend;
   cache: BuildCache;
   useCache: boolean;
+  /** Images of --cache-from. */
+  cacheSources: readonly ImageState[];
   /** Intermediate containers are removed after success; said, too. */
   removeContainers: boolean;
   arguments: BuildArguments;
@@ -75,7 +77,7 @@ export class StageBuilder {
       .map(([name, value]) => `${name}=${value}`)
       .join(' ')}`;
     const Labels = { ...this.#state.config.config?.Labels, ...labels };
-    await this.#cached(text, '', async () => ({ createdBy: noOperation(this.#state, ` ${text}`), config: { Labels } }));
+    await this.#step(text, { createdBy: noOperation(this.#state, ` ${text}`), config: { Labels } });
     this.#context.output(` ---> ${shortDigest(stateId(this.#state))}\n`);
   }
 
@@ -96,7 +98,7 @@ export class StageBuilder {
       texts.push(fallback === undefined ? name : `${name}=${fallback}`);
     }
     const text = `ARG ${texts.join(' ')}`;
-    await this.#cached(text, '', async () => ({ createdBy: noOperation(this.#state, ` ${text}`) }));
+    await this.#step(text, { createdBy: noOperation(this.#state, ` ${text}`) });
   }
 
   async #configure(instruction: Instruction): Promise<void> {
@@ -106,7 +108,7 @@ export class StageBuilder {
       throw new EngineError('Internal', `the instruction ${instruction.kind} has no implementation`, { layer: 'builder' });
     if (instruction.kind === 'CMD') this.#cmdSet = true;
     const { text, config, author } = step;
-    await this.#cached(text, '', async () => ({ createdBy: noOperation(this.#state, ` ${text}`), config, author }));
+    await this.#step(text, { createdBy: noOperation(this.#state, ` ${text}`), config, author });
   }
 
   async #workingDirectory(value: string): Promise<void> {
@@ -116,11 +118,7 @@ export class StageBuilder {
       expandWord(value, this.#lookup, this.#context.escapeToken),
     );
     const text = `WORKDIR ${path}`;
-    await this.#cached(text, '', async () => ({
-      createdBy: noOperation(this.#state, text),
-      config: { WorkingDir: path },
-      layer: await this.#makeDirectory(path),
-    }));
+    await this.#step(text, { createdBy: noOperation(this.#state, text), config: { WorkingDir: path } }, () => this.#makeDirectory(path));
   }
 
   /** A layer only where the directory is missing. */
@@ -150,10 +148,7 @@ export class StageBuilder {
     const workingDirectory = this.#state.config.config?.WorkingDir || '/';
     const source = from?.tree ?? context;
     using plan = await planCopy(instruction, { lookup: this.#lookup, escapeToken, source, target: target.tree, workingDirectory, signal });
-    await this.#cached(plan.text, '', async () => ({
-      createdBy: noOperation(this.#state, plan.text),
-      layer: await backend.change(this.#state, (root) => plan.write(root)),
-    }));
+    await this.#step(plan.text, { createdBy: noOperation(this.#state, plan.text) }, () => backend.change(this.#state, (root) => plan.write(root)));
   }
 
   async #run(instruction: InstructionOf<'RUN'>): Promise<void> {
@@ -163,7 +158,7 @@ export class StageBuilder {
     const env = visible.map(([name, value]) => `${name}=${value}`);
     const hidden = this.#context.arguments.proxies().filter(([name]) => !this.#declared.has(name) && this.#environment(name) === undefined);
     const createdBy = `${env.length > 0 ? `|${env.length} ${env.join(' ')} ` : ''}${argv.join(' ')}`;
-    await this.#cached(JSON.stringify(['RUN', env, argv]), '', async () => {
+    await this.#step(JSON.stringify(['RUN', env, argv]), { createdBy }, async () => {
       const result = await backend.run({
         state: this.#state,
         argv,
@@ -179,20 +174,43 @@ export class StageBuilder {
         });
       }
       if (this.#context.removeContainers) output(` ---> Removed intermediate container ${result.containerId.slice(0, 12)}\n`);
-      return { createdBy, layer: result.layer };
+      return result.layer;
     });
   }
 
-  async #cached(text: string, files: string, make: () => Promise<Step>): Promise<void> {
-    const { backend, cache, useCache, output } = this.#context;
-    const key = cacheKey(this.#state, text, files);
-    const known = useCache ? cache.get(key) : undefined;
-    if (known && (await backend.has(known))) {
-      output(' ---> Using cache\n');
-      this.#state = known;
-      return;
-    }
-    this.#state = nextState(this.#state, await make());
+  /** One new state: a remembered one, one of an image that was named as a source, or made. */
+  async #step(text: string, step: Omit<Step, 'layer'>, makeLayer?: () => Promise<BuiltLayer | undefined>): Promise<void> {
+    const { cache, useCache, output } = this.#context;
+    const key = cacheKey(this.#state, text);
+    const known = useCache ? await this.#remembered(key, step) : undefined;
+    if (known) output(' ---> Using cache\n');
+    this.#state = known ?? nextState(this.#state, { ...step, layer: await makeLayer?.() });
     cache.put(key, this.#state);
   }
+
+  async #remembered(key: string, step: Omit<Step, 'layer'>): Promise<ImageState | undefined> {
+    const { backend, cache, cacheSources } = this.#context;
+    const candidates = [() => cache.get(key), ...cacheSources.map((source) => () => borrowed(this.#state, step, source))];
+    for (const candidate of candidates) {
+      const state = candidate();
+      if (state && (await backend.has(state))) return state;
+    }
+    return undefined;
+  }
+}
+
+/** --cache-from: the next state as another image has it, when that image came to here by the same steps. */
+function borrowed(state: ImageState, step: Omit<Step, 'layer'>, source: ImageState): ImageState | undefined {
+  const history = state.config.history ?? [];
+  const theirs = source.config.history ?? [];
+  const entry = theirs[history.length];
+  const diffIds = state.config.rootfs.diff_ids;
+  if (entry?.created_by !== step.createdBy) return undefined;
+  if (!history.every(({ created_by, empty_layer }, index) => theirs[index]?.created_by === created_by && !theirs[index]?.empty_layer === !empty_layer)) return undefined;
+  if (!diffIds.every((diffId, index) => source.config.rootfs.diff_ids[index] === diffId)) return undefined;
+  const created = new Date(entry.created ?? 0);
+  if (entry.empty_layer) return nextState(state, step, created);
+  const diffId = source.config.rootfs.diff_ids[diffIds.length];
+  const descriptor = source.layers[diffIds.length];
+  return diffId && descriptor && nextState(state, { ...step, layer: { diffId, descriptor } }, created);
 }

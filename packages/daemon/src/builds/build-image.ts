@@ -28,6 +28,8 @@ export interface BuildParameters {
   hostConfig: HostConfig;
   auth: Readonly<Record<string, AuthConfig>>;
   useCache: boolean;
+  /** Names of images; those that are not here do not help. */
+  cacheFrom: readonly string[];
   pull: boolean;
   removeContainers: boolean;
   forceRemove: boolean;
@@ -95,10 +97,11 @@ export class Builds {
         span,
       });
       const { target, platform, buildArgs, labels, useCache } = parameters;
+      const cacheSources = parameters.cacheFrom.flatMap((name) => this.#images.catalog.find(name) ?? []);
       const output = (text: string) => told({ stream: text });
       const { dockerfile, tree } = context;
       const id = await build(
-        { dockerfile, context: tree, buildArgs, labels, target, platform, useCache, removeContainers, signal, output },
+        { dockerfile, context: tree, buildArgs, labels, target, platform, useCache, cacheSources, removeContainers, signal, output },
         backend,
         this.#cache,
       );

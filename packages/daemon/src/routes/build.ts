@@ -70,6 +70,7 @@ function parametersOf(request: Request): BuildParameters {
     hostConfig: hostConfigOf(request),
     auth: authConfigsOf(request.headers['x-registry-config']),
     useCache: !queryBoolean(request, 'nocache'),
+    cacheFrom: jsonQuery(request, 'cachefrom', []),
     pull: queryBoolean(request, 'pull'),
     removeContainers: queryBoolean(request, 'rm', true),
     forceRemove: queryBoolean(request, 'forcerm'),
