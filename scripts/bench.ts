@@ -1,12 +1,12 @@
 // `npm run bench`: Berth beside Debian's dockerd and runc, in one run, the same client against both in turn. Prints a table of medians,
 // spreads and ratios; it never passes or fails on a time. RUNS=n changes the number of pairs.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Dockerd, startDockerd } from '../test/bench/dockerd.ts';
 import { type Comparison, compare, median, type Side, spread, timeOnce } from '../test/bench/measure.ts';
-import { Berthd } from '../test/harness/berthd.ts';
+import { Berthd, processesOf } from '../test/harness/berthd.ts';
 import { dockerClient, program, ROOT } from '../test/harness/programs.ts';
 
 const RUNS = Number(process.env.RUNS ?? 20);
@@ -127,21 +127,10 @@ async function memoryRow(berth: Berthd): Promise<Row> {
   };
 }
 
-/** Shims are the parents of the containers' inits: the processes whose children sleep. */
 function shimsOf(directory: string): number[] {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  const shims = new Set<number>();
-  for (const pid of pids) {
-    try {
-      if (readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== 'sleep\x003600\x00') continue;
-      const parent = Number(/PPid:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
-      if (readFileSync(`/proc/${parent}/cmdline`, 'utf8').length > 0) shims.add(parent);
-    } catch {
-      // It ended meanwhile.
-    }
-  }
-  if (shims.size === 0) throw new Error(`no shim of ${directory} was found`);
-  return [...shims];
+  return processesOf(directory)
+    .filter((line) => line.includes('berth-shim'))
+    .map((line) => Number(line.split(' ')[1]));
 }
 
 function proportionalSetSize(pid: number): number {
