@@ -22,6 +22,7 @@ import { Lifecycle } from './lifecycle/lifecycle.ts';
 import { LifecycleProcess } from './lifecycle/lifecycle-process.ts';
 import { NetworkVerbs } from './networks/network-verbs.ts';
 import { openNetworks } from './networks/open-networks.ts';
+import { archiveRoutes } from './routes/archive.ts';
 import { buildRoutes } from './routes/build.ts';
 import { commitRoutes } from './routes/commit.ts';
 import { containerRoutes } from './routes/containers.ts';
@@ -107,6 +108,7 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
         systemRoutes(system),
         traceRoutes(store, traces),
         containerRoutes(context),
+        archiveRoutes(context),
         execRoutes(context, new Execs(context)),
         imageRoutes(images),
         buildRoutes(new Builds(context, images)),
@@ -117,6 +119,8 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
       async stop() {
         for (const container of store.all()) container.restartTimer?.abort();
         await background.idle();
+        // Bridges and rules are for containers; where none runs on, the host gets its network back as it was.
+        if (!store.all().some((container) => container.running)) networks.removeAll();
         await stack.disposeAsync();
       },
     };

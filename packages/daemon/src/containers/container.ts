@@ -19,8 +19,8 @@ import { Lock } from '../state/lock.ts';
 export interface ContainerMount extends MountPoint {
   /** Fill an empty volume with what the image has at this place. */
   copyUp?: boolean;
-  /** Below the volume's root. */
-  subpath?: string;
+  /** A volume that stands for a mount of the kernel's. */
+  kernel?: { type: string; device: string; options: string[] };
   nonRecursive?: boolean;
   /** Made for this container alone: removed with it when `v=1` or AutoRemove. */
   anonymous?: boolean;

@@ -1,10 +1,11 @@
 // From what was asked (-v, --mount, --tmpfs, --volumes-from, the image's VOLUMEs) to the container's mounts: each destination once,
 // named volumes made, anonymous ones made up, bind sources checked. What comes later wins over what comes earlier:
 // image volumes < volumes-from < binds < mounts (moby's daemon/volumes.go).
-import { mkdirSync, statSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, readlinkSync, statSync } from 'node:fs';
 import { posix } from 'node:path';
 import type { ContainerConfig, HostConfig, MountRequest, Propagation } from '@berth/api/host-config';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { O, tryOpenInRoot } from '@berth/sys/path';
 import type { Volumes } from '../volumes/volumes.ts';
 import type { Container, ContainerMount } from './container.ts';
 
@@ -102,7 +103,7 @@ function fromRequest(request: MountRequest, hostConfig: HostConfig, volumes: Vol
         labels: options?.Labels ?? undefined,
         options: options?.DriverConfig?.Options ?? undefined,
       });
-      return { ...mount, Mode: 'z', ...(options?.Subpath ? { subpath: options.Subpath } : {}) };
+      return { ...mount, Mode: 'z', ...(options?.Subpath ? { Source: subpathOf(mount.Source, options.Subpath), copyUp: false } : {}) };
     }
     case 'tmpfs': {
       if (request.Source) throw refuse('field Source must not be specified');
@@ -129,18 +130,33 @@ function namedVolume(
 ): ContainerMount {
   const anonymous = name === '';
   const volume = volumes.create({ Name: name, Driver: driver, Labels: more.labels, DriverOpts: more.options }, anonymous);
+  const source = volumes.source(volume.Name);
   return {
     Type: 'volume',
     Name: volume.Name,
-    Source: volume.Mountpoint,
+    Source: 'path' in source ? source.path : volume.Mountpoint,
     Destination: destination,
     Driver: 'local',
     Mode: anonymous ? '' : 'z',
     RW: flags.writable,
     Propagation: '',
-    copyUp: flags.copyUp,
+    copyUp: flags.copyUp && !('device' in source),
     anonymous,
+    ...('device' in source ? { kernel: source } : {}),
   };
+}
+
+/** A directory or file inside a volume; links are resolved inside it, so that none leads out. */
+function subpathOf(volume: string, subpath: string): string {
+  const root = openSync(volume, constants.O_RDONLY | constants.O_DIRECTORY);
+  const fd = tryOpenInRoot(root, subpath, O.PATH);
+  try {
+    if (fd < 0) throw invalid(`invalid mount config for type "volume": subpath ${subpath} does not exist in the volume`);
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } finally {
+    closeSync(root);
+    if (fd >= 0) closeSync(fd);
+  }
 }
 
 function tmpfs(destination: string, options: string[]): ContainerMount {

@@ -31,7 +31,8 @@ export function engineHandler(routers: readonly Router[], options: ServerOptions
     sendError(response, new EngineError('NotFound', 'page not found', { layer: 'daemon' })),
   );
   app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
-    options.onError(error, `${request.method} ${request.url}`);
+    // A client that left in the middle of a stream is no failure of ours.
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') options.onError(error, `${request.method} ${request.url}`);
     sendError(response, error);
   });
 

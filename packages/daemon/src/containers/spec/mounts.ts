@@ -61,6 +61,10 @@ function mountOf(mount: ContainerMount): Mount {
   if (mount.Type === 'tmpfs') {
     return { destination: mount.Destination, type: 'tmpfs', source: 'tmpfs', options: tmpfsOptions(mount) };
   }
+  if (mount.kernel) {
+    const { type, device, options } = mount.kernel;
+    return { destination: mount.Destination, type, source: device, options: [...options, mount.RW ? 'rw' : 'ro'] };
+  }
   const options = [mount.nonRecursive ? 'bind' : 'rbind', mount.RW ? 'rw' : 'ro', mount.Propagation || 'rprivate'];
   return { destination: mount.Destination, type: 'bind', source: mount.Source, options };
 }
