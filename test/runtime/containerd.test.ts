@@ -1,11 +1,14 @@
 // The seam between shim and runtime with the real counterpart above it: Debian's containerd and its shim drive berth-runtime.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { program, type Result, run } from '../harness/programs.ts';
 import { eventually, Laboratory, RUNTIME } from './laboratory.ts';
+
+/** Also the name of the cgroup above the containers', which nobody but us removes. */
+const NAMESPACE = `berth-ctr-${process.pid}`;
 
 class Containerd {
   readonly #socket: string;
@@ -38,13 +41,17 @@ address = "${this.#socket}"
       }
       containerd.#process.kill('SIGKILL');
       laboratory.close();
+      for (const hierarchy of readdirSync('/sys/fs/cgroup')) {
+        const cgroup = join('/sys/fs/cgroup', hierarchy, NAMESPACE);
+        if (existsSync(cgroup)) rmdirSync(cgroup);
+      }
     });
     await eventually(() => existsSync(containerd.#socket));
     return containerd;
   }
 
   ctr(...args: string[]): Promise<Result> {
-    return run(program('ctr'), ['--address', this.#socket, ...args]);
+    return run(program('ctr'), ['--address', this.#socket, '--namespace', NAMESPACE, ...args]);
   }
 
   run(flags: string[], id: string, ...command: string[]): Promise<Result> {

@@ -1,6 +1,6 @@
 // Mounts: mount(2) and the newer file-descriptor calls (open_tree, move_mount, mount_setattr: Linux 5.12). A container's mounts are
 // attached through descriptors, so that a symbolic link in an image never redirects one.
-import { bind, check, errno, sysError } from './libc.ts';
+import { bind, check, sysError } from './libc.ts';
 import { SYSCALL } from './syscall-numbers.ts';
 
 const cMount = bind('int mount(const char*, const char*, const char*, unsigned long, const char*)');
@@ -112,10 +112,4 @@ export function setMountAttributes(mountFd: number, attributes: MountAttributes)
   ]);
   const flags = AT_EMPTY_PATH | (attributes.recursive ? AT_RECURSIVE : 0);
   check(cMountSetattr(SYSCALL.mountSetattr, mountFd, '', flags, raw, raw.byteLength), 'mount_setattr');
-}
-
-/** False on kernels before 5.12. */
-export function hasMountSetattr(): boolean {
-  if (cMountSetattr(SYSCALL.mountSetattr, -1, '', 0, new BigUint64Array(4), 32) >= 0) throw sysError('mount_setattr');
-  return errno() !== 38;
 }

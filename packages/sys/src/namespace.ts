@@ -79,7 +79,6 @@ export function kill(pid: number, signal: number): boolean {
 export const POLLIN = 1;
 export const POLLOUT = 4;
 export const POLLERR = 8;
-export const POLLHUP = 16;
 
 /**
  * Waits until one of `events` (or an error) is there; 0 after `timeoutMs` (-1: for ever). Returns the bits that are.

@@ -8,7 +8,6 @@ const cSetgroups = bind('long syscall(long, unsigned long, void*)');
 const cCapset = bind('long syscall(long, void*, void*)');
 const cPrctl = bind('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)');
 const cPrctlName = bind('int prctl(int, const char*, unsigned long, unsigned long, unsigned long)');
-const cPrctlOut = bind('int prctl(int, void*, unsigned long, unsigned long, unsigned long)');
 const cSetrlimit = bind('int setrlimit(int, void*)');
 const cGetrlimit = bind('int getrlimit(int, void*)');
 const cPrlimit = bind('int prlimit(int, int, void*, void*)');
@@ -25,13 +24,11 @@ const cPersonality = bind('int personality(unsigned long)');
 const cSchedSetattr = bind('long syscall(long, int, void*, unsigned int)');
 
 const PR = {
-  SET_PDEATHSIG: 1,
   SET_DUMPABLE: 4,
   SET_KEEPCAPS: 8,
   SET_NAME: 15,
   CAPBSET_DROP: 24,
   SET_CHILD_SUBREAPER: 36,
-  GET_CHILD_SUBREAPER: 37,
   SET_NO_NEW_PRIVS: 38,
   CAP_AMBIENT: 47,
 } as const;
@@ -64,19 +61,9 @@ export function setChildSubreaper(on: boolean): void {
   check(cPrctl(PR.SET_CHILD_SUBREAPER, on ? 1 : 0, 0, 0, 0), 'prctl', 'PR_SET_CHILD_SUBREAPER');
 }
 
-export function isChildSubreaper(): boolean {
-  const out = new Int32Array(1);
-  check(cPrctlOut(PR.GET_CHILD_SUBREAPER, out, 0, 0, 0), 'prctl', 'PR_GET_CHILD_SUBREAPER');
-  return out[0] === 1;
-}
-
 /** The thread's name in ps; 15 bytes are kept. */
 export function setProcessName(name: string): void {
   check(cPrctlName(PR.SET_NAME, name, 0, 0, 0), 'prctl', 'PR_SET_NAME');
-}
-
-export function setParentDeathSignal(signal: number): void {
-  check(cPrctl(PR.SET_PDEATHSIG, signal, 0, 0, 0), 'prctl', 'PR_SET_PDEATHSIG');
 }
 
 export function setUid(uid: number): void {

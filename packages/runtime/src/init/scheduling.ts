@@ -25,7 +25,7 @@ export function applyScheduling(process: Process, linux: Linux | undefined): voi
   if (linux?.personality) setPersonality(PERSONALITIES[linux.personality.domain]);
 }
 
-export function schedulerAttributes(scheduler: Scheduler): Uint8Array {
+function schedulerAttributes(scheduler: Scheduler): Uint8Array {
   const policy = POLICIES[scheduler.policy as keyof typeof POLICIES];
   if (policy === undefined) throw new EngineError('InvalidArgument', `invalid scheduler policy: ${scheduler.policy}`, { layer: 'runtime' });
   const attributes = Buffer.alloc(SCHED_ATTR_SIZE);
