@@ -12,7 +12,7 @@ export const command: Command = {
   flags: { format: { type: 'string', description: "Format output: 'json' for the spans themselves" } },
   arguments: { min: 1, max: 1 },
   async run(context, args) {
-    const spans = await containerTrace(context.engine, args.at(0));
+    const { Spans: spans } = await containerTrace(context.engine, args.at(0));
     if (args.string('format') === 'json') context.print(goJson(spans));
     else if (spans.length === 0)
       throw new ExitError(1, `no trace of container ${args.at(0)}: it was never started, or its trace was dropped`);

@@ -2,6 +2,13 @@
 import type { SpanRecord } from '@berth/trace/tracer';
 import type { Engine } from '../engine.ts';
 
-export function containerTrace(engine: Engine, id: string): Promise<SpanRecord[]> {
+export interface ContainerTrace {
+  ContainerId: string;
+  /** '' when the container was never started. */
+  TraceId: string;
+  Spans: SpanRecord[];
+}
+
+export function containerTrace(engine: Engine, id: string): Promise<ContainerTrace> {
   return engine.json('GET', `/containers/${encodeURIComponent(id)}/trace`);
 }
