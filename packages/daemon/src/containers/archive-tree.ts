@@ -17,15 +17,14 @@ export async function packTree(pack: Pack, directory: number, name: string, as: 
     await addEntry(pack, { ...header, type: 'symlink', linkname: readlinkSync(path), size: 0 });
   } else if (stats.isFile()) {
     if (stats.nlink > 1) links.set(`${stats.dev}:${stats.ino}`, as);
+    if (stats.size === 0) {
+      await addEntry(pack, { ...header, type: 'file', size: 0 });
+      return;
+    }
     const fd = openAt(directory, name, O.RDONLY | O.NOFOLLOW | O.NONBLOCK);
     // Exactly as many bytes as were announced, whatever is written meanwhile.
-    const content = createReadStream('', { fd, end: Math.max(0, stats.size - 1) });
-    if (stats.size === 0) {
-      content.destroy();
-      await addEntry(pack, { ...header, type: 'file', size: 0 });
-    } else {
-      await pipeline(content, pack.entry({ ...header, type: 'file', size: stats.size }));
-    }
+    const content = createReadStream('', { fd, end: stats.size - 1 });
+    await pipeline(content, pack.entry({ ...header, type: 'file', size: stats.size }));
   } else if (stats.isDirectory()) {
     await addEntry(pack, { ...header, name: as.endsWith('/') ? as : `${as}/`, type: 'directory', size: 0 });
     const inner = openAt(directory, name, O.RDONLY | O.DIRECTORY | O.NOFOLLOW);
@@ -52,6 +51,7 @@ function headerOf(stats: Stats, name: string): Pick<Header, 'name' | 'mode' | 'u
 
 function addEntry(pack: Pack, header: Partial<Header> & Pick<Header, 'name'>): Promise<void> {
   return new Promise((resolve, reject) => {
-    pack.entry(header, (error) => (error ? reject(error) : resolve()));
+    // Without content, a file's entry would stay open for it.
+    pack.entry(header, '', (error) => (error ? reject(error) : resolve()));
   });
 }

@@ -102,7 +102,8 @@ async function placeEntry(content: Readable, header: Header, place: Place): Prom
     }
     default: {
       const fd = openAt(parent, base, O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW, 0o600);
-      await pipeline(content, createWriteStream('', { fd, autoClose: false }));
+      // An entry without bytes has ended before anybody could listen.
+      if (header.size !== 0) await pipeline(content, createWriteStream('', { fd, autoClose: false }));
       fchownSync(fd, uid, gid);
       fchmodSync(fd, mode & 0o7777);
       futimesSync(fd, mtime, mtime);
