@@ -1,6 +1,9 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are variables of Dockerfiles
 // Builds through the docker client against a daemon of the test's own.
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -212,6 +215,24 @@ test('ADD unpacks archives, COPY does not', async () => {
   assert.equal(await inside(image, 'cat /plain/top/file /zipped/top/file; test -f /copied && echo " file"'), 'packedpacked file\n');
 });
 
+test('ADD of an address: the file as it is, with its time', async () => {
+  const server = createServer(({ url }, response) => {
+    response.writeHead(url === '/dir/file.txt' ? 200 : 404, { 'Last-Modified': 'Mon, 02 Jan 2006 15:04:05 GMT' });
+    response.end('fetched');
+  });
+  // With a host it would listen only after a look-up, when this thread is back in its own network.
+  await new Promise<void>((resolve) => daemon.inNetwork(() => server.listen(0, resolve)));
+  try {
+    const { port } = server.address() as AddressInfo;
+    const image = await built(`FROM busybox\nADD http://127.0.0.1:${port}/dir/file.txt /into/\n`);
+    assert.equal(await inside(image, 'cat /into/file.txt; stat -c " %a %Y" /into/file.txt'), 'fetched 600 1136214245\n');
+    const missing = await build(`FROM busybox\nADD http://127.0.0.1:${port}/nothing /x\n`);
+    assert.match(missing.stderr, /ADD failed: failed to GET http:.*\/nothing with status 404/);
+  } finally {
+    server.close();
+  }
+});
+
 test('shell forms, here-documents and working directories', async () => {
   const image = await built(
     'FROM busybox\nWORKDIR /a\nWORKDIR b\nRUN <<EOF\npwd > where\necho "$HOME" >> where\nEOF\nRUN ["sh", "-c", "echo exec >> where"]\nRUN cat > from <<X\nfed\nX\n',
@@ -303,7 +324,6 @@ test('pruning forgets the cache and keeps the images', async () => {
 
 /** A build request that can be broken off. */
 async function fetchBuild(body: Buffer, signal: AbortSignal): Promise<void> {
-  const { request } = await import('node:http');
   await new Promise<void>((resolve) => {
     const call = request(
       { socketPath: daemon.socket, method: 'POST', path: '/v1.43/build', headers: { 'Content-Type': 'application/x-tar' }, signal },

@@ -13,7 +13,7 @@ test('limits, freezer, devices and kill on cgroup v2', { skip: missing ?? false,
   assert.match(output, /✔ memory: what takes more than the limit is killed/);
 });
 
-const CONTAINER = String.raw`
+const CONTAINER = `
 mkdir -p /b/rootfs/bin /b/rootfs/proc /b/rootfs/sys /b/rootfs/dev
 cp /bin/busybox /b/rootfs/bin/busybox
 for name in sh cat; do ln -s busybox /b/rootfs/bin/$name; done

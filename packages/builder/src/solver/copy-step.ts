@@ -5,10 +5,11 @@ import { createHash } from 'node:crypto';
 import { createReadStream, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { posix } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { toBytes, toText } from '@berth/oci/tar/entry';
 import { archiveKind, extractArchive, SNIFF_SIZE } from '../context/extract.ts';
-import { checksum, DirectoryTree, type FileTree, type TreeFile } from '../context/file-tree.ts';
+import { checksum, DirectoryTree, FILES_AT_A_TIME, type FileTree, type TreeFile } from '../context/file-tree.ts';
 import { IgnorePatterns } from '../context/ignore.ts';
 import { baseName, join, type Owner, parentOf, TreeWriter } from '../context/tree-writer.ts';
 import type { CopyInstruction } from '../dockerfile/instruction.ts';
@@ -159,7 +160,9 @@ async function writeSources(root: number, sources: readonly Source[], placement:
 
 async function copyFiles(source: Source, writer: TreeWriter, fileName: string, exclude: IgnorePatterns | undefined): Promise<void> {
   const twins = new Map<string, string>();
+  let count = 0;
   for (const file of source.tree.walk(source.path, exclude)) {
+    if (++count % FILES_AT_A_TIME === 0) await setImmediate();
     const name = source.kind === 'file' ? fileName : file.entry.name;
     const twin = file.inode === '' ? undefined : twins.get(file.inode);
     if (twin !== undefined) {

@@ -148,7 +148,9 @@ export class StageBuilder {
     const workingDirectory = this.#state.config.config?.WorkingDir || '/';
     const source = from?.tree ?? context;
     using plan = await planCopy(instruction, { lookup: this.#lookup, escapeToken, source, target: target.tree, workingDirectory, signal });
-    await this.#step(plan.text, { createdBy: noOperation(this.#state, plan.text) }, () => backend.change(this.#state, (root) => plan.write(root)));
+    await this.#step(plan.text, { createdBy: noOperation(this.#state, plan.text) }, () =>
+      backend.change(this.#state, (root) => plan.write(root)),
+    );
   }
 
   async #run(instruction: InstructionOf<'RUN'>): Promise<void> {
@@ -206,7 +208,12 @@ function borrowed(state: ImageState, step: Omit<Step, 'layer'>, source: ImageSta
   const entry = theirs[history.length];
   const diffIds = state.config.rootfs.diff_ids;
   if (entry?.created_by !== step.createdBy) return undefined;
-  if (!history.every(({ created_by, empty_layer }, index) => theirs[index]?.created_by === created_by && !theirs[index]?.empty_layer === !empty_layer)) return undefined;
+  if (
+    !history.every(
+      ({ created_by, empty_layer }, index) => theirs[index]?.created_by === created_by && !theirs[index]?.empty_layer === !empty_layer,
+    )
+  )
+    return undefined;
   if (!diffIds.every((diffId, index) => source.config.rootfs.diff_ids[index] === diffId)) return undefined;
   const created = new Date(entry.created ?? 0);
   if (entry.empty_layer) return nextState(state, step, created);
