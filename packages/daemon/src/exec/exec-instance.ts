@@ -1,6 +1,6 @@
 // One exec: made by `POST /containers/{id}/exec`, run at most once, inspected until its container goes. The process itself is a
 // process of the container's task, with an attach socket of its own.
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import type { ExecCreateRequest, ExecInspect } from '@berth/api/exec';
 
 export class ExecInstance {
@@ -30,6 +30,12 @@ export class ExecInstance {
     this.phase = 'ended';
     this.exitCode = exitCode;
     this.exits.emit('exit', exitCode);
+  }
+
+  /** Resolves when the exit code is known, or after `patience` milliseconds. */
+  async exitKnown(patience: number): Promise<void> {
+    if (this.phase === 'ended') return;
+    await once(this.exits, 'exit', { signal: AbortSignal.timeout(patience) }).catch(() => {});
   }
 
   /** The container's first process took all others with it. */

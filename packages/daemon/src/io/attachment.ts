@@ -30,6 +30,8 @@ export interface AttachmentOptions {
   readonly stdin: boolean;
   /** The detach sequence, on a terminal. */
   readonly detachKeys: Buffer | undefined;
+  /** Awaited between the end of the output and the end of the connection. */
+  readonly beforeEnd?: () => Promise<void>;
 }
 
 /** Resolves when the process' output has ended, the client has gone, or has typed the detach keys. */
@@ -54,6 +56,7 @@ export async function runAttachment(client: HijackedStream, process: Socket, opt
   client.input.unpipe?.(process);
   client.input.removeAllListeners('data');
   process.destroy();
+  if (!detached) await options.beforeEnd?.();
   client.end();
   return detached ? 'detached' : 'ended';
 }
