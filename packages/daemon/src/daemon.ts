@@ -58,8 +58,9 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
       stack.defer(() => service.stop());
     }
     const database = stack.use(new StateDatabase(join(config.dataRoot, 'berth.db')));
-    const traces = stack.use(new TraceFiles(config.traceDir));
-    const tracer = new Tracer('daemon', new TraceDirectory(config.traceDir));
+    const traceDirectory = new TraceDirectory(config.traceDir);
+    const traces = stack.use(new TraceFiles(traceDirectory));
+    const tracer = new Tracer('daemon', traceDirectory);
     const lifecycle = new Lifecycle(config.containerd ?? (service as LifecycleProcess).address, config);
     stack.defer(() => lifecycle.connection.close());
 

@@ -137,6 +137,7 @@ export async function startService(settings: Settings, log: Logger): Promise<{ s
   if (recovered.found + recovered.lost > 0) log.info(recovered, 'tasks of before the restart');
 
   const tracer = new Tracer('lifecycle', settings.traceDir === undefined ? discard : new TraceDirectory(settings.traceDir));
+  undo.defer(() => tracer.sink.flush());
   const streams = new Streams();
   const grpc = new GrpcServer({
     onCall: debug

@@ -59,13 +59,14 @@ export function serveShim(parameters: ShimParameters, log: ShimLog, { ready, fai
   const events = new EventPublisher(parameters.ttrpcAddress, parameters.namespace);
   const server = new TtrpcServer();
   const reaper = new Reaper();
+  const tracer = new Tracer('shim', parameters.traceDir ? new TraceDirectory(parameters.traceDir) : discard);
   const service = new TaskService({
     namespace: parameters.namespace,
     reaper,
     events,
     log: (message) => log.write('error', message),
     runtimes: new RuntimeSelector(parameters.runtimeRoot, reaper),
-    tracer: new Tracer('shim', parameters.traceDir ? new TraceDirectory(parameters.traceDir) : discard),
+    tracer,
     shutdown: () => shutdown(shim),
   });
   const shim: ServedShim = {
@@ -76,6 +77,7 @@ export function serveShim(parameters: ShimParameters, log: ShimLog, { ready, fai
       await events.close(LAST_EVENTS);
       await service.clientsGone();
       reaper.close();
+      tracer.sink.flush();
     },
   };
   server.register(TaskV3, service).register(TaskV2, service);

@@ -23,25 +23,53 @@ export interface SpanRecord {
 /** Where finished spans go. */
 export interface SpanSink {
   write(span: SpanRecord): void;
+  /** Before the process ends: nothing waits any longer. */
+  flush(): void;
 }
 
 /** Forgets every span. */
-export const discard: SpanSink = { write() {} };
+export const discard: SpanSink = { write() {}, flush() {} };
 
-/** One file a trace, `<directory>/<trace id>.jsonl`; O_APPEND keeps the lines of several processes whole. */
+/** Spans wait this long, ms, so that a busy process writes many at once and none while a request waits. */
+export const FLUSH_AFTER = 100;
+export const SPAN_FILE = 'spans.jsonl';
+
+/** The directory that all layers of one engine share: one file, which grows by whole lines (O_APPEND) of several processes. */
 export class TraceDirectory implements SpanSink {
   readonly directory: string;
+  #waiting: SpanRecord[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
   constructor(directory: string) {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     this.directory = directory;
   }
+
   write(span: SpanRecord): void {
+    this.#waiting.push(span);
+    this.#timer ??= setTimeout(() => this.flush(), FLUSH_AFTER).unref();
+  }
+
+  /** Writes what waits; before the process ends, and before somebody reads. */
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const spans = withoutLoneRequests(this.#waiting);
+    this.#waiting = [];
+    if (spans.length === 0) return;
     try {
-      appendFileSync(join(this.directory, `${span.traceId}.jsonl`), `${JSON.stringify(span)}\n`);
+      appendFileSync(join(this.directory, SPAN_FILE), spans.map((span) => `${JSON.stringify(span)}\n`).join(''));
     } catch {
       // A trace is a help for people: a full disk must not fail the request that it describes.
     }
   }
+}
+
+/** A request that caused nothing and that nobody traces from outside (a ping, a listing) is not worth a line. */
+function withoutLoneRequests(spans: readonly SpanRecord[]): SpanRecord[] {
+  const counts = new Map<string, number>();
+  for (const { traceId } of spans) counts.set(traceId, (counts.get(traceId) ?? 0) + 1);
+  return spans.filter((span) => span.parentSpanId !== undefined || (counts.get(span.traceId) ?? 0) > 1);
 }
 
 export class Span implements Disposable {
