@@ -6,7 +6,7 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import { ARM_SYSCALLS } from './syscalls/arm.ts';
 import { ARM64_SYSCALLS } from './syscalls/arm64.ts';
 import { SHARED_SYSCALLS } from './syscalls/shared.ts';
-import { X32_OWN_SYSCALLS } from './syscalls/x32.ts';
+import { X32_MISSING_SYSCALLS, X32_OWN_SYSCALLS } from './syscalls/x32.ts';
 import { X86_SYSCALLS } from './syscalls/x86.ts';
 import { X86_64_SYSCALLS } from './syscalls/x86-64.ts';
 
@@ -74,6 +74,7 @@ function tableOf(name: ArchitectureName): Map<string, number> {
       return parse(ARM_SYSCALLS);
     case 'x32': {
       const table = new Map([...parse(X86_64_SYSCALLS), ...parse(X32_OWN_SYSCALLS)]);
+      for (const syscall of X32_MISSING_SYSCALLS.split(' ')) table.delete(syscall);
       return new Map([...table].map(([syscall, number]) => [syscall, number + X32_BIT]));
     }
   }

@@ -6,3 +6,7 @@ sigaltstack timer_create mq_notify kexec_load waitid set_robust_list get_robust_
 rt_tgsigqueueinfo recvmmsg sendmmsg process_vm_readv process_vm_writev setsockopt getsockopt io_setup io_submit execveat preadv2
 pwritev2
 `;
+
+/** Calls of x86-64 that x32 does not have. */
+export const X32_MISSING_SYSCALLS =
+  'uselib _sysctl create_module get_kernel_syms query_module nfsservctl set_thread_area get_thread_area epoll_ctl_old epoll_wait_old vserver uretprobe';
