@@ -25,6 +25,13 @@ export const COMMANDS: readonly Entry[] = [
   },
   {
     group: 'container',
+    verb: 'commit',
+    alias: 'commit',
+    summary: "Create a new image from a container's changes",
+    load: from(() => import('./container/commit.ts')),
+  },
+  {
+    group: 'container',
     verb: 'create',
     alias: 'create',
     summary: 'Create a new container',
@@ -43,6 +50,13 @@ export const COMMANDS: readonly Entry[] = [
     alias: 'exec',
     summary: 'Execute a command in a running container',
     load: from(() => import('./container/exec.ts')),
+  },
+  {
+    group: 'container',
+    verb: 'export',
+    alias: 'export',
+    summary: "Export a container's filesystem as a tar archive",
+    load: from(() => import('./container/export.ts')),
   },
   {
     group: 'container',
@@ -193,6 +207,13 @@ export const COMMANDS: readonly Entry[] = [
     summary: 'Display detailed information on one or more images',
     load: from(() => import('./image/inspect.ts')),
   },
+  {
+    group: 'image',
+    verb: 'load',
+    alias: 'load',
+    summary: 'Load an image from a tar archive or STDIN',
+    load: from(() => import('./image/load.ts')),
+  },
   { group: 'image', verb: 'ls', also: ['list'], alias: 'images', summary: 'List images', load: from(() => import('./image/ls.ts')) },
   { group: 'image', verb: 'prune', summary: 'Remove unused images', load: from(() => import('./image/prune.ts')) },
   {
@@ -210,6 +231,13 @@ export const COMMANDS: readonly Entry[] = [
     alias: 'rmi',
     summary: 'Remove one or more images',
     load: from(() => import('./image/rm.ts')),
+  },
+  {
+    group: 'image',
+    verb: 'save',
+    alias: 'save',
+    summary: 'Save one or more images to a tar archive (streamed to STDOUT by default)',
+    load: from(() => import('./image/save.ts')),
   },
   {
     group: 'image',

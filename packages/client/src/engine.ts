@@ -145,7 +145,7 @@ export class Engine {
       method,
       path: `/v${this.#version}${path}${queryString(options.query)}`,
       headers,
-      agent: headers.Upgrade ? false : this.#agent,
+      agent: headers.Upgrade || isStream(options.body) ? false : this.#agent,
       ...(options.signal ? { signal: options.signal } : {}),
     };
     const endpoint = this.endpoint;

@@ -8,7 +8,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { type Pack, pack as tarPack } from 'tar-stream';
-import type { Context } from '../context.ts';
+import { openInput } from '../input-file.ts';
 import { IgnoreRules } from './ignore-rules.ts';
 
 export interface BuildContext {
@@ -18,14 +18,14 @@ export interface BuildContext {
   dockerfile: string;
 }
 
-export async function buildContext(context: Context, path: string, file: string | undefined): Promise<BuildContext> {
+export async function buildContext(path: string, file: string | undefined): Promise<BuildContext> {
   if (/^(https?:\/\/|git:\/\/|git@|github\.com\/)/.test(path)) return { remote: path, dockerfile: file ?? 'Dockerfile' };
   if (path === '-') {
     if (file === '-') throw failure("invalid argument: can't use stdin for both build context and dockerfile");
-    return fromStdin(context, file);
+    return fromStdin(file);
   }
   const root = directory(path);
-  if (file === '-') return pack(root, generatedName(), await readAll(context.stdin));
+  if (file === '-') return pack(root, generatedName(), await readAll(openInput('-')));
   const dockerfile = file === undefined ? join(root, 'Dockerfile') : resolve(file);
   const inside = relative(root, dockerfile);
   if (!existsSync(dockerfile))
@@ -37,12 +37,13 @@ export async function buildContext(context: Context, path: string, file: string 
 }
 
 /** Standard input is a tar archive, or a Dockerfile on its own; the first bytes tell. */
-async function fromStdin(context: Context, file: string | undefined): Promise<BuildContext> {
-  const head = await firstChunk(context.stdin);
-  context.stdin.unshift(head);
-  if (looksLikeArchive(head)) return { stream: context.stdin, dockerfile: file ?? 'Dockerfile' };
+async function fromStdin(file: string | undefined): Promise<BuildContext> {
+  const input = openInput('-');
+  const head = await firstChunk(input);
+  input.unshift(head);
+  if (looksLikeArchive(head)) return { stream: input, dockerfile: file ?? 'Dockerfile' };
   const archive = tarPack();
-  archive.entry({ name: 'Dockerfile' }, await readAll(context.stdin));
+  archive.entry({ name: 'Dockerfile' }, await readAll(input));
   archive.finalize();
   return { stream: Readable.from(archive), dockerfile: 'Dockerfile' };
 }
@@ -120,7 +121,7 @@ function add(archive: Pack, entry: Parameters<Pack['entry']>[0], contents: Buffe
   });
 }
 
-function firstChunk(stream: NodeJS.ReadStream): Promise<Buffer> {
+function firstChunk(stream: Readable): Promise<Buffer> {
   return new Promise((resolved, reject) => {
     stream.once('data', (chunk: Buffer) => {
       stream.pause();

@@ -45,7 +45,7 @@ export const command: Command = {
   arguments: { min: 1, max: 1 },
   async run(context, args) {
     const quiet = args.boolean('quiet');
-    const source = await buildContext(context, args.at(0), args.string('file'));
+    const source = await buildContext(args.at(0), args.string('file'));
     const proxies = Object.values(context.config.proxies ?? {})[0] ?? {};
     const proxyArgs = Object.fromEntries(
       Object.entries({

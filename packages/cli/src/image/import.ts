@@ -1,7 +1,7 @@
 // `berth import`
-import { createReadStream } from 'node:fs';
 import { importImage } from '@berth/client/images/import';
 import type { Command } from '../command.ts';
+import { openInput } from '../input-file.ts';
 import { splitTag } from './name.ts';
 import { showProgress } from './progress.ts';
 
@@ -16,7 +16,7 @@ export const command: Command = {
   arguments: { min: 1, max: 2 },
   async run(context, args) {
     const [from, name] = args.positional as [string, string?];
-    const source = /^https?:\/\//.test(from) ? from : from === '-' ? context.stdin : createReadStream(from);
+    const source = /^https?:\/\//.test(from) ? from : openInput(from);
     await showProgress(
       importImage(context.engine, {
         source,

@@ -3,6 +3,7 @@
 // manifest.json is read through its index.json.
 import { posix } from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import { checkShape, type Shape } from '@berth/api/shape';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { chainIds, type Digest, shortDigest } from '@berth/oci/digest';
 import {
@@ -10,10 +11,11 @@ import {
   type ImageConfig,
   isConfigType,
   type Manifest,
+  MEDIA_TYPE,
   parseImageConfig,
   parseManifestDocument,
 } from '@berth/oci/image-spec';
-import { canonical, familiar, parseReference, withDefaultTag } from '@berth/oci/reference';
+import { canonical, familiar, parseReference, type Reference, withDefaultTag } from '@berth/oci/reference';
 import { tarMembers } from '@berth/oci/tar/members';
 import { emitImageEvent, type ImageContext } from './image-context.ts';
 import { layerTypeOf, saveImage, unpackLayer } from './image-writer.ts';
@@ -39,6 +41,8 @@ interface ManifestItem {
   Layers: string[] | null;
 }
 
+const MANIFEST_ITEM: Shape = { fields: { Config: 'string', RepoTags: { list: 'string' }, Layers: { list: 'string' } } };
+
 export interface LoadRequest {
   archive: AsyncIterable<Uint8Array>;
   quiet: boolean;
@@ -56,23 +60,25 @@ export async function loadImages(context: ImageContext, { archive, quiet, signal
         'the archive holds no image: it has neither manifest.json nor an index.json with manifests',
         { layer: 'daemon' },
       );
-    for (const item of items) await loadOne(context, lease, files, item, quiet ? () => {} : write, write);
+    // What is wrong with any of them is said before the first gets its name.
+    const plans = items.map((item) => planOf(files, item));
+    for (const plan of plans) await loadOne(context, lease, plan, quiet ? () => {} : write, write);
   });
 }
 
-async function loadOne(
-  context: ImageContext,
-  lease: string,
-  files: Archive,
-  item: ManifestItem,
-  progress: ProgressSink,
-  write: ProgressSink,
-): Promise<void> {
-  const { services, catalog } = context;
-  const configFile = files.get(item.Config);
-  if (!configFile.bytes)
+interface Plan {
+  /** The configuration's own bytes: their digest is the image's id. */
+  configBytes: Buffer;
+  config: ImageConfig;
+  layers: Stored[];
+  references: Reference[];
+}
+
+function planOf(files: Archive, item: ManifestItem): Plan {
+  const { bytes: configBytes } = files.get(item.Config);
+  if (!configBytes)
     throw new EngineError('InvalidArgument', `${item.Config} is too large to be an image configuration`, { layer: 'daemon' });
-  const config = parseImageConfig(configFile.bytes);
+  const config = parseImageConfig(configBytes);
   const layers = (item.Layers ?? []).map((name) => files.get(name));
   if (layers.length !== config.rootfs.diff_ids.length) {
     throw new EngineError(
@@ -81,10 +87,15 @@ async function loadOne(
       { layer: 'daemon' },
     );
   }
+  return { configBytes, config, layers, references: (item.RepoTags ?? []).map((name) => withDefaultTag(parseReference(name))) };
+}
+
+async function loadOne(context: ImageContext, lease: string, plan: Plan, progress: ProgressSink, write: ProgressSink): Promise<void> {
+  const { services, catalog } = context;
+  const { configBytes, config, layers, references } = plan;
   await unpackAll(context, lease, config, layers, progress);
-  const references = (item.RepoTags ?? []).map((name) => withDefaultTag(parseReference(name)));
   const before = references.map((reference) => catalog.named(canonical(reference)));
-  const saved = await saveImage(services, lease, { config: configFile.bytes, layers, names: references.map(canonical) });
+  const saved = await saveImage(services, lease, { config: configBytes, layers, names: references.map(canonical) });
   for (const image of before) await keepUnnamed(context, image, saved);
   await catalog.refresh();
   const image = catalog.get(saved.id);
@@ -167,10 +178,22 @@ async function storeFiles(context: ImageContext, lease: string, archive: AsyncIt
 
 function itemsOf(files: Archive): ManifestItem[] {
   const manifest = files.find('manifest.json')?.bytes;
-  if (manifest) return parse<ManifestItem[]>(manifest, 'manifest.json');
+  if (manifest) return checkItems(parse(manifest, 'manifest.json'));
   const index = files.find('index.json')?.bytes;
   if (!index) return [];
-  return parse<{ manifests?: Descriptor[] }>(index, 'index.json').manifests?.flatMap((descriptor) => itemOf(files, descriptor)) ?? [];
+  const document = parseManifestDocument(index, MEDIA_TYPE.ociIndex);
+  return document.kind === 'index' ? document.index.manifests.flatMap((descriptor) => itemOf(files, descriptor)) : [];
+}
+
+function checkItems(value: unknown): ManifestItem[] {
+  checkShape(value, { list: MANIFEST_ITEM }, 'manifest.json');
+  const items = (value ?? []) as (ManifestItem | null)[];
+  return items.map((item, position) => {
+    if (typeof item?.Config !== 'string') {
+      throw new EngineError('InvalidArgument', `manifest.json of the archive: item ${position} names no Config`, { layer: 'daemon' });
+    }
+    return item;
+  });
 }
 
 function itemOf(files: Archive, descriptor: Descriptor): ManifestItem[] {
@@ -195,9 +218,9 @@ function blobPath(digest: string): string {
   return `blobs/${digest.replace(':', '/')}`;
 }
 
-function parse<T>(bytes: Buffer, name: string): T {
+function parse(bytes: Buffer, name: string): unknown {
   try {
-    return JSON.parse(bytes.toString('utf8')) as T;
+    return JSON.parse(bytes.toString('utf8'));
   } catch (cause) {
     throw new EngineError('InvalidArgument', `${name} of the archive is not JSON: ${(cause as Error).message}`, { layer: 'daemon', cause });
   }
