@@ -126,10 +126,8 @@ export class Engine {
       request.on('error', (error) => reject(options.signal?.aborted ? options.signal.reason : this.#unreachable(error)));
       if (options.json !== undefined) request.end(JSON.stringify(options.json));
       else if (options.body instanceof Uint8Array) request.end(options.body);
-      else if (options.body) {
-        options.body.on('error', (error) => request.destroy(error as Error));
-        options.body.pipe(request);
-      } else request.end();
+      else if (options.body) void sendBody(options.body, request).catch((error: Error) => request.destroy(error));
+      else request.end();
     });
   }
 
@@ -196,6 +194,26 @@ function multiplexed(response: IncomingMessage, version: string): boolean | unde
   // Before 1.42 every stream was called raw, framed or not.
   const says = Number(version.split('.')[1]) >= 42;
   return says && type === 'application/vnd.docker.raw-stream' ? false : undefined;
+}
+
+/** Each chunk is on its way before the next is read: `pipe` may lose the end when it comes while chunks wait (Bun). */
+async function sendBody(body: NodeJS.ReadableStream, request: http.ClientRequest): Promise<void> {
+  for await (const chunk of body) {
+    if (request.destroyed) return;
+    if (!request.write(chunk)) await drained(request);
+  }
+  request.end();
+}
+
+/** Or closed. */
+function drained(request: http.ClientRequest): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      request.off('drain', done).off('close', done);
+      resolve();
+    };
+    request.on('drain', done).on('close', done);
+  });
 }
 
 function isStream(body: RequestOptions['body']): boolean {
