@@ -5,12 +5,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Berthd } from '../harness/berthd.ts';
-import { ROOT } from '../harness/programs.ts';
+import { ROOT, run } from '../harness/programs.ts';
 import { liveThroughCtr } from './ctr-life.ts';
 import { liveThroughDocker } from './docker-life.ts';
 import { type ClientName, clientPath, Dockerd, type LifecycleName, LifecyclePeer, missing, pathOf } from './peers.ts';
 import { makeRootfs } from './rootfs.ts';
-import { run } from '../harness/programs.ts';
 
 interface Side {
   name: string;
@@ -28,7 +27,10 @@ interface Seam {
 
 const ours = (name: string): Side => ({ name, ours: true, needs: [] });
 const theirs = (name: string, ...needs: string[]): Side => ({ name, ours: false, needs: needs.length > 0 ? needs : [name] });
-const SHIMS: Record<string, string> = { 'containerd-shim-berth-v1': 'io.containerd.berth.v1', 'containerd-shim-runc-v2': 'io.containerd.runc.v2' };
+const SHIMS: Record<string, string> = {
+  'containerd-shim-berth-v1': 'io.containerd.berth.v1',
+  'containerd-shim-runc-v2': 'io.containerd.runc.v2',
+};
 
 const SEAMS: readonly Seam[] = [
   {
@@ -71,7 +73,11 @@ for (const seam of SEAMS) {
   for (const above of seam.above) {
     for (const below of seam.below) {
       const title = `${above.name} over ${below.name}`;
-      const absent = missing([...above.needs, ...below.needs, ...(seam.live === liveLifecycleShim || seam.live === liveShimRuntime ? ['ctr'] : [])]);
+      const absent = missing([
+        ...above.needs,
+        ...below.needs,
+        ...(seam.live === liveLifecycleShim || seam.live === liveShimRuntime ? ['ctr'] : []),
+      ]);
       const skip = absent.length > 0 && `not installed: ${absent.join(', ')}`;
       cells.set(title, skip || 'not run');
       test(`${seam.name}: ${title}`, { skip, timeout: 120_000 }, async () => {
@@ -88,7 +94,10 @@ async function liveClientDaemon(client: string, daemon: string): Promise<void> {
   const name = client as ClientName;
   if (daemon === 'berthd') {
     await using berthd = await Berthd.start();
-    await liveThroughDocker((args, options) => run(clientPath(name), args, { ...options, env: berthd.environment }), () => berthd.log);
+    await liveThroughDocker(
+      (args, options) => run(clientPath(name), args, { ...options, env: berthd.environment }),
+      () => berthd.log,
+    );
   } else {
     await using dockerd = await Dockerd.start();
     await liveThroughDocker((args, options) => dockerd.client(name, args, options));
@@ -99,10 +108,16 @@ async function liveDaemonLifecycle(daemon: string, lifecycle: string): Promise<v
   await using service = await LifecyclePeer.start(lifecycle as LifecycleName);
   if (daemon === 'berthd') {
     await using berthd = await Berthd.start({ flags: ['--containerd', service.address] });
-    await liveThroughDocker((args, options) => berthd.docker(args, options), () => berthd.log);
+    await liveThroughDocker(
+      (args, options) => berthd.docker(args, options),
+      () => berthd.log,
+    );
   } else {
     await using dockerd = await Dockerd.start(service);
-    await liveThroughDocker((args, options) => dockerd.client('docker', args, options), () => service.log);
+    await liveThroughDocker(
+      (args, options) => dockerd.client('docker', args, options),
+      () => service.log,
+    );
   }
 }
 

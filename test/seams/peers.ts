@@ -7,7 +7,7 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inNetworkNamespace } from '@berth/sys/network-namespace';
 import { isolatedNetwork, processesOf } from '../harness/berthd.ts';
-import { dockerClient, program, ROOT, type Result, type RunOptions, run } from '../harness/programs.ts';
+import { dockerClient, program, type Result, ROOT, type RunOptions, run } from '../harness/programs.ts';
 
 /** Milliseconds for a peer to serve, or to end. */
 const PATIENCE = 30_000;
@@ -66,7 +66,12 @@ export class LifecyclePeer implements AsyncDisposable {
     });
     closeSync(log);
     const peer = new LifecyclePeer(name, directory, child);
-    await untilServing(child, async () => (await peer.ctr(['version'])).code === 0, name, () => peer.log);
+    await untilServing(
+      child,
+      async () => (await peer.ctr(['version'])).code === 0,
+      name,
+      () => peer.log,
+    );
     return peer;
   }
 
@@ -96,12 +101,29 @@ export class LifecyclePeer implements AsyncDisposable {
 
 function berthLifecycle(directory: string): string[] {
   const at = (name: string) => join(directory, name);
-  return [join(ROOT, 'bin/berth-lifecycle'), '--root', at('root'), '--state', at('state'), '--address', at('l.sock'), '--log-level', 'debug'];
+  return [
+    join(ROOT, 'bin/berth-lifecycle'),
+    '--root',
+    at('root'),
+    '--state',
+    at('state'),
+    '--address',
+    at('l.sock'),
+    '--log-level',
+    'debug',
+  ];
 }
 
 /** Without the plugins that look for kernel modules, and without Kubernetes. */
 function containerd(directory: string): string[] {
-  const plugins = ['grpc.v1.cri', 'snapshotter.v1.btrfs', 'snapshotter.v1.zfs', 'snapshotter.v1.devmapper', 'snapshotter.v1.aufs', 'internal.v1.opt'];
+  const plugins = [
+    'grpc.v1.cri',
+    'snapshotter.v1.btrfs',
+    'snapshotter.v1.zfs',
+    'snapshotter.v1.devmapper',
+    'snapshotter.v1.aufs',
+    'internal.v1.opt',
+  ];
   const config = [
     'version = 2',
     `root = "${join(directory, 'root')}"`,
@@ -177,7 +199,8 @@ export function clientPath(name: ClientName): string {
 }
 
 async function untilServing(child: ChildProcess, serves: () => Promise<boolean>, name: string, log: () => string): Promise<void> {
-  for (const deadline = Date.now() + PATIENCE; Date.now() < deadline && child.exitCode === null; await sleep(50)) if (await serves()) return;
+  for (const deadline = Date.now() + PATIENCE; Date.now() < deadline && child.exitCode === null; await sleep(50))
+    if (await serves()) return;
   if (child.exitCode === null) child.kill('SIGKILL');
   throw new Error(`${name} does not serve:\n${log().split('\n').slice(-10).join('\n')}`);
 }

@@ -1,7 +1,7 @@
 // A busybox root filesystem on the disk, for runtimes and for `ctr run --rootfs`.
 import { mkdirSync } from 'node:fs';
-import { run } from '../harness/programs.ts';
 import { busyboxRootfs } from '../harness/busybox.ts';
+import { run } from '../harness/programs.ts';
 
 export async function makeRootfs(directory: string): Promise<string> {
   mkdirSync(directory, { recursive: true });

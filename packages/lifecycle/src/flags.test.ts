@@ -10,7 +10,10 @@ test('defaults, flags, and the configuration file below the flags', (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'berth-flags-'));
   t.after(() => rmSync(directory, { recursive: true }));
   const file = join(directory, 'config.toml');
-  writeFileSync(file, `version = 2\nroot = "/r"\n# comment\nstate = '/s'\n[grpc]\n  address = "/a.sock" # here\n[debug]\nlevel = "warn"\n[plugins."x"]\nroot = "/other"\n`);
+  writeFileSync(
+    file,
+    `version = 2\nroot = "/r"\n# comment\nstate = '/s'\n[grpc]\n  address = "/a.sock" # here\n[debug]\nlevel = "warn"\n[plugins."x"]\nroot = "/other"\n`,
+  );
   assert.deepEqual(parseSettings([]), {
     root: '/var/lib/berth/lifecycle',
     state: '/run/berth/lifecycle',
@@ -18,20 +21,36 @@ test('defaults, flags, and the configuration file below the flags', (t) => {
     logLevel: 'info',
     traceDir: undefined,
     plainShims: false,
+    runtimeAliases: [],
   });
-  assert.deepEqual(parseSettings(['-c', file, '--root', '/flag', '-l', 'debug', '--trace-dir=/t', '--plain-shims']), {
-    root: '/flag',
-    state: '/s',
-    address: '/a.sock',
-    logLevel: 'debug',
-    traceDir: '/t',
-    plainShims: true,
-  });
+  assert.deepEqual(
+    parseSettings(['-c', file, '--root', '/flag', '-l', 'debug', '--trace-dir=/t', '--plain-shims', '--runtime-alias', 'a.b=c.d']),
+    {
+      root: '/flag',
+      state: '/s',
+      address: '/a.sock',
+      logLevel: 'debug',
+      traceDir: '/t',
+      plainShims: true,
+      runtimeAliases: ['a.b=c.d'],
+    },
+  );
   assert.equal(parseSettings(['--version', '--root', '/x']), 'version');
 });
 
 test('what is no command line is refused', () => {
-  for (const bad of [['--nonsense'], ['extra'], ['-l', 'loud'], ['--root'], ['-c', '/no/such/file'], ['--address', `/${'x'.repeat(200)}`]]) {
-    assert.throws(() => parseSettings(bad), (error) => isKind(error, 'InvalidArgument'), bad.join(' '));
+  for (const bad of [
+    ['--nonsense'],
+    ['extra'],
+    ['-l', 'loud'],
+    ['--root'],
+    ['-c', '/no/such/file'],
+    ['--address', `/${'x'.repeat(200)}`],
+  ]) {
+    assert.throws(
+      () => parseSettings(bad),
+      (error) => isKind(error, 'InvalidArgument'),
+      bad.join(' '),
+    );
   }
 });

@@ -16,6 +16,8 @@ export interface Settings {
   traceDir: string | undefined;
   /** Starts shims as programs of their own, without the zygote. */
   plainShims: boolean;
+  /** FROM=TO: which runtime is started when FROM is asked for. */
+  runtimeAliases: readonly string[];
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
@@ -35,6 +37,7 @@ The lifecycle service: images, snapshots, containers and their tasks, behind con
   -l, --log-level L   ${LOG_LEVELS.join(', ')} (default info)
   --trace-dir DIR     record spans, one file a trace
   --plain-shims       start every shim as a program of its own, without the zygote
+  --runtime-alias A=B start runtime B where A is asked for, e.g. io.containerd.runc.v2=io.containerd.berth.v1 (repeatable)
   -v, --version       print the version
 `;
 
@@ -59,6 +62,7 @@ export function parseSettings(argv: readonly string[]): Settings | 'version' | '
     logLevel,
     traceDir: values['trace-dir'] === undefined ? undefined : resolve(values['trace-dir']),
     plainShims: values['plain-shims'] ?? false,
+    runtimeAliases: values['runtime-alias'] ?? [],
   };
 }
 
@@ -75,6 +79,7 @@ function parse(argv: readonly string[]) {
         'log-level': { type: 'string', short: 'l' },
         'trace-dir': { type: 'string' },
         'plain-shims': { type: 'boolean' },
+        'runtime-alias': { type: 'string', multiple: true },
         version: { type: 'boolean', short: 'v' },
         help: { type: 'boolean', short: 'h' },
       },

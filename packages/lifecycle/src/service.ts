@@ -52,6 +52,7 @@ import { Storage } from './storage.ts';
 import { BerthShims } from './tasks/berth-shims.ts';
 import { Bundles } from './tasks/bundle.ts';
 import { ProgramShims } from './tasks/program-shims.ts';
+import { RuntimeAliases } from './tasks/runtime-aliases.ts';
 import { ShimsByRuntime } from './tasks/shims.ts';
 import { TaskStore } from './tasks/task-store.ts';
 import { Downloads } from './transfer/download.ts';
@@ -60,6 +61,7 @@ import { REVISION, VERSION } from './version.ts';
 
 /** Serves until `stop` is called. Fails, with nothing left behind, when a socket or the database is in use. */
 export async function startService(settings: Settings, log: Logger): Promise<{ stop(): Promise<void> }> {
+  const aliases = new RuntimeAliases(settings.runtimeAliases);
   await using undo = new AsyncDisposableStack();
   const eventsAddress = `${settings.address}.ttrpc`;
   mkdirSync(settings.root, { recursive: true, mode: 0o711 });
@@ -178,7 +180,7 @@ export async function startService(settings: Settings, log: Logger): Promise<{ s
   serve(Leases, leasesService({ store: leases, namespaces, collect, collectSoon: () => garbage.soon() }));
   serve(Events, eventsService(events));
   serve(Introspection, introspectionService({ uuid: serverUuid(settings.root), plugins: introspected, version: VERSION }));
-  serve(Tasks, tasksService({ store: tasks, containers, tracer, mountsOf }));
+  serve(Tasks, tasksService({ store: tasks, containers, aliases, tracer, mountsOf }));
   serve(Content, contentService(contentIn));
   serve(Images, imagesService({ imagesIn: (scope) => storage.images.in(scope), collect }));
   serve(Snapshots, snapshotsService({ find: (scope, name) => storage.snapshotter(scope, name), tracer }));

@@ -16,7 +16,8 @@ export function runtimeExitCode(message: string): 126 | 127 | 128 {
 }
 
 /** With the words around it that containerd and runc put there, for runtimes that did not say them. */
-export function runtimeMessage(message: string, verb: 'create' | 'exec'): string {
+export function runtimeMessage(told: string, verb: 'create' | 'exec'): string {
+  const message = told.replace(/^failed to create shim task: /, '');
   if (/^OCI runtime/.test(message)) return message;
   if (verb === 'create') return `OCI runtime create failed: runc create failed: ${message}: unknown`;
   return `OCI runtime exec failed: exec failed: ${message.replace('error during container init: ', '')}: unknown`;

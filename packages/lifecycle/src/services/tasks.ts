@@ -11,6 +11,7 @@ import type { Tracer } from '@berth/trace/tracer';
 import type { ContainerStore } from '../containers/container-store.ts';
 import { Filter } from '../metadata/filter.ts';
 import { validateIdentifier } from '../metadata/identifier.ts';
+import type { RuntimeAliases } from '../tasks/runtime-aliases.ts';
 import type { Task } from '../tasks/task.ts';
 import type { TaskStore } from '../tasks/task-store.ts';
 import { namespaceOf } from './call-scope.ts';
@@ -19,12 +20,13 @@ import { traced } from './traced.ts';
 export interface TasksServiceOptions {
   store: TaskStore;
   containers: ContainerStore;
+  aliases: RuntimeAliases;
   tracer: Tracer;
   /** The mounts of a container's own snapshot, for clients that name none. */
   mountsOf(namespace: string, container: Container): Promise<Mount[]>;
 }
 
-export function tasksService({ store, containers, tracer, mountsOf }: TasksServiceOptions): Implementation<typeof Tasks> {
+export function tasksService({ store, containers, aliases, tracer, mountsOf }: TasksServiceOptions): Implementation<typeof Tasks> {
   const taskOf = (request: { containerId: string }, call: Call) => store.get(namespaceOf(call), request.containerId);
 
   return {
@@ -39,18 +41,22 @@ export function tasksService({ store, containers, tracer, mountsOf }: TasksServi
             layer: 'lifecycle',
           });
         }
+        const runtime = aliases.resolve({
+          name: request.runtimePath || (container.runtime?.name ?? ''),
+          options: request.options ?? container.runtime?.options,
+        });
         const task = await store.create(
           {
             namespace,
             id: container.id,
-            runtime: request.runtimePath || (container.runtime?.name ?? ''),
+            runtime: runtime.name,
             config: container.spec.value,
             rootfs: request.rootfs.length === 0 && container.snapshotKey !== '' ? await mountsOf(namespace, container) : request.rootfs,
             stdin: request.stdin,
             stdout: request.stdout,
             stderr: request.stderr,
             terminal: request.terminal,
-            options: request.options ?? container.runtime?.options,
+            options: runtime.options,
           },
           span,
         );

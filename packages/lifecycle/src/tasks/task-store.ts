@@ -2,7 +2,7 @@
 //
 // A shim that dies takes the knowledge of its container with it: what is left of the container is killed and cleaned up, and
 // subscribers learn of an exit with 137, as if somebody had killed it.
-import { EngineError } from '@berth/errdefs/engine-error';
+import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
 import { TaskDelete, TaskExit } from '@berth/rpc/gen/containerd/events/task';
 import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
 import type { Any } from '@berth/rpc/gen/google/protobuf/any';
@@ -86,7 +86,7 @@ export class TaskStore {
         const created = task;
         const { rootfs, stdin, stdout, stderr, terminal, options } = wanted;
         const request = { id, bundle: bundle.path, rootfs, stdin, stdout, stderr, terminal, options };
-        const { pid } = await created.api.create(request, created.options(span));
+        const { pid } = await created.api.create(request, created.options(span)).catch(refusedByShim);
         created.pid = pid;
       } catch (error) {
         await this.#undo(bundle, runtime, task);
@@ -201,6 +201,12 @@ export class TaskStore {
     if (this.#options.bundles.initPid(bundle) !== 0) await this.#cleanUp(bundle, runtime);
     this.#options.bundles.remove(bundle);
   }
+}
+
+/** In containerd's words: dockerd and ctr pass them on. */
+function refusedByShim(thrown: unknown): never {
+  const { kind, message, layer, details } = toEngineError(thrown);
+  throw new EngineError(kind, `failed to create shim task: ${message}`, { layer, details, cause: thrown });
 }
 
 function during<T>(span: Span | undefined, name: string, body: () => T): T {

@@ -1,0 +1,43 @@
+// Names of runtimes that stand for others (--runtime-alias FROM=TO): a daemon that can only ask for io.containerd.runc.v2, as
+// dockerd does, gets Berth's shims by it.
+import { EngineError } from '@berth/errdefs/engine-error';
+import { holds, unpack } from '@berth/rpc/any';
+import { Options } from '@berth/rpc/gen/containerd/types/runc/options';
+import type { Any } from '@berth/rpc/gen/google/protobuf/any';
+import { BERTH_RUNTIME, shimProgramOf } from './shims.ts';
+
+export interface WantedRuntime {
+  name: string;
+  options: Any | undefined;
+}
+
+/** What clients call the default OCI runtime: under another shim it means that shim's own default. */
+const DEFAULT_BINARIES = new Set(['', 'runc']);
+
+export class RuntimeAliases {
+  readonly #targets: ReadonlyMap<string, string>;
+
+  /** `pairs` are FROM=TO. InvalidArgument when one is not, or TO is no runtime's name. */
+  constructor(pairs: readonly string[]) {
+    this.#targets = new Map(pairs.map(parsePair));
+  }
+
+  /** The runtime that a request gets. An OCI runtime that it names (BinaryName) goes along; the default one stays behind. */
+  resolve(wanted: WantedRuntime): WantedRuntime {
+    const name = this.#targets.get(wanted.name);
+    if (name === undefined) return wanted;
+    const isDefault = holds(wanted.options, Options) && DEFAULT_BINARIES.has(unpack(Options, wanted.options).binaryName);
+    return { name, options: name === BERTH_RUNTIME && isDefault ? undefined : wanted.options };
+  }
+}
+
+function parsePair(pair: string): [string, string] {
+  const [from = '', to = '', ...more] = pair.split('=');
+  if (from === '' || to === '' || more.length > 0) {
+    throw new EngineError('InvalidArgument', `--runtime-alias ${pair}: say FROM=TO, as in io.containerd.runc.v2=${BERTH_RUNTIME}`, {
+      layer: 'lifecycle',
+    });
+  }
+  shimProgramOf(to);
+  return [from, to];
+}
