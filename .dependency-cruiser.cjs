@@ -7,7 +7,7 @@ const ORDER = [
   ['runtime'],
   ['shim'],
   ['lifecycle'],
-  ['network', 'builder', 'client'],
+  ['network', 'builder', 'registry', 'client'],
   ['daemon', 'cli'],
 ];
 
@@ -39,7 +39,7 @@ module.exports = {
       name: 'cli-knows-the-client-only',
       severity: 'error',
       from: { path: '^packages/(cli|client)/' },
-      to: { path: '^packages/(sys|rpc|oci|runtime|shim|lifecycle|network|builder|daemon)/' },
+      to: { path: '^packages/(sys|rpc|oci|runtime|shim|lifecycle|network|builder|registry|daemon)/' },
     },
     { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
     ...upward,

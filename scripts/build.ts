@@ -16,6 +16,7 @@ const NODE_PROGRAMS: Record<string, string> = {
   'berth-zygote': 'packages/shim/src/zygote/main.ts',
   'containerd-shim-berth-v1': 'packages/shim/src/main.ts',
   'berth-runtime': 'packages/runtime/src/main.ts',
+  'berth-registry': 'packages/registry/src/main.ts',
 };
 const CLIENT = 'packages/cli/src/main.ts';
 

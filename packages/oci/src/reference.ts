@@ -18,6 +18,7 @@ const DIGEST = '[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{
 
 const REFERENCE = new RegExp(`^((?:${DOMAIN}/)?${PATH})(?::(${TAG}))?(?:@(${DIGEST}))?$`);
 const NAME = new RegExp(`^(?:(${DOMAIN})/)?(${PATH})$`);
+const PATH_ONLY = new RegExp(`^${PATH}$`);
 const TAG_ONLY = new RegExp(`^${TAG}$`);
 
 export interface Reference {
@@ -73,6 +74,16 @@ export function parseRepositoryAndTag(repository: string, tagOrDigest: string | 
 function checkTag(tag: string): string {
   if (!TAG_ONLY.test(tag)) throw invalid('invalid tag format', tag);
   return tag;
+}
+
+/** A tag by itself: what follows the colon. */
+export function isTag(text: string): boolean {
+  return TAG_ONLY.test(text);
+}
+
+/** A repository's path below its registry, `library/busybox`: distribution-spec's `<name>`. */
+export function isRepositoryPath(text: string): boolean {
+  return text.length <= NAME_LIMIT && PATH_ONLY.test(text);
 }
 
 export function withDefaultTag(reference: Reference): Reference {

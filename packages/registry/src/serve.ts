@@ -1,0 +1,104 @@
+// `berth-registry serve`: puts the parts together as the settings say, and serves until it is told to stop.
+import type { AddressInfo } from 'node:net';
+import { discard, TraceDirectory, Tracer } from '@berth/trace/tracer';
+import type { Logger } from 'pino';
+import { BasicGate } from './access/basic-gate.ts';
+import { type Gate, OpenGate } from './access/gate.ts';
+import { Htpasswd } from './access/htpasswd.ts';
+import { publicKeys } from './access/token.ts';
+import { TokenGate } from './access/token-gate.ts';
+import { OWN_ISSUER, signingKey, TokenIssuer } from './access/token-issuer.ts';
+import { type AccessSettings, readText, type ServeSettings } from './flags.ts';
+import { type Answered, RegistryHandler } from './http/handler.ts';
+import { createRegistryServer, listen, renewCertificate, type TlsFiles } from './http/server.ts';
+import { ProxySource } from './proxy/proxy-source.ts';
+import { Upstream } from './proxy/upstream.ts';
+import { StoreSource } from './source.ts';
+import { Store } from './store/store.ts';
+
+const EXPIRY_MS = 10 * 60_000;
+/** Requests that run when the server is told to stop get this long. */
+const STOP_MS = 10_000;
+
+export interface RunningRegistry {
+  /** `http://127.0.0.1:5000` */
+  readonly url: string;
+  /** Reads the certificate again. */
+  reload(): void;
+  /** Takes no new request, waits for the running ones a while. */
+  stop(): Promise<void>;
+}
+
+export async function serve(settings: ServeSettings, log: Logger): Promise<RunningRegistry> {
+  const store = await Store.open(settings.root, { create: true });
+  const { gate, issuer } = await accessBy(settings.access, settings.root);
+  const upstream = settings.proxy && new Upstream(settings.proxy);
+  const handler = new RegistryHandler({
+    store,
+    source: upstream ? new ProxySource(store, upstream) : new StoreSource(store),
+    gate,
+    issuer,
+    readOnly: settings.readOnly,
+    publicUrl: settings.publicUrl,
+    tracer: new Tracer('registry', settings.traceDir === undefined ? discard : new TraceDirectory(settings.traceDir)),
+    onAnswer: (answer) => report(answer, log),
+  });
+  const server = createRegistryServer(handler, tlsFiles(settings));
+  await listen(server, settings.listen);
+  const expire = () =>
+    store.expire(Date.now() - settings.uploadLife).catch((error: unknown) => log.error({ err: error }, 'cannot remove old uploads'));
+  void expire();
+  const expiry = setInterval(expire, EXPIRY_MS);
+  const { address, port, family } = server.address() as AddressInfo;
+  return {
+    url: `${settings.tls ? 'https' : 'http'}://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
+    reload: () => {
+      const tls = tlsFiles(settings);
+      if (tls) renewCertificate(server, tls);
+    },
+    async stop() {
+      clearInterval(expiry);
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeIdleConnections();
+      const late = setTimeout(() => server.closeAllConnections(), STOP_MS);
+      await closed;
+      clearTimeout(late);
+      upstream?.[Symbol.dispose]();
+    },
+  };
+}
+
+async function accessBy(access: AccessSettings, root: string): Promise<{ gate: Gate; issuer: TokenIssuer | undefined }> {
+  switch (access.kind) {
+    case 'open':
+      return { gate: new OpenGate(), issuer: undefined };
+    case 'basic':
+      return { gate: new BasicGate(await Htpasswd.open(access.htpasswdPath)), issuer: undefined };
+    case 'own-tokens': {
+      const { service, anonymousPull } = access;
+      const issuer = new TokenIssuer({
+        users: await Htpasswd.open(access.htpasswdPath),
+        service,
+        anonymousPull,
+        key: await signingKey(root),
+      });
+      return { gate: new TokenGate({ realm: undefined, service, issuer: OWN_ISSUER, keys: [issuer.publicKey] }), issuer };
+    }
+    case 'tokens': {
+      const { realm, service, issuer, keyPath } = access;
+      return { gate: new TokenGate({ realm, service, issuer, keys: publicKeys(readText(keyPath), keyPath) }), issuer: undefined };
+    }
+  }
+}
+
+function tlsFiles({ tls }: ServeSettings): TlsFiles | undefined {
+  if (!tls) return undefined;
+  const clientCa = tls.clientCaPath === undefined ? undefined : readText(tls.clientCaPath);
+  return { cert: readText(tls.certPath), key: readText(tls.keyPath), clientCa };
+}
+
+function report({ failure, milliseconds, ...answer }: Answered, log: Logger): void {
+  const facts = { ...answer, milliseconds: Math.round(milliseconds * 10) / 10 };
+  if (failure !== undefined && !answer.left) log.error({ ...facts, err: failure }, 'request failed');
+  else log.info(facts, answer.left ? 'client left' : 'answered');
+}
