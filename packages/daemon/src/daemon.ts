@@ -15,6 +15,7 @@ import { startWithDaemon } from './containers/restart-policy.ts';
 import { AccountCache } from './containers/rootfs.ts';
 import { sweepLeftovers } from './containers/sweep.ts';
 import { TaskEvents } from './containers/task-events.ts';
+import { leaveTaskIo, recoverTaskIo } from './containers/task-io.ts';
 import { Events } from './events/events.ts';
 import { Execs } from './exec/execs.ts';
 import { followImages, imageContext } from './images/image-context.ts';
@@ -92,6 +93,9 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
     };
 
     await lifecycle.connection.ready(15_000);
+    await lifecycle.identify();
+    recoverTaskIo(context);
+    stack.defer(() => leaveTaskIo(context));
     await images.catalog.refresh();
     const taskEvents = new TaskEvents(context);
     await taskEvents.start();

@@ -102,7 +102,8 @@ export function configOf(options: OptionValues): Config {
     logFormat: text('log-format') === 'json' ? 'json' : 'text',
     debug,
     runtimes: pairs('add-runtime'),
-    defaultRuntime: text('default-runtime') ?? DEFAULTS.runtime,
+    // A containerd of somebody else's knows its own shim for certain; a service of Berth's takes both names for its own.
+    defaultRuntime: text('default-runtime') ?? (text('containerd') === undefined ? DEFAULTS.runtime : 'runc'),
     snapshotter: snapshotterOf(text('storage-driver')),
     cgroupParent: text('cgroup-parent') ?? '/docker',
     cgroupnsMode: cgroupnsMode(text('default-cgroupns-mode')),

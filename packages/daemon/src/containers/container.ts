@@ -14,6 +14,7 @@ import type { EndpointRecord } from '@berth/network/driver';
 import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
 import type { ExecInstance } from '../exec/exec-instance.ts';
 import { Lock } from '../state/lock.ts';
+import type { TaskIo } from './task-io.ts';
 
 /** A mount of the container as it was settled at creation. */
 export interface ContainerMount extends MountPoint {
@@ -82,6 +83,8 @@ export class Container {
   /** `exit` when its process has ended and its restart policy lets it be; `startFailed` when there never was one; `removed` once. */
   readonly signals = new EventEmitter<ContainerSignals>();
   readonly execs = new Map<string, ExecInstance>();
+  /** The input and output of its process, while there is one. */
+  io: TaskIo | undefined;
   /** Clients that attached before the start: connected to the output before the process runs. */
   readonly pendingAttachments = new Set<(socketPath: string) => Promise<void>>();
   /** The mounts that make its root file system, once they are known. */

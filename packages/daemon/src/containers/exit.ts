@@ -25,14 +25,16 @@ export async function handleExit(context: ContainerContext, container: Container
 
 /** The same for a caller that holds the lock. */
 export async function finishRun(context: ContainerContext, container: Container, end: TaskEnd, span: Span): Promise<void> {
-  const { record } = container;
+  const { record, io } = container;
+  await io?.exited();
   const restarting = shouldRestart(container, end.exitStatus);
   const held = endpointsOf(context, container);
   const deleted = context.lifecycle.tasks.delete({ containerId: container.id }, traced(span)).then(
     () => {},
     (error) => context.log.debug({ container: container.id, err: error }, 'the task is gone already'),
   );
-  container.cleanup = deleted;
+  container.cleanup = deleted.then(() => io?.close());
+  container.io = undefined;
   releaseEndpoints(context, held);
   record.endpoints = [];
   for (const exec of container.execs.values()) exec.containerEnded();

@@ -1,15 +1,15 @@
 // What a start needs and a creation can already do, in the background: the snapshot of the root file system, and the lifecycle
 // service's record of the container with its specification. A start repeats only what has changed since.
 
-import { EngineError, isKind } from '@berth/errdefs/engine-error';
-import { pack, SPEC_TYPE } from '@berth/rpc/any';
+import { isKind } from '@berth/errdefs/engine-error';
+import { SPEC_TYPE } from '@berth/rpc/any';
 import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
-import { Options } from '@berth/rpc/gen/containerd/types/runc/options';
 import type { Span } from '@berth/trace/tracer';
 import { traced } from '../lifecycle/lifecycle.ts';
 import type { Container } from './container.ts';
 import type { ContainerContext } from './context.ts';
 import { makeSpec } from './make-spec.ts';
+import { runtimeOf } from './runtime.ts';
 
 /** Marks what belongs to the daemon, so that leftovers of a crash can be told from other clients' containers. */
 export const OWNER_LABEL = 'berth.daemon/container';
@@ -46,11 +46,12 @@ export async function sendSpec(context: ContainerContext, container: Container, 
   const text = JSON.stringify(spec);
   if (container.sentSpec === text) return;
   const { containers, snapshotter } = context.lifecycle;
+  const { name, options } = runtimeOf(context, container);
   const record = {
     id: container.id,
     image: container.record.config.Image ?? '',
     labels: { [OWNER_LABEL]: container.id },
-    runtime: runtimeOf(context, container),
+    runtime: { name, ...(options ? { options } : {}) },
     spec: { typeUrl: SPEC_TYPE, value: Buffer.from(text) },
     snapshotter,
     snapshotKey: container.id,
@@ -67,17 +68,4 @@ export async function sendSpec(context: ContainerContext, container: Container, 
     await containers.update({ container: record, updateMask: { paths: ['spec'] } }, traced(child));
   });
   container.sentSpec = text;
-}
-
-/** The name of the shim, and for another OCI runtime its program. */
-function runtimeOf(context: ContainerContext, container: Container): { name: string; options?: { typeUrl: string; value: Uint8Array } } {
-  const name = container.record.hostConfig.Runtime ?? context.config.defaultRuntime;
-  const program = context.config.runtimes[name] ?? (name.startsWith('/') ? name : undefined);
-  if (program !== undefined) {
-    if (program.startsWith('io.containerd.')) return { name: program };
-    return { name: 'io.containerd.berth.v1', options: pack(Options, { binaryName: program }) };
-  }
-  if (name === 'berth' || name === 'runc') return { name: 'io.containerd.berth.v1' };
-  if (name.startsWith('io.containerd.')) return { name };
-  throw new EngineError('InvalidArgument', `unknown or invalid runtime name: ${name}`, { layer: 'daemon' });
 }

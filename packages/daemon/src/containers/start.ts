@@ -14,6 +14,7 @@ import { prepareRootfs, sendSpec } from './prepare.ts';
 import { autoRemove } from './remove.ts';
 import { isRuntimeError, runtimeExitCode, runtimeMessage } from './runtime-error.ts';
 import { stdioUris } from './stdio.ts';
+import { openTaskIo } from './task-io.ts';
 
 /** Throws NotModified when it runs already. */
 export async function startContainer(context: ContainerContext, container: Container, span: Span): Promise<void> {
@@ -59,11 +60,13 @@ async function launchOrUndo(context: ContainerContext, container: Container, spa
   try {
     writeNetworkFiles(context, container, endpoints);
     await sendSpec(context, container, span);
-    const io = stdioUris(context.config, container);
+    const io = openTaskIo(context, container, stdioUris(context.config, container), { execId: '', terminal: container.terminal });
+    container.io = io;
     const { pid } = await span.during('create task', (child) =>
-      tasks.create({ containerId, rootfs: [...rootfs], ...io, terminal: container.terminal }, traced(child)),
+      tasks.create({ containerId, rootfs: [...rootfs], ...io.names, terminal: container.terminal }, traced(child)),
     );
     created = true;
+    io.taken();
     span.during('attach network', () => attachNetworks(container, endpoints, pid));
     await connectAttachments(context, container, span);
     const startedAt = nowText();
@@ -76,6 +79,8 @@ async function launchOrUndo(context: ContainerContext, container: Container, spa
     releaseEndpoints(context, endpoints);
     container.record.endpoints = [];
     if (created) await discardTask(context, containerId, span);
+    container.io?.close();
+    container.io = undefined;
     throw error;
   }
 }

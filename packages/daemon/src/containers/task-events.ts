@@ -65,7 +65,7 @@ export class TaskEvents {
       const container = this.#context.store.find(exit.containerId);
       if (!container) return;
       const end = { exitStatus: exit.exitStatus, exitedAt: timeOf(exit.exitedAt) };
-      if (exit.id !== '' && exit.id !== exit.containerId) container.execs.get(exit.id)?.ended(end.exitStatus);
+      if (exit.id !== '' && exit.id !== exit.containerId) void container.execs.get(exit.id)?.exited(end.exitStatus);
       else
         void handleExit(this.#context, container, end).catch((error) =>
           this.#context.log.error({ container: container.id, err: error }, 'exit handling failed'),

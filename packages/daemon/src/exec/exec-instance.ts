@@ -2,6 +2,7 @@
 // process of the container's task, with an attach socket of its own.
 import { EventEmitter, once } from 'node:events';
 import type { ExecCreateRequest, ExecInspect } from '@berth/api/exec';
+import type { TaskIo } from '../containers/task-io.ts';
 
 export class ExecInstance {
   readonly id: string;
@@ -11,6 +12,8 @@ export class ExecInstance {
   phase: 'created' | 'starting' | 'running' | 'ended' = 'created';
   pid = 0;
   exitCode: number | undefined;
+  /** Its input and output, once it is started. */
+  io: TaskIo | undefined;
 
   constructor(id: string, containerId: string, request: ExecCreateRequest) {
     this.id = id;
@@ -22,6 +25,12 @@ export class ExecInstance {
   get argv(): string[] {
     const { Cmd } = this.request;
     return typeof Cmd === 'string' ? [Cmd] : (Cmd ?? []);
+  }
+
+  /** Its process has exited: that is told when its output is complete. */
+  async exited(exitCode: number): Promise<void> {
+    await this.io?.exited();
+    this.ended(exitCode);
   }
 
   /** Its process has ended. The first word counts. */

@@ -15,6 +15,7 @@ import { rlimits } from '../containers/spec/resources.ts';
 import { parseSecurityOptions } from '../containers/spec/security.ts';
 import { capabilitySets, consoleSize, environment, mergeEnvironment, userOf } from '../containers/spec/spec.ts';
 import { execStdioUris } from '../containers/stdio.ts';
+import { openTaskIo } from '../containers/task-io.ts';
 import { resolveUser } from '../containers/users.ts';
 import { connectProcess, runAttachment } from '../io/attachment.ts';
 import { parseDetachKeys } from '../io/detach-keys.ts';
@@ -82,13 +83,16 @@ export class Execs {
     const path = attachSocket(this.#context.config, exec.id);
     try {
       const spec = packJson(PROCESS_TYPE, this.#process(exec, container, options));
-      const io = execStdioUris(this.#context.config, exec.id, { stdin, terminal });
-      await span.during('exec', (child) => tasks.exec({ ...ids, ...io, terminal, spec }, traced(child)));
+      const uris = execStdioUris(this.#context.config, exec.id, { stdin, terminal });
+      const io = openTaskIo(this.#context, container, uris, { execId: exec.id, terminal });
+      exec.io = io;
+      await span.during('exec', (child) => tasks.exec({ ...ids, ...io.names, terminal, spec }, traced(child)));
       const streams = { stdin, stdout: request.AttachStdout === true || terminal, stderr: request.AttachStderr === true };
       const process = client && (await connectProcess(path, streams));
       try {
         const { pid } = await span.during('start exec', (child) => tasks.start(ids, traced(child)));
         exec.pid = pid;
+        io.taken();
       } catch (error) {
         process?.destroy();
         await tasks.deleteProcess(ids).catch(() => {});
@@ -104,6 +108,7 @@ export class Execs {
       if (outcome === 'detached') emitContainerEvent(this.#context, container, 'exec_detach', { execID: exec.id });
     } catch (thrown) {
       const { error, exitCode } = execError(thrown);
+      exec.io?.close();
       exec.ended(exitCode);
       throw error;
     }
@@ -119,7 +124,10 @@ export class Execs {
     const clear = (exitCode: number) => {
       emitContainerEvent(this.#context, container, 'exec_die', { execID: exec.id, exitCode: String(exitCode) });
       const deleted = this.#context.lifecycle.tasks.deleteProcess({ containerId: container.id, execId: exec.id }).then(
-        () => rmSync(path, { force: true }),
+        () => {
+          exec.io?.close();
+          rmSync(path, { force: true });
+        },
         (error) => {
           if (!isKind(error, 'NotFound')) this.#context.log.debug({ exec: exec.id, err: error }, 'the exec process is gone already');
         },

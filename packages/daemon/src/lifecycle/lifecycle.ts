@@ -19,6 +19,8 @@ export class Lifecycle {
   readonly snapshots: ServiceClient<typeof Snapshots>;
   readonly tasks: ServiceClient<typeof Tasks>;
   readonly version: ServiceClient<typeof Version>;
+  /** Somebody else's service, containerd: its shims and what it offers may be others than Berth's. Known after identify(). */
+  foreign = false;
   /** The snapshotter of containers' root file systems. */
   readonly snapshotter: string;
 
@@ -30,6 +32,11 @@ export class Lifecycle {
     this.snapshots = this.connection.client(Snapshots);
     this.tasks = this.connection.client(Tasks);
     this.version = this.connection.client(Version);
+  }
+
+  /** Asks the service who it is: Berth's says so in its version's build part. */
+  async identify(): Promise<void> {
+    this.foreign = !(await this.version.version({})).version.includes('+berth');
   }
 }
 

@@ -12,8 +12,9 @@ export class Stdin {
     stream.on('error', () => {});
   }
 
-  static ofPipe(fd: number): Stdin {
-    return new Stdin(new Socket({ fd, readable: false, writable: true }), false);
+  /** `closed` is called once the descriptor is given back. */
+  static ofPipe(fd: number, closed: () => void = () => {}): Stdin {
+    return new Stdin(new Socket({ fd, readable: false, writable: true }).once('close', closed), false);
   }
 
   static ofTerminal(stream: Socket): Stdin {
