@@ -55,12 +55,14 @@ export class LifecyclePeer implements AsyncDisposable {
     this.#process = process;
   }
 
-  static async start(name: LifecycleName, flags: readonly string[] = []): Promise<LifecyclePeer> {
+  /** `pureV1`: on a hybrid host, without the view of cgroup v2 that keeps crun from starting. */
+  static async start(name: LifecycleName, flags: readonly string[] = [], { pureV1 = false } = {}): Promise<LifecyclePeer> {
     const directory = mkdtempSync('/tmp/berth-seam-');
     const command = name === 'containerd' ? containerd(directory) : berthLifecycle(directory);
     const log = openSync(join(directory, 'log'), 'a');
     // `unshare` becomes the program: the pid stays.
-    const child = spawn('unshare', ['--mount', '--propagation', 'private', ...command, ...flags], {
+    const hide = pureV1 ? ['sh', '-c', 'umount /sys/fs/cgroup/unified; exec "$@"', 'sh'] : [];
+    const child = spawn('unshare', ['--mount', '--propagation', 'private', ...hide, ...command, ...flags], {
       stdio: ['ignore', log, log],
       env: environment(),
     });

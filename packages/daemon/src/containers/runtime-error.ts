@@ -10,8 +10,8 @@ export function isRuntimeError(error: EngineError): boolean {
 }
 
 export function runtimeExitCode(message: string): 126 | 127 | 128 {
-  if (/executable file not found|no such file or directory|system cannot find the file specified/.test(message)) return 127;
-  if (/permission denied|is a directory|exec format error/.test(message)) return 126;
+  if (/executable file not found|no such file or directory|system cannot find the file specified/i.test(message)) return 127;
+  if (/permission denied|is a directory|exec format error/i.test(message)) return 126;
   return 128;
 }
 

@@ -1,7 +1,7 @@
 // From a container's record to the runtime-spec that the lifecycle service hands to the runtime (moby's daemon/oci_linux).
 import { release } from 'node:os';
 import { basename } from 'node:path';
-import { OCI_VERSION, type Process, type Spec } from '@berth/oci/runtime-spec';
+import type { Process, Spec } from '@berth/oci/runtime-spec';
 import type { Config } from '../../config/config.ts';
 import type { ContainerRecord } from '../container.ts';
 import type { ResolvedUser } from '../users.ts';
@@ -21,6 +21,9 @@ export interface SpecInputs {
   readonly pidOf: PidOf;
 }
 
+/** Runtimes of before the specification's 1.1 refuse anything newer (crun: "unknown version specified"), and all read this one. */
+const WRITTEN_VERSION = '1.0.2';
+
 export const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export function specOf(inputs: SpecInputs): Spec {
@@ -36,7 +39,7 @@ export function specOf(inputs: SpecInputs): Spec {
     : seccompOf(security.seccomp ?? config.seccompProfile, { capabilities, architecture: process.arch, kernel: release() });
 
   return {
-    ociVersion: OCI_VERSION,
+    ociVersion: WRITTEN_VERSION,
     root: { path: 'rootfs', readonly: hostConfig.ReadonlyRootfs === true },
     ...(hostConfig.UTSMode === 'host' ? {} : { hostname: record.config.Hostname ?? '', domainname: record.config.Domainname ?? '' }),
     mounts: containerMounts({
