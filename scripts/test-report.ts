@@ -15,6 +15,7 @@ interface TestEvent {
   file?: string;
   skip?: string | boolean;
   todo?: string | boolean;
+  message?: string;
   details: { duration_ms: number; type?: string; error?: { cause?: unknown; failureType?: string } };
 }
 
@@ -41,6 +42,9 @@ export async function report(stream: ReturnType<typeof run>, totals: Totals, roo
       count(data, 'failed');
       console.log(`FAILED ${fileOf(data)}: ${data.name}`);
       console.log(indent(errorText(data.details.error)));
+    } else if (type === 'test:stdout') {
+      // What a test has to show, such as the table of the seams.
+      process.stdout.write(data.message ?? '');
     }
   }
   for (const [name, row] of files) {

@@ -17,8 +17,16 @@ export function runtimeExitCode(message: string): 126 | 127 | 128 {
 
 /** With the words around it that containerd and runc put there, for runtimes that did not say them. */
 export function runtimeMessage(told: string, verb: 'create' | 'exec'): string {
-  const message = told.replace(/^failed to create shim task: /, '');
+  const message = inRuncsWords(told.replace(/^failed to create shim task: /, ''));
   if (/^OCI runtime/.test(message)) return message;
   if (verb === 'create') return `OCI runtime create failed: runc create failed: ${message}: unknown`;
   return `OCI runtime exec failed: exec failed: ${message.replace('error during container init: ', '')}: unknown`;
+}
+
+/** crun says it otherwise, and clients look for runc's words. */
+function inRuncsWords(message: string): string {
+  return message.replace(
+    /executable file `([^`]*)` not found in \$PATH(?:: No such file or directory)?/,
+    'exec: "$1": executable file not found in $PATH',
+  );
 }
