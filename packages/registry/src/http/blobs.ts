@@ -12,7 +12,7 @@ export async function headBlob(exchange: Exchange, source: Source, name: string,
   const size = await source.blobSize(name, digest, exchange.signal);
   if (isUnchanged(exchange, digest)) return exchange.empty(304, headersOf(digest));
   exchange.head(200, { ...headersOf(digest), 'content-length': size });
-  exchange.response.end();
+  exchange.end();
 }
 
 export async function getBlob(exchange: Exchange, source: Source, name: string, digest: Digest): Promise<void> {
@@ -32,12 +32,13 @@ export async function deleteBlob(exchange: Exchange, repositories: Repositories,
 }
 
 /** At the client's pace: the next piece is read when the last one has left. */
-async function send({ response }: Exchange, content: BlobContent, start: number, end: number): Promise<void> {
+async function send(exchange: Exchange, content: BlobContent, start: number, end: number): Promise<void> {
+  const { response } = exchange;
   for await (const chunk of content.chunks({ start, end })) {
     if (response.destroyed) return;
     if (!response.write(chunk)) await drained(response);
   }
-  response.end();
+  exchange.end();
 }
 
 function drained(response: Exchange['response']): Promise<void> {

@@ -104,16 +104,39 @@ export class Exchange {
 
   text(status: number, text: string | Buffer, headers: Record<string, string | number> = {}): void {
     this.head(status, { ...headers, 'content-length': Buffer.byteLength(text) });
-    this.response.end(this.isHead ? undefined : text);
+    this.end(this.isHead ? undefined : text);
   }
 
   empty(status: number, headers: Record<string, string | number> = {}): void {
     this.head(status, { ...headers, ...(status === 204 || status === 304 ? {} : { 'content-length': 0 }) });
-    this.response.end();
+    this.end();
   }
 
   head(status: number, headers: Record<string, string | number>): void {
-    this.response.writeHead(status, { ...headers, ...this.#closing() });
+    this.response.writeHead(status, { ...headers, ...(this.#isUnread ? { connection: 'close' } : {}) });
+  }
+
+  /**
+   * The answer is whole. A body that was not wanted is read and forgotten for a while first: a connection that closes on it at once
+   * takes the answer with it.
+   */
+  end(last?: string | Buffer): void {
+    if (!this.#isUnread) {
+      this.response.end(last);
+      return;
+    }
+    if (last === undefined) this.response.flushHeaders();
+    else this.response.write(last);
+    let left = DISCARD_BYTES;
+    const late = setTimeout(() => this.interrupt(), DISCARD_MS);
+    const { request } = this;
+    request.on('data', (chunk: Buffer) => {
+      left -= chunk.length;
+      if (left < 0) this.interrupt();
+    });
+    request.on('error', () => undefined);
+    request.once('close', () => clearTimeout(late));
+    request.once('end', () => this.response.end());
   }
 
   problem(problem: Problem): void {
@@ -125,20 +148,8 @@ export class Exchange {
     this.text(problem.status, problem.document, { 'content-type': 'application/json', ...problem.headers });
   }
 
-  #closing(): Record<string, string> {
-    if (this.request.complete || !this.#hasBody()) return {};
-    let left = DISCARD_BYTES;
-    const socket = this.request.socket;
-    this.request.on('data', (chunk: Buffer) => {
-      left -= chunk.length;
-      if (left < 0) socket.destroy();
-    });
-    this.request.on('error', () => {});
-    setTimeout(() => socket.destroy(), DISCARD_MS).unref();
-    return { connection: 'close' };
-  }
-
-  #hasBody(): boolean {
-    return this.request.headers['transfer-encoding'] !== undefined || (this.contentLength ?? 0) > 0;
+  get #isUnread(): boolean {
+    const hasBody = this.request.headers['transfer-encoding'] !== undefined || (this.contentLength ?? 0) > 0;
+    return hasBody && !this.request.complete;
   }
 }

@@ -13,26 +13,34 @@ export interface TlsFiles {
   clientCa: string | undefined;
 }
 
-const LIMITS: http.ServerOptions = {
-  // Uploads may take hours: bodies are watched byte by byte (exchange.ts), heads by this.
-  requestTimeout: 0,
-  headersTimeout: 10_000,
-  keepAliveTimeout: 75_000,
-  connectionsCheckingInterval: 5_000,
-};
-/** A connection on which nothing moves in either direction, during a request. */
-const IDLE_MS = 60_000;
+/** Milliseconds. */
+export interface ServerLimits {
+  /** For the head of a request. */
+  head: number;
+  /** On a connection on which nothing moves in either direction, during a request. */
+  idle: number;
+}
+
+const DEFAULT_LIMITS: ServerLimits = { head: 10_000, idle: 60_000 };
+const KEEP_ALIVE_MS = 75_000;
 
 export type RegistryServer = http.Server | https.Server;
 
-export function createRegistryServer(handler: RegistryHandler, tls?: TlsFiles): RegistryServer {
+export function createRegistryServer(handler: RegistryHandler, tls?: TlsFiles, limits: ServerLimits = DEFAULT_LIMITS): RegistryServer {
+  const options: http.ServerOptions = {
+    // Uploads may take hours: bodies are watched as they come (exchange.ts).
+    requestTimeout: 0,
+    headersTimeout: limits.head,
+    connectionsCheckingInterval: limits.head / 4,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  };
   const listener = (request: http.IncomingMessage, response: http.ServerResponse) => void handler.handle(request, response);
   const server = tls
-    ? https.createServer({ ...LIMITS, ...secureContext(tls), minVersion: 'TLSv1.2' }, listener)
-    : http.createServer(LIMITS, listener);
+    ? https.createServer({ ...options, ...secureContext(tls), minVersion: 'TLSv1.2' }, listener)
+    : http.createServer(options, listener);
   // The client may send its body once the handler has read the head and wants it.
   server.on('checkContinue', listener);
-  server.setTimeout(IDLE_MS);
+  server.setTimeout(limits.idle);
   return server;
 }
 
