@@ -32,6 +32,13 @@ export const COMMANDS: readonly Entry[] = [
   },
   {
     group: 'container',
+    verb: 'cp',
+    alias: 'cp',
+    summary: 'Copy files/folders between a container and the local filesystem',
+    load: from(() => import('./container/cp.ts')),
+  },
+  {
+    group: 'container',
     verb: 'create',
     alias: 'create',
     summary: 'Create a new container',

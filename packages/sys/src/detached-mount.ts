@@ -47,3 +47,25 @@ export function detachedOverlay(layers: { lower: readonly string[]; upper?: stri
     closeSync(context);
   }
 }
+
+const cOpenTree = bind('long syscall(long, int, const char*, unsigned int)');
+const cMoveMount = bind('long syscall(long, int, const char*, int, const char*, unsigned int)');
+const OPEN_TREE_CLONE = 1;
+const AT_FDCWD = -100;
+const AT_RECURSIVE = 0x8000;
+const O_CLOEXEC = 0o2000000;
+const FROM_EMPTY_PATH = 0x04;
+const TO_EMPTY_PATH = 0x40;
+
+/**
+ * Mounts what lies at `source` (a path of this mount namespace, with what is mounted below it) over `target`, a descriptor inside a
+ * detached file system. Throws EINVAL where the kernel cannot do that: before Linux 6.15.
+ */
+export function attachDetached(source: string, target: number): void {
+  const tree = check(cOpenTree(428, AT_FDCWD, source, OPEN_TREE_CLONE | AT_RECURSIVE | O_CLOEXEC), 'open_tree', source);
+  try {
+    check(cMoveMount(429, tree, '', target, '', FROM_EMPTY_PATH | TO_EMPTY_PATH), 'move_mount', source);
+  } finally {
+    closeSync(tree);
+  }
+}

@@ -1,139 +1,85 @@
-// `docker cp` and `docker export`: files of a container out of it and into it, whether it runs or not.
-import { closeSync, lstatSync, readlinkSync, type Stats } from 'node:fs';
-import { basename, dirname, join, normalize } from 'node:path';
-import type { Readable } from 'node:stream';
+// `docker cp` and `docker export`: files of a container out of it and into it, whether it runs or not (moby's daemon/archive_unix.go).
 import type { PathStat } from '@berth/api/container';
 import { EngineError } from '@berth/errdefs/engine-error';
-import { O, tryOpenInRoot } from '@berth/sys/path';
+import { toBytes } from '@berth/oci/tar/entry';
+import { statAt } from '@berth/sys/byte-path';
 import type { Span } from '@berth/trace/tracer';
-import { pack } from 'tar-stream';
-import { packTree } from './archive-tree.ts';
 import type { Container } from './container.ts';
 import { type ContainerContext, emitContainerEvent } from './context.ts';
-import { extractTree } from './extract-tree.ts';
+import { extractTree } from './files/extract-tree.ts';
+import { checkWritable, withFiles } from './files/files-view.ts';
+import { describePath, type FoundPath, findPath, isDirectory } from './files/find-path.ts';
+import { packTree } from './files/pack-tree.ts';
 import { prepareRootfs } from './prepare.ts';
-import { openMounts, openRoot, type Root } from './rootfs.ts';
-
-/** The bits of Go's FileMode above the permissions. */
-const GO_MODE = {
-  directory: 2 ** 31,
-  symlink: 2 ** 27,
-  device: 2 ** 26,
-  fifo: 2 ** 25,
-  socket: 2 ** 24,
-  setuid: 2 ** 23,
-  setgid: 2 ** 22,
-  character: 2 ** 21,
-  sticky: 2 ** 20,
-};
-
-interface Found extends Disposable {
-  /** The directory that it is in, and its name there. */
-  readonly parent: number;
-  readonly name: string;
-  readonly stats: Stats;
-  readonly stat: PathStat;
-}
+import { openMounts } from './rootfs.ts';
+import { resolveUser } from './users.ts';
 
 /** HEAD: what is at a path. */
-export async function statPath(context: ContainerContext, container: Container, path: string, span: Span): Promise<PathStat> {
-  await prepareRootfs(context, container, span);
-  using root = openRoot(container, { writable: false });
-  using found = find(root, container, path);
-  return found.stat;
+export function statPath(context: ContainerContext, container: Container, path: string, span: Span): Promise<PathStat> {
+  return withFiles(context, container, { writable: false }, span, async (view) => {
+    using found = findPath(view, path, container.id);
+    return describePath(view, path, found);
+  });
 }
 
-/** GET: a file or a tree as a tar stream, under its own name. The stream holds the root until it is done. */
-export async function readArchive(
+/** GET: a file or a tree as a tar stream, under the name that was asked for. `send` gets it while the files are held. */
+export function readArchive(
   context: ContainerContext,
   container: Container,
   path: string,
   span: Span,
-): Promise<{ stat: PathStat; archive: Readable }> {
-  await prepareRootfs(context, container, span);
-  const root = openRoot(container, { writable: false });
-  try {
-    const found = find(root, container, path);
+  send: (stat: PathStat, archive: AsyncIterable<Uint8Array>) => Promise<void>,
+): Promise<void> {
+  return withFiles(context, container, { writable: false }, span, async (view) => {
+    using found = findPath(view, path, container.id);
     emitContainerEvent(context, container, 'archive-path');
-    return { stat: found.stat, archive: archiveOf(found.parent, found.name, found.name === '.' ? '/' : found.name, [found, root]) };
-  } catch (error) {
-    root[Symbol.dispose]();
-    throw error;
-  }
+    await send(describePath(view, path, found), packTree({ ...found, as: archiveName(found) }));
+  });
+}
+
+export interface WriteOptions {
+  /** Refuse to put a directory in the place of something else, or the other way round. */
+  readonly keepKinds: boolean;
+  /** Files become the container's user's. */
+  readonly asUser: boolean;
 }
 
 /** PUT: unpacks into a directory. */
-export async function writeArchive(
+export function writeArchive(
   context: ContainerContext,
   container: Container,
   path: string,
-  archive: Readable,
-  options: { keepKinds: boolean },
+  archive: AsyncIterable<Uint8Array>,
+  options: WriteOptions,
   span: Span,
 ): Promise<void> {
-  if (container.record.hostConfig.ReadonlyRootfs) {
-    throw new EngineError('PermissionDenied', 'container rootfs is marked read-only', { layer: 'daemon' });
-  }
-  await prepareRootfs(context, container, span);
-  using root = openRoot(container, { writable: true });
-  using found = find(root, container, join(path, '/.'));
-  if (!found.stats.isDirectory()) throw new EngineError('InvalidArgument', 'extraction point is not a directory', { layer: 'daemon' });
-  await extractTree(archive, root.fd, path, options);
-  emitContainerEvent(context, container, 'extract-to-dir');
+  return withFiles(context, container, { writable: true }, span, async (view) => {
+    using found = findPath(view, path, container.id, { whole: true });
+    if (!isDirectory(found.stat)) throw new EngineError('InvalidArgument', 'extraction point is not a directory', { layer: 'daemon' });
+    checkWritable(view, found.directory, container);
+    const user = container.record.config.User ?? '';
+    const owner = options.asUser && user !== '' ? resolveUser(user, [], context.accounts.of(container)) : undefined;
+    await extractTree(archive, view.root, `/${path}`, { keepKinds: options.keepKinds, owner: owner && { uid: owner.uid, gid: owner.gid } });
+    emitContainerEvent(context, container, 'extract-to-dir');
+  });
 }
 
-/** The whole root file system, without what is mounted into it. */
-export async function exportContainer(context: ContainerContext, container: Container, span: Span): Promise<Readable> {
-  const root = openMounts(await prepareRootfs(context, container, span), { writable: false });
+/** The root file system as its layers have it, without what is mounted into it. */
+export async function exportContainer(
+  context: ContainerContext,
+  container: Container,
+  span: Span,
+  send: (archive: AsyncIterable<Uint8Array>) => Promise<void>,
+): Promise<void> {
+  using root = openMounts(await prepareRootfs(context, container, span), { writable: false });
+  const stat = statAt(root.fd, '.');
+  if (typeof stat === 'number')
+    throw new EngineError('Internal', `the root of container ${container.id} cannot be read`, { layer: 'daemon' });
   emitContainerEvent(context, container, 'export');
-  return archiveOf(root.fd, '.', '.', [root]);
+  await send(packTree({ directory: root.fd, name: '.', stat, as: undefined }));
 }
 
-function archiveOf(directory: number, name: string, as: string, held: readonly Disposable[]): Readable {
-  const archive = pack();
-  void packTree(archive, directory, name, as)
-    .then(
-      () => archive.finalize(),
-      (error) => archive.destroy(error as Error),
-    )
-    .finally(() => {
-      for (const one of held) one[Symbol.dispose]();
-    });
-  return archive as unknown as Readable;
-}
-
-/** The last link of a path is itself, unless the path ends in a slash or dot: then it is where the link leads. */
-function find(root: Root, container: Container, path: string): Found {
-  const follows = /(\/|\/\.)$/.test(path);
-  const clean = normalize(join('/', path)).replace(/(?<=.)\/$/, '');
-  const whole = follows || clean === '/';
-  const parent = tryOpenInRoot(root.fd, whole ? clean : dirname(clean), O.PATH | O.DIRECTORY);
-  const name = whole ? '.' : basename(clean);
-  const stats = parent < 0 ? undefined : lstatSync(`/proc/self/fd/${parent}/${name}`, { throwIfNoEntry: false });
-  if (!stats) {
-    if (parent >= 0) closeSync(parent);
-    throw new EngineError('NotFound', `Could not find the file ${path} in container ${container.id}`, { layer: 'daemon' });
-  }
-  const linkTarget = stats.isSymbolicLink() ? readlinkSync(`/proc/self/fd/${parent}/${name}`) : '';
-  const stat = { name: basename(clean) || '/', size: stats.size, mode: goMode(stats), mtime: stats.mtime.toISOString(), linkTarget };
-  return { parent, name, stats, stat, [Symbol.dispose]: () => closeSync(parent) };
-}
-
-function goMode(stats: Stats): number {
-  const kind = stats.isDirectory()
-    ? GO_MODE.directory
-    : stats.isSymbolicLink()
-      ? GO_MODE.symlink
-      : stats.isFIFO()
-        ? GO_MODE.fifo
-        : stats.isSocket()
-          ? GO_MODE.socket
-          : stats.isBlockDevice()
-            ? GO_MODE.device
-            : stats.isCharacterDevice()
-              ? GO_MODE.device + GO_MODE.character
-              : 0;
-  const special =
-    (stats.mode & 0o4000 ? GO_MODE.setuid : 0) + (stats.mode & 0o2000 ? GO_MODE.setgid : 0) + (stats.mode & 0o1000 ? GO_MODE.sticky : 0);
-  return kind + special + (stats.mode & 0o777);
+/** Clients replace this first part of each name with what the copy is to be called: a root is nothing, so that all names begin with a slash. */
+function archiveName({ base }: FoundPath): string {
+  return base === '/' ? '' : toBytes(base);
 }

@@ -1,13 +1,13 @@
 // /containers/{id}/archive and /containers/{id}/export: the HTTP face of containers/archive.ts.
 import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
 import type { PathStat } from '@berth/api/container';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { type Request, Router } from 'express';
 import { exportContainer, readArchive, statPath, writeArchive } from '../containers/archive.ts';
 import type { ContainerContext } from '../containers/context.ts';
+import { uncompressed } from '../images/uncompressed.ts';
 import { sendEmpty } from '../server/reply.ts';
-import { parameter, query, queryBoolean, spanOf } from '../server/request.ts';
+import { parameter, query, queryBoolean, spanOf, streamedBody } from '../server/request.ts';
 
 const STAT_HEADER = 'X-Docker-Container-Path-Stat';
 
@@ -21,23 +21,24 @@ export function archiveRoutes(context: ContainerContext): Router {
   });
 
   router.get('/containers/:id/archive', async (request, response) => {
-    const { stat, archive } = await readArchive(context, named(request), pathOf(request), spanOf(request));
-    response.writeHead(200, { 'Content-Type': 'application/x-tar', [STAT_HEADER]: encodeStat(stat) });
-    await pipeline(archive, response);
+    await readArchive(context, named(request), pathOf(request), spanOf(request), async (stat, archive) => {
+      response.writeHead(200, { 'Content-Type': 'application/x-tar', [STAT_HEADER]: encodeStat(stat) });
+      await pipeline(archive, response);
+    });
   });
 
   router.put('/containers/:id/archive', async (request, response) => {
-    const options = { keepKinds: queryBoolean(request, 'noOverwriteDirNonDir') };
-    const compressed = /gzip/.test(request.headers['content-encoding'] ?? '');
-    const archive = compressed ? request.pipe(createGunzip()) : request;
+    const options = { keepKinds: queryBoolean(request, 'noOverwriteDirNonDir'), asUser: queryBoolean(request, 'copyUIDGID') };
+    const archive = uncompressed(streamedBody(request));
     await writeArchive(context, named(request), pathOf(request), archive, options, spanOf(request));
     sendEmpty(response, 200);
   });
 
   router.get('/containers/:id/export', async (request, response) => {
-    const archive = await exportContainer(context, named(request), spanOf(request));
-    response.writeHead(200, { 'Content-Type': 'application/x-tar' });
-    await pipeline(archive, response);
+    await exportContainer(context, named(request), spanOf(request), async (archive) => {
+      response.writeHead(200, { 'Content-Type': 'application/x-tar' });
+      await pipeline(archive, response);
+    });
   });
 
   return router;

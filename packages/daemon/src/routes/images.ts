@@ -22,7 +22,7 @@ import { removeImage } from '../images/remove-image.ts';
 import { saveImages } from '../images/save-images.ts';
 import { tagImage } from '../images/tag-image.ts';
 import { beginStream, clientGone, sendEmpty, sendJson } from '../server/reply.ts';
-import { jsonBody, parameter, query, queryBoolean, queryList, requestState, speaksAtLeast } from '../server/request.ts';
+import { jsonBody, parameter, query, queryBoolean, queryList, requestState, speaksAtLeast, streamedBody } from '../server/request.ts';
 
 const AUTH_CONFIG = {
   fields: {
@@ -67,7 +67,7 @@ export function imageRoutes(context: ImageContext): Router {
   router.post('/images/load', async (request, response) => {
     const output = new ProgressOutput(response);
     const quiet = queryBoolean(request, 'quiet');
-    await output.during(() => loadImages(context, { archive: request, quiet, signal: clientGone(response) }, output.write));
+    await output.during(() => loadImages(context, { archive: streamedBody(request), quiet, signal: clientGone(response) }, output.write));
   });
 
   router.get('/images/search', () => {
@@ -153,7 +153,7 @@ async function create(context: ImageContext, request: Request, response: Respons
   if (reference?.digest !== undefined) throw new EngineError('InvalidArgument', 'cannot import digest reference', { layer: 'daemon' });
   const signal = clientGone(response);
   const id = await importImage(context, {
-    archive: source === '-' ? request : await download(source, output, signal),
+    archive: source === '-' ? streamedBody(request) : await download(source, output, signal),
     reference,
     message: query(request, 'message') || `Imported from ${source}`,
     changes: queryList(request, 'changes'),

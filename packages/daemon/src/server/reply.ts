@@ -22,8 +22,36 @@ export function sendError(response: ServerResponse, thrown: unknown): void {
     return;
   }
   const status = httpStatus(error.kind);
-  if (status === 304) sendEmpty(response, status);
-  else sendJson(response, status, { message: error.message });
+  if (status === 304) {
+    sendEmpty(response, status);
+    return;
+  }
+  const text = Buffer.from(`${JSON.stringify({ message: error.message })}\n`);
+  response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': text.byteLength });
+  endAfterRequest(response, text);
+}
+
+/** A client in the middle of a long request is given this long to read the answer, ms. */
+const LINGER = 500;
+
+/**
+ * Ends the response when the request's body has ended, or shortly after. Closing a connection while bytes of it are unread makes the
+ * kernel throw away what the client has not read: it would see a broken pipe instead of the error.
+ */
+function endAfterRequest(response: ServerResponse, text: Buffer): void {
+  const request = response.req;
+  const hasBody = request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
+  if (!hasBody || request.complete || request.destroyed) {
+    response.end(text);
+    return;
+  }
+  response.write(text);
+  const finish = () => {
+    clearTimeout(timer);
+    response.end();
+  };
+  const timer = setTimeout(finish, LINGER);
+  request.once('end', finish).once('close', finish).resume();
 }
 
 /** Starts a stream: status and headers leave at once, so that the client knows its request was accepted. */

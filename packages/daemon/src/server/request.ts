@@ -85,6 +85,11 @@ export function parameter(request: Request, name: string): string {
   return Array.isArray(value) ? value.join('/') : (value ?? '');
 }
 
+/** A body that is read as it comes. A reader that stops early leaves the connection open, so that the client can be told why. */
+export function streamedBody(request: IncomingMessage): AsyncIterable<Buffer> {
+  return request.iterator({ destroyOnReturn: false });
+}
+
 /** Longer bodies than this are no JSON request. */
 const MAX_BODY = 8 << 20;
 
