@@ -155,7 +155,22 @@ function footprint(): string[] {
     ...list('sh', ['-c', 'for p in /proc/[0-9]*; do tr "\\0" " " < $p/cmdline; echo; done 2>/dev/null']).filter(
       (line) => line.includes('berth-demo-') && !line.includes('demo.ts'),
     ),
-    ...list('find', ['/sys/fs/cgroup', '-mindepth', '2', '-maxdepth', '3', '-type', 'd', '(', '-name', 'berth', '-o', '-path', '*/berth/*', ')']),
+    ...list('find', [
+      '/sys/fs/cgroup',
+      '-mindepth',
+      '2',
+      '-maxdepth',
+      '3',
+      '-type',
+      'd',
+      '(',
+      '-name',
+      'berth',
+      '-o',
+      '-path',
+      '*/berth/*',
+      ')',
+    ]),
     ...list('sh', ['-c', 'ls /sys/class/net']),
   ];
 }

@@ -27,19 +27,27 @@ export async function report(stream: ReturnType<typeof run>, totals: Totals, roo
     const name = fileOf(event);
     const row = files.get(name) ?? { passed: 0, failed: 0, ms: 0 };
     row[outcome]++;
-    if (event.nesting === 0) row.ms += event.details.duration_ms;
     files.set(name, row);
     totals[outcome]++;
   };
+  const addTime = (event: TestEvent) => {
+    const row = files.get(fileOf(event));
+    if (row && event.nesting === 0) row.ms += event.details.duration_ms;
+  };
   for await (const { type, data } of stream as unknown as AsyncIterable<{ type: string; data: TestEvent }>) {
     if (type === 'test:pass') {
-      if (data.details.type === 'suite') continue;
-      if (data.skip !== undefined && data.skip !== false)
+      if (data.details.type === 'suite') addTime(data);
+      else if (data.skip !== undefined && data.skip !== false)
         totals.skipped.push(`${fileOf(data)}: ${data.name}: ${data.skip === true ? 'no reason given' : data.skip}`);
-      else count(data, 'passed');
+      else {
+        count(data, 'passed');
+        addTime(data);
+      }
     } else if (type === 'test:fail') {
-      if (data.details.type === 'suite' && data.details.error?.failureType === 'subtestsFailed') continue;
-      count(data, 'failed');
+      const isSum = data.details.type === 'suite' && data.details.error?.failureType === 'subtestsFailed';
+      if (!isSum) count(data, 'failed');
+      addTime(data);
+      if (isSum) continue;
       console.log(`FAILED ${fileOf(data)}: ${data.name}`);
       console.log(indent(errorText(data.details.error)));
     } else if (type === 'test:stdout') {

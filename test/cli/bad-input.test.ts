@@ -129,7 +129,7 @@ withBothClients('bad input', {
         [['--cpus', '1000', 'busybox'], /range of CPUs is from 0\.01 to/i],
         [['--network', 'container:nosuch', 'busybox'], /No such container: nosuch/],
         [['--network', 'nosuch', 'busybox'], /network nosuch not found/],
-        [['-v', '/a:/b:/c:/d', 'busybox'], /invalid volume specification|invalid mode/],
+        [['-v', '/a:/b:/c:/d', 'busybox'], /invalid (volume specification|mode|spec: .*: too many colons)/],
         [['--mount', 'type=bind,source=/no/such/path,target=/x', 'busybox'], /bind source path does not exist: \/no\/such\/path/],
         [['--cap-add', 'NOT_A_CAP', 'busybox'], /invalid CapAdd: unknown capability: "CAP_NOT_A_CAP"/],
         [['--restart', 'sometimes', 'busybox'], /invalid restart policy/],
