@@ -18,6 +18,7 @@ import { TaskEvents } from './containers/task-events.ts';
 import { leaveTaskIo, recoverTaskIo } from './containers/task-io.ts';
 import { Events } from './events/events.ts';
 import { Execs } from './exec/execs.ts';
+import { HealthChecks } from './health/health-checks.ts';
 import { followImages, imageContext } from './images/image-context.ts';
 import { Lifecycle } from './lifecycle/lifecycle.ts';
 import { LifecycleProcess } from './lifecycle/lifecycle-process.ts';
@@ -104,6 +105,8 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
     stack.defer(() => following.abort());
     keepFollowing(() => followImages(images, lifecycle, config.namespace, following.signal), following.signal);
     background.track(sweepLeftovers(context).catch((error) => log.warn({ err: error }, 'the sweep of leftovers failed')));
+    const execs = new Execs(context);
+    stack.use(new HealthChecks(context, execs));
     startWithDaemon(context);
 
     const system = new SystemInfo(context, imageFacts(images), daemonId(database));
@@ -114,7 +117,7 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
         traceRoutes(store, traces),
         containerRoutes(context),
         archiveRoutes(context),
-        execRoutes(context, new Execs(context)),
+        execRoutes(context, execs),
         imageRoutes(images),
         buildRoutes(new Builds(context, images)),
         commitRoutes(context, images),

@@ -41,6 +41,8 @@ export interface StateRecord {
   stoppedByUser: boolean;
   restartCount: number;
   health?: Health;
+  /** The exec of a health probe that is under way: a daemon that dies leaves it to the next one. */
+  probe?: string;
 }
 
 export interface ContainerRecord {

@@ -5,7 +5,7 @@ import { traced } from '../lifecycle/lifecycle.ts';
 import { endpointsOf, releaseEndpoints } from './connect-networks.ts';
 import type { Container } from './container.ts';
 import { type ContainerContext, emitContainerEvent } from './context.ts';
-import { autoRemove } from './remove.ts';
+import { autoRemove } from './discard.ts';
 import { restartLater, shouldRestart } from './restart-policy.ts';
 
 export interface TaskEnd {

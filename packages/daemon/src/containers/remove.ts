@@ -1,12 +1,9 @@
-// Removing a container: the record goes first, so that its name is free and a crash cannot bring it back half; its snapshot, task
-// record, log and anonymous volumes follow. What a crash leaves is swept at the next start (sweep.ts).
-import { rmSync } from 'node:fs';
-import { EngineError, isKind } from '@berth/errdefs/engine-error';
+// `DELETE /containers/{id}`: whether a container may be removed, and ending it first where that is forced.
+import { EngineError } from '@berth/errdefs/engine-error';
 import type { Span } from '@berth/trace/tracer';
-import { traced } from '../lifecycle/lifecycle.ts';
 import type { Container } from './container.ts';
-import { attachSocket, containerDirectory } from './container-directory.ts';
-import { type ContainerContext, emitContainerEvent } from './context.ts';
+import type { ContainerContext } from './context.ts';
+import { discard } from './discard.ts';
 import { killAndWait } from './kill.ts';
 
 export interface RemoveOptions {
@@ -29,61 +26,6 @@ export async function removeContainer(context: ContainerContext, container: Cont
     if (container.running) throw refusal(container);
     await discard(context, container, options.volumes, span);
   });
-}
-
-/** The end of a `--rm` container; the caller holds the lock. */
-export async function autoRemove(context: ContainerContext, container: Container, span: Span): Promise<void> {
-  try {
-    await discard(context, container, true, span);
-  } catch (error) {
-    context.log.error({ container: container.id, err: error }, 'cannot remove an ended container');
-  }
-}
-
-async function discard(context: ContainerContext, container: Container, volumes: boolean, span: Span): Promise<void> {
-  container.restartTimer?.abort();
-  container.record.state.phase = 'removing';
-  context.store.remove(container);
-  const released = releaseResources(context, container, volumes, container.cleanup, span);
-  container.cleanup = released;
-  emitContainerEvent(context, container, 'destroy');
-  container.signals.emit('removed', { code: container.record.state.exitCode });
-  context.background.track(released);
-}
-
-async function releaseResources(
-  context: ContainerContext,
-  container: Container,
-  volumes: boolean,
-  before: Promise<void>,
-  span: Span,
-): Promise<void> {
-  const { lifecycle, log, config } = context;
-  const done = async (what: string, work: Promise<unknown>) => {
-    try {
-      await work;
-    } catch (error) {
-      if (!isKind(error, 'NotFound')) log.error({ container: container.id, err: error }, `cannot remove the ${what}`);
-    }
-  };
-  await container.prepared?.catch(() => {});
-  await before;
-  await Promise.all([
-    done('record', lifecycle.containers.delete({ id: container.id }, traced(span))),
-    done('root file system', lifecycle.snapshots.remove({ snapshotter: lifecycle.snapshotter, key: container.id }, traced(span))),
-  ]);
-  rmSync(attachSocket(config, container.id), { force: true });
-  rmSync(containerDirectory(config, container.id), { recursive: true, force: true });
-  if (!volumes) return;
-  for (const mount of container.record.mounts) {
-    if (!mount.anonymous || mount.Name === undefined) continue;
-    try {
-      context.volumes.remove(mount.Name, true);
-    } catch (error) {
-      // Another container took it over with --volumes-from.
-      if (!isKind(error, 'Conflict')) log.error({ volume: mount.Name, err: error }, 'cannot remove an anonymous volume');
-    }
-  }
 }
 
 function refusal(container: Container): EngineError {

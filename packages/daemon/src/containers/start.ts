@@ -9,9 +9,9 @@ import { allocateEndpoints, attachNetworks, releaseEndpoints, writeNetworkFiles 
 import type { Container } from './container.ts';
 import { attachSocket } from './container-directory.ts';
 import { type ContainerContext, emitContainerEvent } from './context.ts';
+import { autoRemove } from './discard.ts';
 import { populateVolumes } from './populate-volumes.ts';
 import { prepareRootfs, sendSpec } from './prepare.ts';
-import { autoRemove } from './remove.ts';
 import { isRuntimeError, runtimeExitCode, runtimeMessage } from './runtime-error.ts';
 import { stdioUris } from './stdio.ts';
 import { openTaskIo } from './task-io.ts';

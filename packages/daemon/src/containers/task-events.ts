@@ -7,6 +7,7 @@ import { Status } from '@berth/rpc/gen/containerd/types/task/task';
 import type { Timestamp } from '@berth/rpc/gen/google/protobuf/timestamp';
 import { rfc3339Of } from '@berth/rpc/timestamp';
 import { nowText } from '../state/clock.ts';
+import type { Container } from './container.ts';
 import { type ContainerContext, emitContainerEvent } from './context.ts';
 import { handleExit } from './exit.ts';
 
@@ -65,7 +66,7 @@ export class TaskEvents {
       const container = this.#context.store.find(exit.containerId);
       if (!container) return;
       const end = { exitStatus: exit.exitStatus, exitedAt: timeOf(exit.exitedAt) };
-      if (exit.id !== '' && exit.id !== exit.containerId) void container.execs.get(exit.id)?.exited(end.exitStatus);
+      if (exit.id !== '' && exit.id !== exit.containerId) this.#execExited(container, exit.id, end.exitStatus);
       else
         void handleExit(this.#context, container, end).catch((error) =>
           this.#context.log.error({ container: container.id, err: error }, 'exit handling failed'),
@@ -76,6 +77,13 @@ export class TaskEvents {
       container.record.state.oomKilled = true;
       emitContainerEvent(this.#context, container, 'oom');
     }
+  }
+
+  /** An exec that this daemon does not know was a former one's: nobody asks for its exit code any more. */
+  #execExited(container: Container, execId: string, exitCode: number): void {
+    const exec = container.execs.get(execId);
+    if (exec) void exec.exited(exitCode);
+    else void this.#context.lifecycle.tasks.deleteProcess({ containerId: container.id, execId }).catch(() => {});
   }
 
   /** What ended while nobody listened. */
