@@ -118,3 +118,13 @@ test('docker logs in to a registry with users, and pulls from one that is open f
   await succeed(daemon.docker(['rmi', name]), 'rmi');
   await succeed(daemon.docker(['pull', name]), 'pull');
 });
+
+test('berthd pulls its images through a cache that stands before Docker Hub for it', async () => {
+  await storeImage(`${registry.host}/library/mirrored:1`, { family: 'docker', layers: LAYERS });
+  await using cache = await BerthRegistry.start({ flags: () => ['--proxy', `http://${registry.host}`] });
+  const flags = ['--bridge', 'none', '--iptables=false', '--ip-forward=false', '--registry-mirror', `http://${cache.host}`];
+  await using daemon = await Berthd.start({ hostNetwork: true, flags });
+  await succeed(daemon.docker(['pull', 'mirrored:1']), 'pull');
+  const { tags } = (await (await cache.fetch('/v2/library/mirrored/tags/list')).json()) as { tags: string[] };
+  assert.deepEqual(tags, ['1']);
+});

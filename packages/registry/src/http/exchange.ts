@@ -30,6 +30,9 @@ export class Exchange {
     const [path = '', query = ''] = (request.url ?? '').split('?', 2);
     this.path = path;
     this.query = new URLSearchParams(query);
+    // A connection that breaks is seen by whoever reads or writes; an event that nobody listens to would end the server.
+    request.on('error', () => undefined);
+    response.on('error', () => undefined);
     const gone = new AbortController();
     this.signal = gone.signal;
     response.once('close', () => {
@@ -134,7 +137,6 @@ export class Exchange {
       left -= chunk.length;
       if (left < 0) this.interrupt();
     });
-    request.on('error', () => undefined);
     request.once('close', () => clearTimeout(late));
     request.once('end', () => this.response.end());
   }

@@ -36,7 +36,7 @@ export function createRegistryServer(handler: RegistryHandler, tls?: TlsFiles, l
   };
   const listener = (request: http.IncomingMessage, response: http.ServerResponse) => void handler.handle(request, response);
   const server = tls
-    ? https.createServer({ ...options, ...secureContext(tls), minVersion: 'TLSv1.2' }, listener)
+    ? https.createServer({ ...options, ...secureContext(tls), minVersion: 'TLSv1.2', handshakeTimeout: limits.head }, listener)
     : http.createServer(options, listener);
   // The client may send its body once the handler has read the head and wants it.
   server.on('checkContinue', listener);
