@@ -42,3 +42,18 @@ export function check(result: number, call: string, ...args: unknown[]): number 
   if (result < 0) throw sysError(call, args);
   return result;
 }
+
+/** The function at an address, by its prototype. */
+export function bindAddress<R = number>(address: number, prototype: string): CFunction<R> {
+  return koffi.decode(address, koffi.proto(prototype)) as CFunction<R>;
+}
+
+/** Where bytes are. They stay there as long as the array lives, if it has more than 64 bytes: V8 moves smaller ones about. */
+export function memoryAddress(bytes: Uint8Array): number {
+  return Number(koffi.address(bytes));
+}
+
+/** The process' memory at an address, to read and write. */
+export function memoryView(address: number, length: number): Uint8Array {
+  return new Uint8Array(koffi.view(address, length));
+}
