@@ -36,6 +36,8 @@ export interface Config {
   readonly shmSize: number;
   readonly ulimits: readonly Ulimit[];
   readonly init: boolean;
+  /** undefined: looked for in PATH. */
+  readonly initPath: string | undefined;
   readonly seccompProfile: string;
   readonly logDriver: string;
   readonly logOptions: Readonly<Record<string, string>>;
@@ -110,6 +112,7 @@ export function configOf(options: OptionValues): Config {
     shmSize: parseSize(text('default-shm-size') ?? '64m'),
     ulimits: Object.entries(pairs('default-ulimit')).map(([name, value]) => ulimitOf(name, value)),
     init: flag('init', false),
+    initPath: text('init-path'),
     seccompProfile: text('seccomp-profile') ?? 'builtin',
     logDriver: text('log-driver') ?? 'json-file',
     logOptions: pairs('log-opt'),

@@ -36,6 +36,7 @@ export const OPTIONS = {
   group: { kind: 'text', short: 'G', help: 'group of the unix socket' },
   host: { kind: 'list', short: 'H', file: 'hosts', help: 'address to listen on: unix://, tcp://' },
   init: { kind: 'flag', help: 'run an init in every container' },
+  'init-path': { kind: 'text', help: 'init for containers that want one; docker-init, tini-static or catatonit in PATH otherwise' },
   'insecure-registry': { kind: 'list', file: 'insecure-registries', help: 'registry that is spoken to without verified TLS' },
   'ip-forward': { kind: 'flag', help: 'switch net.ipv4.ip_forward on' },
   'ip-masq': { kind: 'flag', help: 'masquerade what leaves the bridge' },

@@ -17,6 +17,7 @@ import { nowText } from '../state/clock.ts';
 import { type Container, type ContainerRecord, initialState } from './container.ts';
 import { containerDirectory } from './container-directory.ts';
 import { type ContainerContext, emitContainerEvent } from './context.ts';
+import { findInit, usesInit } from './init-program.ts';
 import { settleMounts } from './mount-requests.ts';
 import { checkName } from './names.ts';
 import { prepareContainer } from './prepare.ts';
@@ -195,13 +196,8 @@ function checkRuntime(hostConfig: HostConfig, config: Config): void {
   if (!runtimeNames(config).includes(runtime) && !runtime.startsWith('io.containerd.') && !runtime.startsWith('/')) {
     throw new EngineError('InvalidArgument', `unknown or invalid runtime name: ${runtime}`, { layer: 'daemon' });
   }
-  if (hostConfig.Init) {
-    throw new EngineError(
-      'NotImplemented',
-      '--init is not available: this daemon has no init binary; use an image with an init of its own',
-      { layer: 'daemon' },
-    );
-  }
+  // The start needs it; a user hears of its absence now.
+  if (usesInit(hostConfig)) findInit(config);
 }
 
 /** `runc` is what clients name when they mean "the usual one". */

@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import type { Process, Spec } from '@berth/oci/runtime-spec';
 import type { Config } from '../../config/config.ts';
 import type { ContainerRecord } from '../container.ts';
+import { findInit, INIT_DESTINATION, initMount, usesInit } from '../init-program.ts';
 import type { ResolvedUser } from '../users.ts';
 import { capabilitiesOf } from './capabilities.ts';
 import { deviceSettings } from './devices.ts';
@@ -33,6 +34,7 @@ export function specOf(inputs: SpecInputs): Spec {
   const security = parseSecurityOptions(hostConfig.SecurityOpt ?? []);
   const capabilities = capabilitiesOf({ privileged, add: hostConfig.CapAdd ?? [], drop: hostConfig.CapDrop ?? [] });
   const devices = deviceSettings({ privileged, mappings: hostConfig.Devices ?? [], cgroupRules: hostConfig.DeviceCgroupRules ?? [] });
+  const init = usesInit(hostConfig) ? findInit(config) : undefined;
   const unmasked = privileged || security.systemPathsUnconfined;
   const seccomp = privileged
     ? undefined
@@ -42,19 +44,22 @@ export function specOf(inputs: SpecInputs): Spec {
     ociVersion: WRITTEN_VERSION,
     root: { path: 'rootfs', readonly: hostConfig.ReadonlyRootfs === true },
     ...(hostConfig.UTSMode === 'host' ? {} : { hostname: record.config.Hostname ?? '', domainname: record.config.Domainname ?? '' }),
-    mounts: containerMounts({
-      hostConfig,
-      shmSize: hostConfig.ShmSize || config.shmSize,
-      mounts: record.mounts,
-      files: inputs.files,
-      sharedShm: inputs.sharedShm,
-      cgroupWritable: privileged,
-    }),
+    mounts: [
+      ...containerMounts({
+        hostConfig,
+        shmSize: hostConfig.ShmSize || config.shmSize,
+        mounts: record.mounts,
+        files: inputs.files,
+        sharedShm: inputs.sharedShm,
+        cgroupWritable: privileged,
+      }),
+      ...(init ? [initMount(init)] : []),
+    ],
     process: {
       terminal: record.config.Tty === true,
       ...consoleSize(hostConfig.ConsoleSize),
       user: userOf(inputs.user),
-      args: [record.path, ...record.args],
+      args: [...(init ? [INIT_DESTINATION, '--'] : []), record.path, ...record.args],
       env: environment(record, inputs.user),
       cwd: record.config.WorkingDir || '/',
       capabilities: capabilitySets(capabilities, inputs.user.uid),
