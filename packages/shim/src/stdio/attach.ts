@@ -30,6 +30,7 @@ const HANDSHAKE_TIMEOUT = 1000;
 /** Milliseconds that a client has to hang up once it has everything. */
 const LINGER = 1000;
 const NEWLINE = 0x0a;
+const NOTHING = Buffer.alloc(0);
 
 export class AttachServer implements Output {
   readonly #options: AttachOptions;
@@ -96,6 +97,7 @@ export class AttachServer implements Output {
   }
 
   #accept(socket: Socket): void {
+    for (const client of this.#clients) client.probe();
     const client = new Client(socket, this.#options, {
       changed: () => this.#changed(),
       ready: () => {
@@ -161,6 +163,14 @@ class Client {
     if (this.#inputEnded && this.#wish?.stdin && this.#options.stdinOnce) stdin.close();
   }
 
+  /**
+   * A client that ended its input may wait for output, or have hung up: the kernel tells the two apart at the next write, even of
+   * nothing. Without this, clients that come and go would pile up while a process is silent.
+   */
+  probe(): void {
+    if (this.#inputEnded && this.#socket.writable) this.#socket.write(NOTHING);
+  }
+
   end(): void {
     if (!this.#wish) return; // ready() comes here again
     this.#socket.end();
@@ -214,6 +224,7 @@ class Client {
     if (this.#wish?.stdin && this.#options.stdinOnce) this.#stdin?.close();
     // With nothing to send there is no reason to keep a half-open connection.
     if (!this.#wish || (!this.#wish.stdout && !this.#wish.stderr)) this.#socket.end();
+    else this.probe();
   }
 
   #drained(): void {
