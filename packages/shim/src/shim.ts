@@ -39,11 +39,25 @@ export interface ServedShim {
   end(): Promise<void>;
 }
 
-/** Makes this process a shim: returns at once, the event loop does the rest. */
-export function becomeShim(parameters: ShimParameters, events: Omit<ShimEvents, 'shutdown'>): void {
+/** A process that is ready to be a shim, of whichever container. */
+export interface PreparedShim {
+  /** Set once there is a bundle to complain in. */
+  log?: ShimLog;
+}
+
+/** What does not depend on the container: the process leaves its parent. `title` is what ps shows until becomeShim. */
+export function prepareShim(title: string): PreparedShim {
+  const prepared: PreparedShim = {};
+  surviveMistakes(prepared);
+  leaveParent(title);
+  return prepared;
+}
+
+/** Makes a prepared process the shim of one container: returns at once, the event loop does the rest. */
+export function becomeShim(parameters: ShimParameters, prepared: PreparedShim, events: Omit<ShimEvents, 'shutdown'>): void {
   const log = new ShimLog(parameters.bundle, parameters.debug === true);
-  surviveMistakes(log);
-  leaveParent(`berth-shim ${parameters.namespace}/${parameters.id}`);
+  prepared.log = log;
+  process.title = `berth-shim ${parameters.namespace}/${parameters.id}`;
   serveShim(parameters, log, {
     ...events,
     async shutdown(shim) {
@@ -131,10 +145,12 @@ export function readParameters(bundle: string): ShimParameters | undefined {
 }
 
 /** A container must not die, nor be forgotten, of a mistake in here. */
-function surviveMistakes(log: ShimLog): void {
-  process.on('uncaughtException', (error) => log.write('error', `uncaught: ${error.stack ?? error.message}`));
-  process.on('unhandledRejection', (reason) => log.write('error', `unhandled: ${reason instanceof Error ? reason.stack : String(reason)}`));
+function surviveMistakes(prepared: PreparedShim): void {
+  process.on('uncaughtException', (error) => prepared.log?.write('error', `uncaught: ${error.stack ?? error.message}`));
+  process.on('unhandledRejection', (reason) =>
+    prepared.log?.write('error', `unhandled: ${reason instanceof Error ? reason.stack : String(reason)}`),
+  );
   // A stopping service manager signals all of its processes; shims stay, they end with their container.
-  process.on('SIGTERM', () => log.write('info', 'SIGTERM ignored: shims end with their container'));
+  process.on('SIGTERM', () => prepared.log?.write('info', 'SIGTERM ignored: shims end with their container'));
   process.on('SIGINT', () => {});
 }

@@ -8,6 +8,8 @@ const cFchown = bind('int fchown(int, unsigned int, unsigned int)');
 
 const O_CLOEXEC = 0o2000000;
 const POLLIN = 1;
+/** struct pollfd: descriptor, events asked for, events that are. */
+const POLLFD = 8;
 
 /** A close-on-exec pipe: [read end, write end]. */
 export function createPipe(): [number, number] {
@@ -27,15 +29,22 @@ export function changeOwner(fd: number, uid: number, gid: number): void {
 
 /** Waits until a descriptor has something to read or its other end is closed; false when `timeout` milliseconds passed first. */
 export function waitReadable(fd: number, timeout: number): boolean {
-  const entry = Buffer.alloc(8);
-  entry.writeInt32LE(fd, 0);
-  entry.writeInt16LE(POLLIN, 4);
+  return firstReadable([fd], timeout) !== undefined;
+}
+
+/** The first in order of those that have something to read or whose other end is closed; undefined after `timeout` (-1: never). */
+export function firstReadable(fds: readonly number[], timeout: number): number | undefined {
+  const entries = Buffer.alloc(POLLFD * fds.length);
+  for (const [index, fd] of fds.entries()) {
+    entries.writeInt32LE(fd, POLLFD * index);
+    entries.writeInt16LE(POLLIN, POLLFD * index + 4);
+  }
   const end = performance.now() + timeout;
   for (;;) {
     const left = timeout < 0 ? -1 : Math.max(0, Math.ceil(end - performance.now()));
-    const ready = cPoll(entry, 1, left);
-    if (ready > 0) return true;
-    if (ready === 0) return false;
-    if (errnoName(errno()) !== 'EINTR') throw sysError('poll', [fd]);
+    const ready = cPoll(entries, fds.length, left);
+    if (ready > 0) return fds.find((_, index) => entries.readInt16LE(POLLFD * index + 6) !== 0);
+    if (ready === 0) return undefined;
+    if (errnoName(errno()) !== 'EINTR') throw sysError('poll', fds);
   }
 }

@@ -1,23 +1,29 @@
 // The zygote: one warm, single-threaded Node process that forks every shim (docs/zygote.md). Once warm it does not run its event loop
 // any more; it reads requests from descriptor 3 with blocking calls, so that between two forks it has one thread and watches nothing.
+// In quiet times it forks one shim ahead, the spare, which takes the next request.
 //
 // Runs as `node --v8-pool-size=0 --single-threaded … main.ts`, started by client.ts. In a forked child serve() returns to the
 // event loop, which is the child's own from then on.
-import { closeSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { Writable } from 'node:stream';
 import { exitNow } from '@berth/sys/fork';
+import { firstReadable } from '@berth/sys/pipe';
 import { ignoreSignal } from '@berth/sys/process';
-import { becomeShim } from '../shim.ts';
 import { warmUp } from '../warm-up/warm-up.ts';
-import { forkShim } from './fork-shim.ts';
 import { LineSocket } from './line-socket.ts';
 import type { ShimParameters, ZygoteHello, ZygoteReply, ZygoteRequest } from './protocol.ts';
 import { selfTest, unexpectedThread } from './self-test.ts';
+import { forkShim, type UnassignedShim } from './unassigned-shim.ts';
 
 /** Where client.ts put its end of the socket pair. */
 const REQUESTS = 3;
+/** Forks for one request, after the spare. */
+const ATTEMPTS = 3;
+/** Milliseconds without a request until a spare is forked: the container that was just asked for has the processors first. */
+const QUIET = 100;
+const FOR_EVER = -1;
 
 process.title = 'berth-zygote';
 plainOutput();
@@ -72,31 +78,55 @@ function compactHeap(): void {
 
 /** Blocks for the rest of the zygote's life; returns in forked children only. */
 function serve(): void {
+  let spare: UnassignedShim | undefined;
+  // One that died unused is not replaced before somebody needs a shim: whatever killed it would kill the next one.
+  let wanted = true;
   for (;;) {
-    const request = client.read() as ZygoteRequest | undefined;
-    if (request === undefined) exitNow(0); // the lifecycle service is gone; its shims are not
-    if (request.op === 'ping') {
-      client.write({ ok: true } satisfies ZygoteReply);
-      continue;
+    const fds = spare ? [REQUESTS, spare.fd] : [REQUESTS];
+    const readable = client.buffered ? REQUESTS : firstReadable(fds, wanted && !spare ? QUIET : FOR_EVER);
+    if (readable === undefined) {
+      const forked = tryFork();
+      if (forked?.role === 'child') return;
+      spare = forked?.shim;
+      wanted = spare !== undefined;
+    } else if (readable === REQUESTS) {
+      const request = client.read() as ZygoteRequest | undefined;
+      if (request === undefined) exitNow(0); // the lifecycle service is gone; its shims are not
+      const reply: ZygoteReply | 'child' = request.op === 'ping' ? { ok: true } : startShim(request.shim, spare);
+      if (reply === 'child') return;
+      client.write(reply);
+      if (request.op === 'start') {
+        spare = undefined;
+        wanted = true;
+      }
+    } else {
+      spare?.discard();
+      spare = undefined;
+      wanted = false;
     }
-    const outcome = forkShim();
-    if (outcome.role === 'child') {
-      closeSync(REQUESTS);
-      startShim(request.shim, outcome.report);
-      return;
-    }
-    client.write(outcome.reply);
   }
 }
 
-function startShim(parameters: ShimParameters, report: (reply: ZygoteReply) => void): void {
-  const failed = (error: unknown) => {
-    report({ ok: false, error: error instanceof Error ? error.message : String(error) });
-    exitNow(1);
-  };
+/** By the spare, or by a fork of its own. 'child' in that fork. */
+function startShim(parameters: ShimParameters, spare: UnassignedShim | undefined): ZygoteReply | 'child' {
+  let reply = spare?.assign(parameters);
+  for (let attempt = 0; !reply && attempt < ATTEMPTS; attempt++) {
+    try {
+      const forked = forkShim([REQUESTS]);
+      if (forked.role === 'child') return 'child';
+      reply = forked.shim.assign(parameters);
+    } catch (error) {
+      return { ok: false, error: (error as Error).message };
+    }
+  }
+  return reply ?? { ok: false, error: `the forked shim ended before it answered (${ATTEMPTS} attempts)` };
+}
+
+/** A spare is a help, not a duty: without one the next request forks, or says why it cannot. */
+function tryFork(): ReturnType<typeof forkShim> | undefined {
   try {
-    becomeShim(parameters, { ready: (bootstrap) => report({ ok: true, bootstrap }), failed });
-  } catch (error) {
-    failed(error);
+    return forkShim([REQUESTS]);
+  } catch {
+    return undefined;
   }
 }
