@@ -19,6 +19,7 @@ await step('dependencies', ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.ya
 linkNode();
 await step('build', sources(), build, 'dist/berthd.js');
 await step('debian', ['scripts/setup.mjs'], unpackDebian, '.cache/debian/usr/bin/busybox');
+if (process.env.npm_lifecycle_event === 'test') await step('virtual machine', ['scripts/setup.mjs'], unpackMachine, '.cache/debian/boot');
 
 function checkMachine() {
   if (process.platform !== 'linux') stop(`Berth runs on Linux; this is ${process.platform}.`);
@@ -81,6 +82,31 @@ function unpackDebian() {
     rmSync(join(target, 'usr/bin/busybox'), { force: true });
     symlinkSync('../../bin/busybox', join(target, 'usr/bin/busybox'));
   }
+}
+
+/**
+ * What boots a machine with cgroup v2 for the tests: qemu with the libraries that this machine lacks, and a kernel. A test that finds
+ * none says so and is skipped, so a mirror without them stops nobody.
+ */
+function unpackMachine() {
+  const target = join(CACHE, 'debian');
+  const debs = join(CACHE, 'debs');
+  mkdirSync(join(debs, 'partial'), { recursive: true });
+  mkdirSync(join(target, 'boot'), { recursive: true });
+  if (process.arch !== 'x64') return;
+  const options = ['-y', '-qq', '--no-install-recommends', '-o', `Dir::Cache::archives=${debs}`, '-o', 'APT::Sandbox::User=root'];
+  const qemu = ['install', '--download-only', ...options, 'qemu-system-x86'];
+  const depends = spawnSync('apt-cache', ['depends', 'linux-image-cloud-amd64'], { encoding: 'utf8' }).stdout ?? '';
+  const kernel = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
+  const got = [
+    spawnSync('apt-get', qemu, { cwd: debs }),
+    kernel && spawnSync('apt-get', ['download', '-qq', '-o', 'APT::Sandbox::User=root', kernel], { cwd: debs }),
+  ];
+  if (got.some((result) => !result || result.status !== 0))
+    console.log('setup: no virtual machine (qemu-system-x86, linux-image-cloud-amd64): its tests will be skipped');
+  for (const deb of readdirSync(debs).filter((name) => name.endsWith('.deb')))
+    run('dpkg', ['-x', join(debs, deb), target], `${deb} could not be unpacked`);
+  rmSync(debs, { recursive: true });
 }
 
 function manifests() {

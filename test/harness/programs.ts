@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-const DEBIAN = join(ROOT, '.cache', 'debian');
+/** Where setup unpacks Debian's packages. */
+export const DEBIAN = join(ROOT, '.cache', 'debian');
 
 export interface Result {
   code: number;

@@ -5,22 +5,36 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSyn
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { build } from 'esbuild';
-import { program, ROOT } from './programs.ts';
+import { DEBIAN, program, ROOT } from './programs.ts';
 
-const QEMU = '/usr/bin/qemu-system-x86_64';
+/** The machine's own, or the one that setup unpacked with its libraries and firmware. */
+function emulator(): { path: string; args: string[]; env: NodeJS.ProcessEnv } | undefined {
+  if (existsSync('/usr/bin/qemu-system-x86_64')) return { path: '/usr/bin/qemu-system-x86_64', args: [], env: process.env };
+  const path = program('qemu-system-x86_64');
+  if (!existsSync(path)) return undefined;
+  const libraries = ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu/pulseaudio'];
+  const firmware = ['usr/share/seabios', 'usr/share/qemu', 'usr/share/ipxe', 'usr/lib/ipxe/qemu'];
+  return {
+    path,
+    args: firmware.flatMap((directory) => ['-L', join(DEBIAN, directory)]),
+    env: { ...process.env, LD_LIBRARY_PATH: libraries.map((directory) => join(DEBIAN, directory)).join(':') },
+  };
+}
 
-/** A kernel to boot: BERTH_TEST_KERNEL, or an installed Debian one. */
+/** A kernel to boot: BERTH_TEST_KERNEL, the one that setup unpacked, or an installed Debian one. */
 function kernelImage(): string | undefined {
-  const given = process.env.BERTH_TEST_KERNEL;
-  if (given) return given;
-  const installed = existsSync('/boot') ? readdirSync('/boot').filter((name) => /^vmlinuz-.*-(cloud-)?amd64$/.test(name)) : [];
-  return installed.length > 0 ? join('/boot', installed.sort().at(-1) ?? '') : undefined;
+  if (process.env.BERTH_TEST_KERNEL) return process.env.BERTH_TEST_KERNEL;
+  for (const directory of [join(DEBIAN, 'boot'), '/boot']) {
+    const kernels = existsSync(directory) ? readdirSync(directory).filter((name) => /^vmlinuz-.*-(cloud-)?amd64$/.test(name)) : [];
+    if (kernels.length > 0) return join(directory, kernels.sort().at(-1) as string);
+  }
+  return undefined;
 }
 
 /** Why no machine can be started here; undefined when one can. */
 export function machineMissing(): string | undefined {
   if (process.arch !== 'x64') return 'the virtual machine is x86-64 only';
-  if (!existsSync(QEMU)) return 'qemu is not installed (apt-get install qemu-system-x86)';
+  if (emulator() === undefined) return 'qemu is not installed (apt-get install qemu-system-x86)';
   if (kernelImage() === undefined) return 'no kernel to boot: install linux-image-cloud-amd64, or name one in BERTH_TEST_KERNEL';
   return undefined;
 }
@@ -103,7 +117,10 @@ async function boot(initramfs: string, { memory = 1024, timeout = 120_000 }: Mac
     '-initrd',
     initramfs,
   ];
-  const machine = spawn(QEMU, [...args, '-append', 'console=ttyS0 quiet panic=-1'], {
+  const qemu = emulator();
+  if (!qemu) throw new Error(machineMissing());
+  const machine = spawn(qemu.path, [...qemu.args, ...args, '-append', 'console=ttyS0 quiet panic=-1'], {
+    env: qemu.env,
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout,
     killSignal: 'SIGKILL',
