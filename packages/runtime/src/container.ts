@@ -50,6 +50,8 @@ export interface CreateOptions {
   /** Descriptors 3 … 2 + n are passed on. */
   preserveFds?: number;
   cgroupManager?: 'cgroupfs' | 'systemd';
+  /** Told of what is odd but no error. */
+  warn?: (message: string) => void;
   /** Parent of the runtime's spans. */
   span?: Span;
 }

@@ -6,6 +6,7 @@ import type { State } from '@berth/oci/runtime-spec';
 import { CLONE, setns } from '@berth/sys/namespace';
 import { mkfifo, O } from '@berth/sys/path';
 import { readBundle, rootfsPath, validateSpec } from './bundle.ts';
+import type { Cgroup } from './cgroup/cgroup.ts';
 import { hierarchies } from './cgroup/hierarchy.ts';
 import { openCgroup } from './cgroup/open.ts';
 import type { CreateOptions } from './container.ts';
@@ -55,7 +56,6 @@ export function create(options: CreateOptions): Created {
     driver: options.cgroupManager,
     rootless: globalThis.process.geteuid?.() !== 0,
   });
-  undo.defer(() => cgroup.remove());
   const rootfs = rootfsPath(options.bundle, spec);
   const state: SavedState = {
     id: options.id,
@@ -69,7 +69,9 @@ export function create(options: CreateOptions): Created {
     spec,
   };
   writeState(directory, state);
-  cgroup.create();
+  const existed = cgroup.create();
+  undo.defer(() => cgroup.remove());
+  if (existed) warnOfCompany(cgroup, options);
   cgroup.apply(spec.linux?.resources ?? {}, 'create');
   cgroupSpan?.end();
 
@@ -127,6 +129,12 @@ export function create(options: CreateOptions): Created {
   sendGo(newborn);
   undo.commit();
   return { state, master };
+}
+
+/** Its limits would be shared, and killing all of one container would kill the other. */
+function warnOfCompany(cgroup: Cgroup, { warn }: CreateOptions): void {
+  const count = warn ? cgroup.pids().length : 0;
+  if (count) warn?.(`container's cgroup is not empty: ${count} process(es) found`);
 }
 
 function retrying<T>(attempt: () => T): T {

@@ -19,7 +19,8 @@ const MOUNTS: readonly Mount[] = [
   { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: ['nosuid', 'noexec', 'nodev', 'relatime', 'ro'] },
 ];
 
-export function exampleSpec(): Spec {
+/** `cgroupNamespace`: of use where the host has cgroup v2 only, and there alone in runc's example too. */
+export function exampleSpec({ cgroupNamespace = true } = {}): Spec {
   return {
     ociVersion: OCI_VERSION,
     process: {
@@ -37,7 +38,7 @@ export function exampleSpec(): Spec {
     mounts: [...MOUNTS],
     linux: {
       resources: { devices: [{ allow: false, access: 'rwm' }] },
-      namespaces: [{ type: 'pid' }, { type: 'network' }, { type: 'ipc' }, { type: 'uts' }, { type: 'mount' }, { type: 'cgroup' }],
+      namespaces: [{ type: 'pid' }, { type: 'network' }, { type: 'ipc' }, { type: 'uts' }, { type: 'mount' }, ...(cgroupNamespace ? [{ type: 'cgroup' as const }] : [])],
       maskedPaths: [
         '/proc/acpi',
         '/proc/asound',
@@ -56,8 +57,8 @@ export function exampleSpec(): Spec {
 }
 
 /** The caller becomes user 0 inside; what only root may do is left out or bound from the host. */
-export function rootlessSpec(uid: number, gid: number): Spec {
-  const spec = exampleSpec();
+export function rootlessSpec(uid: number, gid: number, options: { cgroupNamespace?: boolean } = {}): Spec {
+  const spec = exampleSpec(options);
   const namespaces = (spec.linux?.namespaces ?? []).filter(({ type }) => type !== 'network');
   return {
     ...spec,

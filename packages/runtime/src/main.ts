@@ -1,6 +1,7 @@
 // berth-runtime: the OCI runtime's command line, with runc's global flags, verbs and error outputs (docs/runtime.md).
-import { appendFileSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import { OCI_VERSION } from '@berth/oci/runtime-spec';
+import { type Span, type SpanRecord, Tracer } from '@berth/trace/tracer';
 import { type Arguments, type FlagSpec, parseArguments, textOf, usage } from './cli/arguments.ts';
 import { type Command, print, type Settings } from './cli/command.ts';
 import { create } from './cli/create.ts';
@@ -10,6 +11,7 @@ import { exec } from './cli/exec.ts';
 import { features } from './cli/features.ts';
 import { kill } from './cli/kill.ts';
 import { list } from './cli/list.ts';
+import { Log } from './cli/log.ts';
 import { pause, resume } from './cli/pause.ts';
 import { ps } from './cli/ps.ts';
 import { run } from './cli/run.ts';
@@ -76,21 +78,33 @@ async function main(words: readonly string[]): Promise<number> {
       print(commandHelp(verb, command));
       return 0;
     }
-    return await command.run(parsed, settingsOf(global));
+    return await command.run(parsed, settingsOf(global, verb));
   } catch (error) {
     report(error, name, global);
-    return 1;
+    return COMMANDS[name]?.failure ?? 1;
   }
 }
 
-function settingsOf(global: Arguments): Settings {
+function settingsOf(global: Arguments, verb: string): Settings {
   const format = textOf(global, 'log-format') ?? 'text';
   if (format !== 'text' && format !== 'json') throw usage(`invalid log-format: "${format}"`);
   return {
     root: textOf(global, 'root') ?? '/run/berth/runtime',
     systemdCgroup: global.flags.has('systemd-cgroup'),
-    debug: global.flags.has('debug'),
+    span: global.flags.has('debug') ? debugSpan(logOf(global), verb) : undefined,
+    warn: (message) => logOf(global).write('warning', message),
   };
+}
+
+/** Each step that the runtime times becomes a line of the log. */
+function debugSpan(log: Log, verb: string): Span {
+  const write = ({ name, startNs, endNs }: SpanRecord) => log.write('debug', `${name}: ${((endNs - startNs) / 1e6).toFixed(2)} ms`);
+  log.write('debug', `${verb}: begins`);
+  return new Tracer('runtime', { write, flush() {} }).start(verb);
+}
+
+function logOf(global: Arguments | undefined): Log {
+  return new Log({ file: global && textOf(global, 'log'), json: (global && textOf(global, 'log-format')) === 'json' });
 }
 
 /** What callers read: containerd the last error of the log file, people standard error. */
@@ -102,20 +116,7 @@ function report(error: unknown, verb: string, global: Arguments | undefined): vo
       : verb === 'exec'
         ? `exec failed: ${reason}`
         : reason;
-  const log = global && textOf(global, 'log');
-  const json = global && textOf(global, 'log-format') === 'json';
-  const time = new Date().toISOString();
-  const line = json
-    ? `${JSON.stringify({ level: 'error', msg: message, time })}\n`
-    : `time="${time}" level=error msg=${JSON.stringify(message)}\n`;
-  try {
-    if (log) {
-      appendFileSync(log, line);
-      writeSync(2, `${message}\n`);
-    } else writeSync(2, line);
-  } catch {
-    // No place to complain is left.
-  }
+  logOf(global).write('error', message);
   if (global?.flags.has('debug') && error instanceof Error) writeSync(2, `${error.stack}\n`);
 }
 

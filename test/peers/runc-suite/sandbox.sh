@@ -19,4 +19,6 @@ mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts "$dev/pts"
 mount -t tmpfs -o mode=1777 shm "$dev/shm"
 mount --move "$dev" /dev
 rmdir "$dev"
-exec script -q -e -c "bats --tap '$1'" /dev/null </dev/null
+# Standard input that never ends: script(1) would pass the end on to the tests.
+mkfifo "$TMPDIR/input"
+exec script -q -e -c "bats --tap '$1'" /dev/null <>"$TMPDIR/input"

@@ -23,8 +23,11 @@ export interface CgroupLocation {
  */
 export interface Cgroup {
   readonly location: CgroupLocation;
-  /** Makes the directories (parents too) and readies their controllers; existing ones are taken over. */
-  create(): void;
+  /**
+   * Makes the directories (parents too) and readies their controllers. Existing ones are taken over, unless they are frozen: true when
+   * there was one.
+   */
+  create(): boolean;
   /** Moves a process (all threads) into every hierarchy; 0 is the caller. */
   join(pid: number): void;
   /**

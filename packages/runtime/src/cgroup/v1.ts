@@ -10,6 +10,7 @@ import { pause, readControl, readKeyed, readOptional, removeCgroupDirectory, wri
 import type { ApplyPurpose, Cgroup, CgroupLocation, CgroupStats } from './cgroup.ts';
 import { DEFAULT_RULES, devicePolicy, ruleText } from './device-rules.ts';
 import { makeDirectory, processesIn, removeTree } from './directory-tree.ts';
+import { unexpectedlyFrozen } from './frozen.ts';
 import { killAll } from './kill.ts';
 import { CONTROLLER_LIMITS } from './limits-v1.ts';
 import { statsV1 } from './stats-v1.ts';
@@ -27,12 +28,15 @@ export class CgroupV1 implements Cgroup {
     this.#rootless = options.rootless ?? false;
   }
 
-  create(): void {
+  create(): boolean {
     const made: string[] = [];
+    let existed = false;
     try {
       for (const [controller, path] of this.#directories()) {
         try {
-          for (const parent of missing(path)) {
+          const parents = missing(path);
+          existed ||= parents.length === 0;
+          for (const parent of parents) {
             if (makeDirectory(parent)) made.push(parent);
           }
           if (controller === 'cpuset') this.#inheritCpuset(path);
@@ -40,6 +44,8 @@ export class CgroupV1 implements Cgroup {
           if (!this.#mayLack(controller, error)) throw error;
         }
       }
+      if (existed && this.frozen()) throw unexpectedlyFrozen();
+      return existed;
     } catch (error) {
       // rmdir alone: another container may have moved in below a shared parent
       for (const path of made.reverse()) removeCgroupDirectory(path);

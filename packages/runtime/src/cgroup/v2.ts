@@ -11,6 +11,7 @@ import type { ApplyPurpose, Cgroup, CgroupLocation, CgroupStats } from './cgroup
 import { compileDeviceProgram } from './device-program.ts';
 import { DEFAULT_RULES, devicePolicy } from './device-rules.ts';
 import { makeDirectory, processesIn, removeTree } from './directory-tree.ts';
+import { unexpectedlyFrozen } from './frozen.ts';
 import { killAll } from './kill.ts';
 import { applyLimits, memoryEvents } from './limits-v2.ts';
 import { statsV2 } from './stats-v2.ts';
@@ -30,8 +31,9 @@ export class CgroupV2 implements Cgroup {
     this.#rootless = options.rootless ?? false;
   }
 
-  create(): void {
+  create(): boolean {
     const made: string[] = [];
+    const existed = existsSync(this.#path);
     try {
       let parent = this.#mountpoint;
       for (const name of this.#path.slice(parent.length).split('/').filter(Boolean)) {
@@ -41,6 +43,8 @@ export class CgroupV2 implements Cgroup {
         if (makeDirectory(parent)) made.push(parent);
       }
       requireDomain(this.#path);
+      if (existed && this.frozen()) throw unexpectedlyFrozen();
+      return existed;
     } catch (error) {
       // rmdir alone: another container may have moved in below a shared parent
       for (const path of made.reverse()) removeCgroupDirectory(path);

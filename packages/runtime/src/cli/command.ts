@@ -1,12 +1,15 @@
 // What a verb of berth-runtime is, and what all verbs get from the global flags.
 import { writeSync } from 'node:fs';
+import type { Span } from '@berth/trace/tracer';
 import type { Arguments, FlagSpec } from './arguments.ts';
 
 export interface Settings {
   /** The directory of the state directories. */
   root: string;
   systemdCgroup: boolean;
-  debug: boolean;
+  /** With --debug: what the verb does is logged by its spans. */
+  span: Span | undefined;
+  warn(message: string): void;
 }
 
 export interface Command {
@@ -14,6 +17,8 @@ export interface Command {
   usage: string;
   help: string;
   flags: Readonly<Record<string, FlagSpec>>;
+  /** The exit code when it fails, by default 1. */
+  failure?: number;
   /** Flags may also follow the arguments. */
   permute?: boolean;
   /** The exit code. */

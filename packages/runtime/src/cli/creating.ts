@@ -37,6 +37,8 @@ export function createFromFlags(id: string, parsed: Arguments, settings: Setting
     noNewKeyring: parsed.flags.has('no-new-keyring'),
     preserveFds: preserved,
     cgroupManager: settings.systemdCgroup ? 'systemd' : 'cgroupfs',
+    warn: settings.warn,
+    ...(settings.span ? { span: settings.span } : {}),
   });
   try {
     if (socket !== undefined && container.consoleMaster !== undefined) sendConsole(socket, container.consoleMaster);

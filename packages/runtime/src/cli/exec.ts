@@ -11,6 +11,8 @@ import { waitInForeground } from './foreground.ts';
 export const exec: Command = {
   usage: '[options] ID COMMAND [ARG...]',
   help: 'execute a further process in a container',
+  // Nearly any other could be the program's.
+  failure: 255,
   flags: {
     'console-socket': { kind: 'value', help: 'unix socket that gets the master end of the terminal' },
     cwd: { kind: 'value', help: 'working directory' },
@@ -47,6 +49,7 @@ export const exec: Command = {
       preserveFds: (numberOf(parsed, 'preserve-fds') ?? 0) + listenFds(),
       ignorePaused: parsed.flags.has('ignore-paused'),
       ...(cgroup === undefined ? {} : { cgroup }),
+      ...(settings.span ? { span: settings.span } : {}),
     });
     if (socket !== undefined && result.consoleMaster !== undefined) sendConsole(socket, result.consoleMaster);
     const pidFile = textOf(parsed, 'pid-file');

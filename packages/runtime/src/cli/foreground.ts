@@ -1,8 +1,9 @@
 // A process of a container in the foreground: signals go on to it, a terminal is served, its exit code becomes ours. The one part of
 // berth-runtime that uses the event loop; nothing is forked after it began.
-import { writeSync } from 'node:fs';
+import { readSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { kill, POLLOUT, poll } from '@berth/sys/namespace';
+import { dupAbove } from '@berth/sys/path';
 import { setWindowSize } from '@berth/sys/pty';
 import { waitpid } from '@berth/sys/wait';
 
@@ -62,7 +63,8 @@ function exitOf(pid: number): Promise<number> {
 function serveTerminal(master: number): { end(): void } {
   // Loading it costs milliseconds that only a terminal is worth.
   const { ReadStream } = process.getBuiltinModule('node:tty');
-  const pty = new ReadStream(master);
+  // It closes its descriptor as soon as the other side is closed, and this is still wanted then.
+  const pty = new ReadStream(dupAbove(master, 3));
   const { stdin, stdout } = process;
   const resize = () => setWindowSize(master, { rows: stdout.rows, columns: stdout.columns });
   if (stdin.isTTY) stdin.setRawMode(true);
@@ -70,7 +72,7 @@ function serveTerminal(master: number): { end(): void } {
     resize();
     process.on('SIGWINCH', resize);
   }
-  pty.on('data', (data) => stdout.write(data));
+  pty.on('data', (data) => writeAll(stdout.fd, data));
   // EIO is how a pseudo-terminal says that its other side is closed.
   pty.on('error', () => {});
   stdin.on('data', (data: Buffer) => writeAll(master, data));
@@ -78,19 +80,38 @@ function serveTerminal(master: number): { end(): void } {
     end() {
       if (stdin.isTTY) stdin.setRawMode(false);
       stdin.destroy();
-      for (let chunk = pty.read(); chunk !== null; chunk = pty.read()) stdout.write(chunk);
+      pty.pause();
+      for (let chunk: Buffer | null = pty.read(); chunk !== null; chunk = pty.read()) writeAll(stdout.fd, chunk);
+      drain(master, stdout.fd);
     },
   };
 }
 
-/** What people type: the terminal takes it at once, or in a moment. */
+/** What the program wrote last may still lie in the terminal. Its orphans may hold it open: then it is what is there now. */
+function drain(master: number, to: number): void {
+  const buffer = Buffer.alloc(65_536);
+  for (;;) {
+    let length: number;
+    try {
+      length = readSync(master, buffer);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EIO' || code === 'EAGAIN') return;
+      throw error;
+    }
+    if (length === 0) return;
+    writeAll(to, buffer.subarray(0, length));
+  }
+}
+
+/** What people type, or the program prints: the other side takes it at once, or in a moment. */
 function writeAll(fd: number, data: Buffer): void {
   for (let at = 0; at < data.length; ) {
     try {
       at += writeSync(fd, data, at);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EIO' || code === 'EBADF') return;
+      if (code === 'EIO' || code === 'EBADF' || code === 'EPIPE') return;
       if (code !== 'EAGAIN') throw error;
       poll(fd, POLLOUT, 100);
     }
