@@ -68,7 +68,10 @@ function explain(thrown: unknown, command: Command | undefined, name: string, de
   const exitCode = error instanceof ExitError ? error.exitCode : 1;
   const from = error.message.startsWith('Error response') ? '' : error.details.status === undefined ? '' : 'Error response from daemon: ';
   if (error.message) process.stderr.write(`${from}${error.message}\n`);
-  if (debug) process.stderr.write(`${error.stack}\n${error.cause instanceof Error ? `caused by: ${error.cause.stack}\n` : ''}`);
+  if (debug)
+    process.stderr.write(
+      `failed in: ${error.layer ?? 'cli'}\n${error.stack}\n${error.cause instanceof Error ? `caused by: ${error.cause.stack}\n` : ''}`,
+    );
   return exitCode;
 }
 

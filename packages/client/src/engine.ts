@@ -244,12 +244,17 @@ export async function readText(response: NodeJS.ReadableStream): Promise<string>
 
 async function errorOf(response: IncomingMessage): Promise<EngineError> {
   const text = await readText(response);
+  let layer: string | undefined;
   let message = text.trim() || `the daemon answered ${response.statusCode} without a message`;
   try {
     const body = JSON.parse(text);
     if (typeof body?.message === 'string') message = body.message;
+    if (typeof body?.layer === 'string') layer = body.layer;
   } catch {
     // Daemons before API 1.24 and proxies answer in plain text.
   }
-  return new EngineError(kindOfHttpStatus(response.statusCode ?? 500), message, { details: { status: response.statusCode } });
+  return new EngineError(kindOfHttpStatus(response.statusCode ?? 500), message, {
+    ...(layer ? { layer } : {}),
+    details: { status: response.statusCode },
+  });
 }

@@ -26,7 +26,8 @@ export function sendError(response: ServerResponse, thrown: unknown): void {
     sendEmpty(response, status);
     return;
   }
-  const text = Buffer.from(`${JSON.stringify({ message: error.message })}\n`);
+  // Docker's clients read the message; `layer` is for those who want to know where to look.
+  const text = Buffer.from(`${JSON.stringify({ message: error.message, layer: error.layer ?? 'daemon' })}\n`);
   response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': text.byteLength });
   endAfterRequest(response, text);
 }
