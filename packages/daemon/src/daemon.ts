@@ -11,6 +11,7 @@ import type { Config } from './config/config.ts';
 import type { ContainerRecord } from './containers/container.ts';
 import { ContainerStore } from './containers/container-store.ts';
 import type { ContainerContext } from './containers/context.ts';
+import { closeNames, recoverNames } from './containers/name-service.ts';
 import { startWithDaemon } from './containers/restart-policy.ts';
 import { AccountCache } from './containers/rootfs.ts';
 import { sweepLeftovers } from './containers/sweep.ts';
@@ -31,6 +32,7 @@ import { containerRoutes } from './routes/containers.ts';
 import { execRoutes } from './routes/exec.ts';
 import { imageRoutes } from './routes/images.ts';
 import { networkRoutes } from './routes/networks.ts';
+import { swarmRoutes } from './routes/swarm.ts';
 import { systemRoutes } from './routes/system.ts';
 import { traceRoutes } from './routes/trace.ts';
 import { volumeRoutes } from './routes/volumes.ts';
@@ -101,6 +103,8 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
     const taskEvents = new TaskEvents(context);
     await taskEvents.start();
     stack.defer(() => taskEvents.stop());
+    recoverNames(context);
+    stack.defer(() => store.all().forEach(closeNames));
     const following = new AbortController();
     stack.defer(() => following.abort());
     keepFollowing(() => followImages(images, lifecycle, config.namespace, following.signal), following.signal);
@@ -123,6 +127,7 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
         commitRoutes(context, images),
         networkRoutes(new NetworkVerbs(context, networkRecords), store),
         volumeRoutes(volumes),
+        swarmRoutes(),
       ],
       async stop() {
         for (const container of store.all()) container.restartTimer?.abort();

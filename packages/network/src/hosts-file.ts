@@ -7,6 +7,8 @@ export interface HostsFileOptions {
   domainname?: string;
   /** The container's own addresses, IPv4 first; none on the `none` network. */
   addresses?: readonly string[];
+  /** Other containers by --link: address and names. */
+  links?: readonly (readonly [address: string, names: string])[];
   /** --add-host: NAME:ADDRESS or NAME=ADDRESS. */
   extraHosts?: readonly string[];
   /** The address that `host-gateway` stands for: the bridge's, or dockerd's --host-gateway-ip. */
@@ -31,7 +33,7 @@ export function containerHosts(options: HostsFileOptions): string {
       ? `${hostname} ${hostname.split('.')[0]}`
       : hostname;
   const own = (options.addresses ?? []).map((address) => [address, names]);
-  return render([...LOCAL, ...extraHosts(options), ...own]);
+  return render([...LOCAL, ...extraHosts(options), ...(options.links ?? []), ...own]);
 }
 
 /** The host's file with the user's additions, for a container on the host's network. */

@@ -4,10 +4,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import type { EndpointSettings } from '@berth/api/network';
 import type { Endpoint, PortProtocol, PortRequest } from '@berth/network/driver';
 import { containerHosts, hostnameFile, sharedHosts } from '@berth/network/hosts-file';
-import { containerResolvConf, hostResolver } from '@berth/network/resolv-conf';
 import type { Container } from './container.ts';
 import type { ContainerContext } from './context.ts';
+import { linkedHosts } from './links.ts';
 import { networkFiles } from './make-spec.ts';
+import { writeResolvConf } from './name-service.ts';
 import { containerOfMode } from './spec/namespaces.ts';
 
 /** Endpoints on all of its networks, or none and an error. */
@@ -110,21 +111,19 @@ export function writeNetworkFiles(context: ContainerContext, container: Containe
     files.hosts,
     shared
       ? sharedHosts(readFileSync('/etc/hosts', 'utf8'), { extraHosts, hostGateway })
-      : containerHosts({ hostname, domainname: config.Domainname, addresses, extraHosts, hostGateway }),
+      : containerHosts({
+          hostname,
+          domainname: config.Domainname,
+          addresses,
+          links: linkedHosts(context, container),
+          extraHosts,
+          hostGateway,
+        }),
   );
-  const own = (mine: string[] | null | undefined, daemons: readonly string[]) => (mine?.length ? mine : daemons);
-  const { dns } = context.config;
-  writeFileSync(
-    files.resolvConf,
-    containerResolvConf(
-      hostResolver(),
-      {
-        dns: own(hostConfig.Dns, dns.servers),
-        search: own(hostConfig.DnsSearch, dns.search),
-        options: own(hostConfig.DnsOptions, dns.options),
-      },
-      { shared },
-    ),
+  writeResolvConf(
+    context,
+    container,
+    endpoints.map(({ record }) => record),
   );
 }
 

@@ -87,6 +87,8 @@ export class Container {
   readonly execs = new Map<string, ExecInstance>();
   /** The input and output of its process, while there is one. */
   io: TaskIo | undefined;
+  /** Answers its questions for names, on user-defined networks. */
+  names: Disposable | undefined;
   /** Clients that attached before the start: connected to the output before the process runs. */
   readonly pendingAttachments = new Set<(socketPath: string) => Promise<void>>();
   /** The mounts that make its root file system, once they are known. */

@@ -18,6 +18,7 @@ import { type Container, type ContainerRecord, initialState } from './container.
 import { containerDirectory } from './container-directory.ts';
 import { type ContainerContext, emitContainerEvent } from './context.ts';
 import { findInit, usesInit } from './init-program.ts';
+import { checkLinks } from './links.ts';
 import { settleMounts } from './mount-requests.ts';
 import { checkName } from './names.ts';
 import { prepareContainer } from './prepare.ts';
@@ -49,6 +50,7 @@ export async function createContainer(
   const id = randomBytes(32).toString('hex');
   const config = mergeConfig(askedConfig, image.config.config ?? {}, id);
   resolveContainerModes(context, hostConfig);
+  checkLinks(context, hostConfig.Links);
   // Who shares a network shares its names.
   const networkOwner = containerOfMode(hostConfig.NetworkMode);
   if (networkOwner !== undefined) config.Hostname = context.store.get(networkOwner).record.config.Hostname;

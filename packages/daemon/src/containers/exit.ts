@@ -6,6 +6,7 @@ import { endpointsOf, releaseEndpoints } from './connect-networks.ts';
 import type { Container } from './container.ts';
 import { type ContainerContext, emitContainerEvent } from './context.ts';
 import { autoRemove } from './discard.ts';
+import { closeNames } from './name-service.ts';
 import { restartLater, shouldRestart } from './restart-policy.ts';
 
 export interface TaskEnd {
@@ -35,6 +36,7 @@ export async function finishRun(context: ContainerContext, container: Container,
   );
   container.cleanup = deleted.then(() => io?.close());
   container.io = undefined;
+  closeNames(container);
   releaseEndpoints(context, held);
   record.endpoints = [];
   for (const exec of container.execs.values()) exec.containerEnded();

@@ -10,6 +10,7 @@ import type { Container } from './container.ts';
 import { attachSocket } from './container-directory.ts';
 import { type ContainerContext, emitContainerEvent } from './context.ts';
 import { autoRemove } from './discard.ts';
+import { closeNames, openNames } from './name-service.ts';
 import { populateVolumes } from './populate-volumes.ts';
 import { prepareRootfs, sendSpec } from './prepare.ts';
 import { isRuntimeError, runtimeExitCode, runtimeMessage } from './runtime-error.ts';
@@ -67,7 +68,15 @@ async function launchOrUndo(context: ContainerContext, container: Container, spa
     );
     created = true;
     io.taken();
-    span.during('attach network', () => attachNetworks(container, endpoints, pid));
+    span.during('attach network', () => {
+      attachNetworks(container, endpoints, pid);
+      openNames(
+        context,
+        container,
+        endpoints.map(({ record }) => record),
+        pid,
+      );
+    });
     await connectAttachments(context, container, span);
     const startedAt = nowText();
     await span.during('start task', (child) => tasks.start({ containerId }, traced(child)));
@@ -76,6 +85,7 @@ async function launchOrUndo(context: ContainerContext, container: Container, spa
     for (const endpoint of endpoints) emitConnect(context, container, endpoint);
     emitContainerEvent(context, container, 'start');
   } catch (error) {
+    closeNames(container);
     releaseEndpoints(context, endpoints);
     container.record.endpoints = [];
     if (created) await discardTask(context, containerId, span);

@@ -7,6 +7,7 @@ import type { Network, NetworkRecord } from '@berth/network/driver';
 import { attachNetworks, endpointRequest } from '../containers/connect-networks.ts';
 import type { Container } from '../containers/container.ts';
 import type { ContainerContext } from '../containers/context.ts';
+import { changeNames } from '../containers/name-service.ts';
 import type { RecordStore } from '../state/database.ts';
 import { describeNetwork } from './describe.ts';
 
@@ -115,6 +116,7 @@ export class NetworkVerbs {
           throw error;
         }
         record.endpoints = [...record.endpoints, endpoint.record];
+        changeNames(this.#context, container);
       }
       record.networks[name] = settings;
       container.save();
@@ -139,6 +141,7 @@ export class NetworkVerbs {
       endpoint?.detach();
       record.endpoints = record.endpoints.filter((one) => one.networkId !== id);
       delete record.networks[name];
+      if (container.running) changeNames(this.#context, container);
       container.save();
       this.#context.events.emit('network', 'disconnect', id, { container: container.id, name, type: driver });
     });

@@ -1,0 +1,22 @@
+// `berth network prune`
+import { parseFilters } from '@berth/client/filters';
+import { pruneNetworks } from '@berth/client/networks/prune';
+import type { Command } from '../command.ts';
+import { confirmed } from '../format/confirm.ts';
+
+export const command: Command = {
+  usage: 'network prune [OPTIONS]',
+  description: 'Remove all unused networks',
+  flags: {
+    filter: { type: 'string', array: true, description: 'Provide filter values (e.g. "until=<timestamp>")' },
+    force: { type: 'boolean', alias: 'f', description: 'Do not prompt for confirmation' },
+  },
+  arguments: { min: 0, max: 0 },
+  async run(context, args) {
+    const warning = 'WARNING! This will remove all custom networks not used by at least one container.';
+    if (!args.boolean('force') && !(await confirmed(context, warning))) return 0;
+    const { NetworksDeleted } = await pruneNetworks(context.engine, parseFilters(args.list('filter')));
+    if (NetworksDeleted?.length) context.print(`Deleted Networks:\n${NetworksDeleted.join('\n')}\n`);
+    return 0;
+  },
+};
