@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { DeleteResponse } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
 import { SealedFile } from '@berth/sys/memfd';
-import { SHIM_NODE_FLAGS, shimProgram, zygoteProgram } from './programs.ts';
+import { SHIM_NODE_FLAGS, shimProgram, ZYGOTE_NODE_FLAGS, zygoteProgram } from './programs.ts';
 import type { ShimBootstrap, ShimParameters, ZygoteHello, ZygoteReply, ZygoteRequest } from './protocol.ts';
 
 export interface ZygoteOptions {
@@ -130,7 +130,7 @@ class RunningZygote {
 
   static async start(options: ZygoteOptions): Promise<RunningZygote> {
     using node = await SealedFile.copyOf(process.execPath, 'berth-zygote');
-    const child = spawn(node.path, [...SHIM_NODE_FLAGS, ...(options.nodeFlags ?? []), options.program ?? zygoteProgram()], {
+    const child = spawn(node.path, [...ZYGOTE_NODE_FLAGS, ...(options.nodeFlags ?? []), options.program ?? zygoteProgram()], {
       stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
       argv0: 'berth-zygote',
       cwd: '/',
