@@ -1,6 +1,6 @@
 // Each test of this folder runs twice: with docker's client and with Berth's, against the same daemon, and expects the same.
 import { after, before, describe, test } from 'node:test';
-import { Berthd } from '../harness/berthd.ts';
+import { Berthd, type BerthdOptions } from '../harness/berthd.ts';
 import type { Result, RunOptions } from '../harness/programs.ts';
 
 export type Client = (args: readonly string[], options?: RunOptions) => Promise<Result>;
@@ -18,11 +18,11 @@ export interface Bench {
 let serial = 0;
 
 /** Declares tests for both clients. The daemon is one, with a busybox image; every test removes what it makes. */
-export function withBothClients(title: string, tests: Record<string, (bench: Bench) => Promise<void>>): void {
+export function withBothClients(title: string, tests: Record<string, (bench: Bench) => Promise<void>>, options: BerthdOptions = {}): void {
   describe(title, () => {
     let daemon: Berthd;
     before(async () => {
-      daemon = await Berthd.start();
+      daemon = await Berthd.start(options);
       await daemon.importBusybox();
     });
     after(async () => {

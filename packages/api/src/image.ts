@@ -75,3 +75,11 @@ export interface AuthConfig {
   identitytoken?: string;
   registrytoken?: string;
 }
+
+/** What Docker Hub knows of a repository. */
+export interface ImageSearchItem {
+  name: string;
+  description: string;
+  star_count: number;
+  is_official: boolean;
+}

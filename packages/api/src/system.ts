@@ -98,9 +98,10 @@ export interface InfoResponse {
 
 export interface DiskUsageResponse {
   LayersSize: number;
-  Images: ImageSummary[];
-  Containers: ContainerSummary[];
-  Volumes: Volume[];
-  BuildCache: unknown[];
+  /** Null where it was not asked for. */
+  Images: ImageSummary[] | null;
+  Containers: ContainerSummary[] | null;
+  Volumes: Volume[] | null;
+  BuildCache: unknown[] | null;
   BuilderSize?: number;
 }

@@ -248,10 +248,30 @@ export const COMMANDS: readonly Entry[] = [
   },
   {
     group: 'image',
+    verb: 'search',
+    alias: 'search',
+    summary: 'Search Docker Hub for images',
+    load: from(() => import('./image/search.ts')),
+  },
+  {
+    group: 'image',
     verb: 'tag',
     alias: 'tag',
     summary: 'Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE',
     load: from(() => import('./image/tag.ts')),
+  },
+  {
+    group: 'network',
+    verb: 'connect',
+    summary: 'Connect a container to a network',
+    load: from(() => import('./network/connect.ts')),
+  },
+  { group: 'network', verb: 'create', summary: 'Create a network', load: from(() => import('./network/create.ts')) },
+  {
+    group: 'network',
+    verb: 'disconnect',
+    summary: 'Disconnect a container from a network',
+    load: from(() => import('./network/disconnect.ts')),
   },
   {
     group: 'network',
@@ -260,6 +280,8 @@ export const COMMANDS: readonly Entry[] = [
     load: from(() => import('./network/inspect.ts')),
   },
   { group: 'network', verb: 'ls', also: ['list'], summary: 'List networks', load: from(() => import('./network/ls.ts')) },
+  { group: 'network', verb: 'prune', summary: 'Remove all unused networks', load: from(() => import('./network/prune.ts')) },
+  { group: 'network', verb: 'rm', also: ['remove'], summary: 'Remove one or more networks', load: from(() => import('./network/rm.ts')) },
   { group: 'volume', verb: 'create', summary: 'Create a volume', load: from(() => import('./volume/create.ts')) },
   {
     group: 'volume',
@@ -270,6 +292,12 @@ export const COMMANDS: readonly Entry[] = [
   { group: 'volume', verb: 'ls', also: ['list'], summary: 'List volumes', load: from(() => import('./volume/ls.ts')) },
   { group: 'volume', verb: 'prune', summary: 'Remove unused local volumes', load: from(() => import('./volume/prune.ts')) },
   { group: 'volume', verb: 'rm', also: ['remove'], summary: 'Remove one or more volumes', load: from(() => import('./volume/rm.ts')) },
+  {
+    group: 'system',
+    verb: 'df',
+    summary: 'Show disk usage',
+    load: from(() => import('./system/df.ts')),
+  },
   {
     group: 'system',
     verb: 'events',
@@ -290,6 +318,20 @@ export const COMMANDS: readonly Entry[] = [
     alias: 'inspect',
     summary: 'Return low-level information on Berth objects',
     load: from(() => import('./system/inspect.ts')),
+  },
+  {
+    group: 'system',
+    verb: 'login',
+    alias: 'login',
+    summary: 'Authenticate to a registry',
+    load: from(() => import('./registry-login/login.ts')),
+  },
+  {
+    group: 'system',
+    verb: 'logout',
+    alias: 'logout',
+    summary: 'Log out from a registry',
+    load: from(() => import('./registry-login/logout.ts')),
   },
   {
     group: 'system',

@@ -24,7 +24,10 @@ export const command: Command = {
     if (!args.boolean('force') && !(await confirmed(context, warning))) return 0;
     const pruned = await pruneImages(context.engine, filters);
     const deleted = pruned.ImagesDeleted ?? [];
-    if (deleted.length > 0) context.print(`Deleted Images:\n${deleted.map(deletedText).join('\n')}\n`);
+    if (deleted.length > 0)
+      context.print(
+        `Deleted Images:\n${deleted.map((item) => deletedText(item).replace(/^\w/, (letter) => letter.toLowerCase())).join('\n')}\n`,
+      );
     context.print(`Total reclaimed space: ${humanSize(pruned.SpaceReclaimed)}`);
     return 0;
   },

@@ -30,6 +30,13 @@ export class ImageSizes {
     return sizes.reduce((sum, size, position) => (shared.has(chain[position] as (typeof chain)[number]) ? sum : sum + size), 0);
   }
 
+  /** Bytes of all layers of all images, each counted once. */
+  async together(images: readonly Image[]): Promise<number> {
+    const chains = new Set(images.flatMap((image) => chainIds(image.config.rootfs.diff_ids)));
+    const sizes = await Promise.all([...chains].map((chainId) => this.#size(chainId)));
+    return sizes.reduce((sum, size) => sum + size, 0);
+  }
+
   #size(chainId: string): Promise<number> {
     let size = this.#byChain.get(chainId);
     if (!size) {

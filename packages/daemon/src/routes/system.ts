@@ -3,7 +3,7 @@ import { Filters } from '@berth/api/filters';
 import { Router } from 'express';
 import { type EngineEvent, EVENT_FILTERS, matchesEvent, serializeEvent } from '../events/events.ts';
 import { beginStream, clientGone, sendJson } from '../server/reply.ts';
-import { query, speaksAtLeast } from '../server/request.ts';
+import { query, queryList, speaksAtLeast } from '../server/request.ts';
 import { nowNanoseconds, parseTimestamp } from '../state/clock.ts';
 import type { SystemInfo } from '../system/system-info.ts';
 
@@ -26,7 +26,7 @@ export function systemRoutes(system: SystemInfo): Router {
 
   router.get('/info', async (_request, response) => sendJson(response, 200, await system.info()));
 
-  router.get('/system/df', async (_request, response) => sendJson(response, 200, await system.diskUsage()));
+  router.get('/system/df', async (request, response) => sendJson(response, 200, await system.diskUsage(queryList(request, 'type'))));
 
   router.get('/events', (request, response) => {
     const filters = Filters.parse(query(request, 'filters'), EVENT_FILTERS);

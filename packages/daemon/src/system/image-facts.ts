@@ -7,6 +7,7 @@ import type { ImageFacts } from './system-info.ts';
 export function imageFacts(images: ImageContext): ImageFacts {
   return {
     count: () => images.catalog.all().length,
-    summaries: () => listImages(images, { filters: new Filters(), sharedSize: false }),
+    summaries: () => listImages(images, { filters: new Filters(), sharedSize: true }),
+    layersSize: () => images.sizes.together(images.catalog.all()),
   };
 }

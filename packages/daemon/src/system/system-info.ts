@@ -4,6 +4,7 @@ import { cpus, hostname, machine, release } from 'node:os';
 import { Filters } from '@berth/api/filters';
 import type { ImageSummary } from '@berth/api/image';
 import { API_VERSION, type DiskUsageResponse, type InfoResponse, MIN_API_VERSION, type VersionResponse } from '@berth/api/system';
+import { EngineError } from '@berth/errdefs/engine-error';
 import type { ContainerContext } from '../containers/context.ts';
 import { runtimeNames } from '../containers/create.ts';
 import { listContainers } from '../containers/list.ts';
@@ -12,10 +13,14 @@ import { nowText } from '../state/clock.ts';
 import { COMMIT, VERSION } from '../version.ts';
 import { HostCgroups } from './host-cgroups.ts';
 
+const DISK_USAGE_TYPES = ['image', 'container', 'volume', 'build-cache'];
+
 /** What is asked of the images' side. */
 export interface ImageFacts {
   count(): number;
   summaries(): Promise<ImageSummary[]>;
+  /** Bytes of all layers. */
+  layersSize(): Promise<number>;
 }
 
 export class SystemInfo {
@@ -154,17 +159,23 @@ export class SystemInfo {
     };
   }
 
-  async diskUsage(): Promise<DiskUsageResponse> {
-    const [images, containers] = await Promise.all([
-      this.#images.summaries(),
-      listContainers(this.#context, { all: true, limit: undefined, size: true, filters: new Filters() }),
+  /** `types`: what is wanted of image, container, volume and build-cache; none means all. */
+  async diskUsage(types: readonly string[]): Promise<DiskUsageResponse> {
+    const unknown = types.find((type) => !DISK_USAGE_TYPES.includes(type));
+    if (unknown !== undefined) throw new EngineError('InvalidArgument', `unknown object type: ${unknown}`, { layer: 'daemon' });
+    const wants = (type: string) => types.length === 0 || types.includes(type);
+    const everyContainer = { all: true, limit: undefined, size: true, filters: new Filters() };
+    const [images, layersSize, containers] = await Promise.all([
+      wants('image') ? this.#images.summaries() : null,
+      wants('image') ? this.#images.layersSize() : 0,
+      wants('container') ? listContainers(this.#context, everyContainer) : null,
     ]);
     return {
-      LayersSize: images.reduce((sum, image) => sum + image.Size, 0),
+      LayersSize: layersSize,
       Images: images,
       Containers: containers,
-      Volumes: this.#context.volumes.usage(),
-      BuildCache: [],
+      Volumes: wants('volume') ? this.#context.volumes.usage() : null,
+      BuildCache: wants('build-cache') ? [] : null,
       BuilderSize: 0,
     };
   }

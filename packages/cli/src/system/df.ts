@@ -1,0 +1,118 @@
+// `berth system df`
+import type { DiskUsageResponse } from '@berth/api/system';
+import { diskUsage } from '@berth/client/system/disk-usage';
+import type { Command } from '../command.ts';
+import { ExitError } from '../exit.ts';
+import { renderListing } from '../format/listing.ts';
+import { table } from '../format/table.ts';
+import { humanDuration, humanSize } from '../format/units.ts';
+
+export const command: Command = {
+  usage: 'system df [OPTIONS]',
+  description: 'Show disk usage',
+  flags: {
+    format: { type: 'string', description: "Format output: 'table', 'table TEMPLATE', 'json' or a Go template" },
+    verbose: { type: 'boolean', alias: 'v', description: 'Show detailed information on space usage' },
+  },
+  arguments: { min: 0, max: 0 },
+  async run(context, args) {
+    const format = args.string('format');
+    if (args.boolean('verbose') && format) throw new ExitError(1, 'the verbose and the format options conflict');
+    const usage = await diskUsage(context.engine);
+    context.print(args.boolean('verbose') ? details(usage) : summary(usage, format));
+  },
+};
+
+function summary(usage: DiskUsageResponse, format: string | undefined): string {
+  const images = usage.Images ?? [];
+  const containers = usage.Containers ?? [];
+  const volumes = usage.Volumes ?? [];
+  const cache = (usage.BuildCache ?? []) as { InUse?: boolean; Shared?: boolean; Size?: number }[];
+  const running = containers.filter((container) => ['running', 'paused', 'restarting'].includes(container.State));
+  const size = (bytes: readonly (number | undefined)[]) => bytes.reduce<number>((sum, one) => sum + Math.max(0, one ?? 0), 0);
+  const used = volumes.filter((volume) => (volume.UsageData?.RefCount ?? 0) > 0);
+  const unusedImages = images.filter((image) => image.Containers === 0).map((image) => image.Size - Math.max(0, image.SharedSize));
+  const rows = [
+    row('Images', images.length, images.filter((image) => image.Containers > 0).length, usage.LayersSize, size(unusedImages)),
+    row(
+      'Containers',
+      containers.length,
+      running.length,
+      size(containers.map((container) => container.SizeRw)),
+      size(containers.filter((container) => !running.includes(container)).map((container) => container.SizeRw)),
+    ),
+    row(
+      'Local Volumes',
+      volumes.length,
+      used.length,
+      size(volumes.map((volume) => volume.UsageData?.Size)),
+      size(volumes.filter((volume) => !used.includes(volume)).map((volume) => volume.UsageData?.Size)),
+    ),
+    row(
+      'Build Cache',
+      cache.length,
+      cache.filter((one) => one.InUse).length,
+      size(cache.map((one) => one.Size)),
+      size(cache.filter((one) => !one.InUse && !one.Shared).map((one) => one.Size)),
+      false,
+    ),
+  ];
+  const standard = 'table {{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}';
+  const headings = { Type: 'TYPE', TotalCount: 'TOTAL', Active: 'ACTIVE', Size: 'SIZE', Reclaimable: 'RECLAIMABLE' };
+  return renderListing({ standard, headings, identity: 'Type', rows }, format ? { format } : {});
+}
+
+function row(Type: string, total: number, active: number, size: number, reclaimable: number, share = true) {
+  const part = share && size > 0 ? ` (${Math.trunc((reclaimable * 100) / size)}%)` : '';
+  return {
+    Type,
+    TotalCount: String(total),
+    Active: String(active),
+    Size: humanSize(size),
+    Reclaimable: `${humanSize(reclaimable)}${part}`,
+  };
+}
+
+function details(usage: DiskUsageResponse): string {
+  const ago = (seconds: number) => `${humanDuration(Date.now() / 1000 - seconds)} ago`;
+  const short = (id: string) => id.replace('sha256:', '').slice(0, 12);
+  const images = (usage.Images ?? []).flatMap((image) =>
+    (image.RepoTags?.length ? image.RepoTags : ['<none>:<none>']).map((name) => {
+      const cut = name.lastIndexOf(':');
+      const shared = Math.max(0, image.SharedSize);
+      const sizes = [image.Size, shared, image.Size - shared].map((bytes) => humanSize(bytes));
+      return [
+        name.slice(0, cut),
+        name.slice(cut + 1),
+        short(image.Id),
+        ago(image.Created),
+        ...sizes,
+        String(Math.max(0, image.Containers)),
+      ];
+    }),
+  );
+  const containers = (usage.Containers ?? []).map((one) => [
+    short(one.Id),
+    one.Image,
+    `"${one.Command.length > 20 ? `${one.Command.slice(0, 19)}…` : one.Command}"`,
+    String(one.Mounts?.filter((mount) => mount.Type === 'volume').length ?? 0),
+    humanSize(one.SizeRw ?? 0),
+    ago(one.Created),
+    one.Status,
+    one.Names.map((name) => name.slice(1)).join(','),
+  ]);
+  const volumes = (usage.Volumes ?? []).map((volume) => [
+    volume.Name,
+    String(volume.UsageData?.RefCount ?? 0),
+    humanSize(Math.max(0, volume.UsageData?.Size ?? 0)),
+  ]);
+  return [
+    'Images space usage:\n',
+    table([['REPOSITORY', 'TAG', 'IMAGE ID', 'CREATED', 'SIZE', 'SHARED SIZE', 'UNIQUE SIZE', 'CONTAINERS'], ...images]),
+    '\nContainers space usage:\n',
+    table([['CONTAINER ID', 'IMAGE', 'COMMAND', 'LOCAL VOLUMES', 'SIZE', 'CREATED', 'STATUS', 'NAMES'], ...containers]),
+    '\nLocal Volumes space usage:\n',
+    table([['VOLUME NAME', 'LINKS', 'SIZE'], ...volumes]),
+    `\nBuild cache usage: ${humanSize(usage.BuilderSize ?? 0)}\n`,
+  ].join('\n');
+}

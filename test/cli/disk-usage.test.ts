@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { tar } from '../harness/tar-archive.ts';
+import { withBothClients } from './both-clients.ts';
+
+withBothClients('system df, prune and search', {
+  'system df counts images, containers and volumes': async ({ client, unique }) => {
+    const [name, volume] = [unique(), unique()];
+    await client([
+      'run',
+      '--name',
+      name,
+      '-v',
+      `${volume}:/data`,
+      'busybox',
+      'sh',
+      '-c',
+      'head -c 1000000 /dev/zero >/data/x; head -c 2000000 /dev/zero >/x',
+    ]);
+    const lines = (await client(['system', 'df'])).stdout.split('\n').map((line) => line.split(/ {2,}/));
+    assert.deepEqual(lines[0], ['TYPE', 'TOTAL', 'ACTIVE', 'SIZE', 'RECLAIMABLE']);
+    assert.deepEqual(lines[1]?.slice(0, 3), ['Images', '1', '1']);
+    assert.match(lines[2]?.join(' ') ?? '', /^Containers 1 0 2(\.\d+)?MB 2(\.\d+)?MB \(100%\)$/);
+    assert.match(lines[3]?.join(' ') ?? '', /^Local Volumes 1 1 1(\.\d+)?MB 0B \(0%\)$/);
+    const verbose = (await client(['system', 'df', '-v'])).stdout;
+    assert.match(verbose, /Images space usage:\n\nREPOSITORY +TAG +IMAGE ID/);
+    assert.match(verbose, new RegExp(`\n${volume} +1 +1(\\.\\d+)?MB\n`));
+    assert.equal(JSON.parse((await client(['system', 'df', '--format', 'json'])).stdout.split('\n')[0] ?? '').Type, 'Images');
+    await client(['rm', name]);
+    await client(['volume', 'rm', volume]);
+  },
+  'image prune and its filters': async ({ client }) => {
+    const load = async (name: string, label: string) =>
+      (await client(['import', '-c', `LABEL kind=${label}`, '-', name], { input: tar([{ name: label, body: label }]) })).stdout.trim();
+    const first = await load('pruned:1', 'a');
+    await load('pruned:1', 'b');
+    const second = await load('pruned:2', 'c');
+    const prune = async (...args: string[]) => (await client(['image', 'prune', '-f', ...args])).stdout;
+    assert.match(await prune('--filter', 'label=kind=z'), /^Total reclaimed space: 0B\n$/);
+    assert.match(await prune('--filter', 'label!=kind=a'), /^Total reclaimed space: 0B\n$/);
+    assert.match(await prune('--filter', 'until=1h'), /^Total reclaimed space: 0B\n$/);
+    assert.match(await prune(), new RegExp(`Deleted Images:\ndeleted: ${first}\n`));
+    assert.match(await prune('-a', '--filter', 'label=kind=c'), new RegExp(`untagged: pruned:2\ndeleted: ${second}\n`));
+    assert.equal((await client(['images', '-q', 'pruned'])).stdout.trim().split('\n').length, 1);
+    assert.match((await client(['image', 'prune', '-f', '--filter', 'nonsense=1'])).stderr, /invalid filter 'nonsense'/);
+    await client(['rmi', 'pruned:1']);
+  },
+  'search says what it cannot do': async ({ client }) => {
+    const { code, stderr } = await client(['search', 'busybox']);
+    assert.equal(code, 1);
+    assert.match(stderr, /searching Docker Hub is not/);
+  },
+});
