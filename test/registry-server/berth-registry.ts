@@ -13,7 +13,8 @@ const PROGRAM = join(ROOT, 'bin', 'berth-registry');
 export interface RegistryOptions {
   /** Made before the start: names below the test's directory and their contents. */
   flags?: (directory: string) => readonly string[];
-  env?: NodeJS.ProcessEnv;
+  /** A shell command in a mount namespace of the registry's own, before it starts; `$STORE` is the root. */
+  mount?: string;
 }
 
 export class BerthRegistry implements AsyncDisposable {
@@ -43,6 +44,11 @@ export class BerthRegistry implements AsyncDisposable {
     return join(this.directory, 'store');
   }
 
+  /** The most memory that the server had, bytes. */
+  get peakMemory(): number {
+    return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.#child?.pid}/status`, 'utf8'))?.[1]) * 1024;
+  }
+
   get log(): string {
     return readFileSync(join(this.directory, 'log'), 'utf8');
   }
@@ -53,7 +59,10 @@ export class BerthRegistry implements AsyncDisposable {
     const before = this.log.length;
     const address = this.host || '127.0.0.1:0';
     const args = ['serve', '--root', this.root, '--listen', address, ...(this.#options.flags?.(this.directory) ?? [])];
-    const child = spawn(PROGRAM, args, { stdio: ['ignore', 'ignore', log], env: { ...process.env, ...this.#options.env } });
+    const { mount } = this.#options;
+    const [command, ...prefix] = mount === undefined ? [PROGRAM] : ['unshare', '-m', 'sh', '-ec', `${mount}; exec "$0" "$@"`, PROGRAM];
+    const env = { ...process.env, STORE: this.root };
+    const child = spawn(command, [...prefix, ...args], { stdio: ['ignore', 'ignore', log], env });
     closeSync(log);
     this.#child = child;
     for (let waited = 0; waited < 10_000; waited += 10) {

@@ -1,6 +1,6 @@
 // Uploads that break off, and clients that mean no good: what has arrived is kept, what is wrong is refused, and nobody holds the server.
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, statSync, utimesSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -157,18 +157,45 @@ test('names that climb out of the store are refused', async () => {
   assert.ok(!existsSync(join(registry.root, '..', 'manifests')));
 });
 
-test('many uploads at once need little memory', async () => {
+test('memory does not depend on how much is pushed and pulled', async () => {
   await using registry = await BerthRegistry.start();
-  const bytes = randomBytes(8 * 1024 * 1024);
-  const digest = digestOf(bytes);
-  const put = async (index: number) => {
+  const before = registry.peakMemory;
+  const piece = Buffer.alloc(1 << 20);
+  const pieces = 64;
+  const whole = createHash('sha256');
+  for (let index = 0; index < pieces; index++) whole.update(piece);
+  const digest = `sha256:${whole.digest('hex')}`;
+  const push = async (index: number) => {
+    const body = ReadableStream.from(Array.from({ length: pieces }, () => new Uint8Array(piece)));
     const location = await startUpload(registry, `many/r${index}`);
-    const answer = await registry.fetch(`${location}?digest=${digest}`, { method: 'PUT', body: new Uint8Array(bytes) });
+    const answer = await registry.fetch(`${location}?digest=${digest}`, { method: 'PUT', body, duplex: 'half' });
     assert.equal(answer.status, 201);
+    const blob = await registry.fetch(`/v2/many/r${index}/blobs/${digest}`);
+    let size = 0;
+    for await (const chunk of blob.body!) size += chunk.length;
+    assert.equal(size, pieces << 20);
   };
-  await Promise.all(Array.from({ length: 12 }, (_, index) => put(index)));
-  assert.equal(statSync(join(registry.root, 'blobs/sha256', digest.slice(7, 9), digest.slice(7))).size, bytes.length);
+  await Promise.all([push(0), push(1), push(2)]);
+  assert.ok(registry.peakMemory - before < 96 << 20, `${registry.peakMemory} bytes at most, ${before} before`);
+  assert.equal(statSync(join(registry.root, 'blobs/sha256', digest.slice(7, 9), digest.slice(7))).size, pieces << 20);
   assertIdle(registry);
+});
+
+test('a full disk is said, and serves what fits', async () => {
+  const mount = 'mkdir -p "$STORE"; mount -t tmpfs -o size=4m tmpfs "$STORE"';
+  await using registry = await BerthRegistry.start({ mount });
+  const location = await startUpload(registry, 'full/app');
+  const large = await registry.fetch(location, { method: 'PATCH', body: new Uint8Array(6 << 20) });
+  assert.deepEqual([large.status, await codeOf(large)], [507, 'UNAVAILABLE']);
+  assert.equal((await registry.fetch(location, { method: 'DELETE' })).status, 204);
+  const post = await registry.fetch(`/v2/full/app/blobs/uploads/?digest=${digestOf('x')}`, {
+    method: 'POST',
+    body: new Uint8Array(6 << 20),
+  });
+  assert.equal(post.status, 507);
+  const { layer } = await registry.putImage('full/app', '1', randomBytes(1 << 20));
+  const blob = await registry.fetch(`/v2/full/app/blobs/${layer}`);
+  assert.equal((await blob.arrayBuffer()).byteLength, 1 << 20);
 });
 
 test('uploads that nobody goes on with are removed', async () => {

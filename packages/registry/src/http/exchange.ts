@@ -130,15 +130,7 @@ export class Exchange {
     }
     if (last === undefined) this.response.flushHeaders();
     else this.response.write(last);
-    let left = DISCARD_BYTES;
-    const late = setTimeout(() => this.interrupt(), DISCARD_MS);
-    const { request } = this;
-    request.on('data', (chunk: Buffer) => {
-      left -= chunk.length;
-      if (left < 0) this.interrupt();
-    });
-    request.once('close', () => clearTimeout(late));
-    request.once('end', () => this.response.end());
+    void this.#discard().then(() => this.response.end());
   }
 
   problem(problem: Problem): void {
@@ -148,6 +140,21 @@ export class Exchange {
       return;
     }
     this.text(problem.status, problem.document, { 'content-type': 'application/json', ...problem.headers });
+  }
+
+  async #discard(): Promise<void> {
+    let left = DISCARD_BYTES;
+    const late = setTimeout(() => this.interrupt(), DISCARD_MS);
+    try {
+      for await (const chunk of this.request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+        left -= chunk.length;
+        if (left < 0) this.interrupt();
+      }
+    } catch {
+      // The connection is gone, by us or by the client.
+    } finally {
+      clearTimeout(late);
+    }
   }
 
   get #isUnread(): boolean {

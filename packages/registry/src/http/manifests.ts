@@ -12,6 +12,7 @@ import type { ManifestReference } from './route.ts';
 
 /** The size that the specification asks registries to take at least; nothing that is larger describes an image. */
 const LARGEST = 4 * 1024 * 1024;
+const STORE_ATTEMPTS = 3;
 
 export async function getManifest(exchange: Exchange, source: Source, name: string, reference: ManifestReference): Promise<void> {
   const manifest = await negotiated(exchange, source, name, await source.manifest(name, reference, exchange.signal), reference);
@@ -32,12 +33,37 @@ export async function putManifest(
   const manifest: StoredManifest = { digest, mediaType: mediaTypeOf(exchange, bytes), bytes };
   const parsed = parseManifest(manifest);
   await checkReferences(repositories, name, parsed);
-  await repositories.putManifest(name, manifest, 'tag' in reference ? reference.tag : undefined);
+  await store(repositories, name, manifest, parsed, 'tag' in reference ? reference.tag : undefined);
   exchange.empty(201, {
     location: `/v2/${name}/manifests/${digest}`,
     'docker-content-digest': digest,
     ...(parsed.subject === undefined ? {} : { 'oci-subject': parsed.subject.digest }),
   });
+}
+
+/**
+ * A collector that began between the check and the record knows nothing of this manifest. So what it needs is claimed once more when the
+ * record is there, and the record when the tag is: from then on a collector either sees them or finds them used after it began.
+ */
+async function store(
+  repositories: Repositories,
+  name: string,
+  manifest: StoredManifest,
+  parsed: ParsedManifest,
+  tag: string | undefined,
+): Promise<void> {
+  for (let attempt = 0; attempt < STORE_ATTEMPTS; attempt++) {
+    await repositories.putManifest(name, manifest);
+    try {
+      await checkReferences(repositories, name, parsed);
+    } catch (error) {
+      await repositories.deleteManifest(name, manifest.digest);
+      throw error;
+    }
+    if (tag !== undefined) await repositories.setTag(name, tag, manifest.digest);
+    if (await repositories.claimManifest(name, manifest.digest)) return;
+  }
+  throw new Problem('UNAVAILABLE', 'a collection took the manifest away while it was stored: push it again');
 }
 
 /** By digest the manifest and its tags go, by tag only the tag. */

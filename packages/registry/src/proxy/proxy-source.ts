@@ -34,7 +34,7 @@ export class ProxySource implements Source {
       const known = await this.#store.repositories.manifest(name, current.digest);
       if (!known) return await this.#fetchManifest(name, reference);
       if ((await this.#store.repositories.tagged(name, reference.tag)) !== current.digest)
-        await this.#store.repositories.putManifest(name, known, reference.tag);
+        await this.#store.repositories.setTag(name, reference.tag, known.digest);
       return known;
     } catch (error) {
       signal.throwIfAborted();
@@ -93,7 +93,8 @@ export class ProxySource implements Source {
         // Not the client's signal: others may be waiting for the same one.
         const { descriptor, bytes } = await this.#upstream.manifest(name, wanted, AbortSignal.timeout(60_000));
         const manifest = { digest: descriptor.digest, mediaType: descriptor.mediaType, bytes };
-        await this.#store.repositories.putManifest(name, manifest, 'tag' in reference ? reference.tag : undefined);
+        await this.#store.repositories.putManifest(name, manifest);
+        if ('tag' in reference) await this.#store.repositories.setTag(name, reference.tag, manifest.digest);
         return manifest;
       } catch (error) {
         throw 'tag' in reference && isUnreachable(error) ? error : this.#worded(error, unknownManifest(reference));

@@ -96,8 +96,8 @@ export class Repositories {
     return (await this.#trash.touch(this.#layout.manifest(name, digest))) && this.#blobs.touch(digest);
   }
 
-  /** Stores a checked manifest: bytes, then record, then what refers to its subject, then tag, so that each step finds the ones before. */
-  async putManifest(name: string, manifest: StoredManifest, tag?: string): Promise<void> {
+  /** Stores a manifest: bytes, then record, then its entry with its subject, so that each step finds the ones before. */
+  async putManifest(name: string, manifest: StoredManifest): Promise<void> {
     const { digest, mediaType, bytes } = manifest;
     if (!(await this.#blobs.touch(digest))) {
       const id = await this.#uploads.start(name);
@@ -108,7 +108,6 @@ export class Repositories {
     await this.#write(this.#layout.manifest(name, digest), JSON.stringify({ mediaType }));
     const { subject, descriptor } = parseManifest(manifest);
     if (subject) await this.#write(this.#referrerPath(name, subject.digest, digest), JSON.stringify(descriptor));
-    if (tag !== undefined) await this.#write(this.#layout.tag(name, tag), digest);
   }
 
   /** Removes a manifest, the tags that name it and its entry with its subject. False when there is none. */
@@ -148,6 +147,10 @@ export class Repositories {
       if (isMissing(error)) return undefined;
       throw error;
     }
+  }
+
+  setTag(name: string, tag: string, digest: Digest): Promise<void> {
+    return this.#write(this.#layout.tag(name, tag), digest);
   }
 
   deleteTag(name: string, tag: string): Promise<boolean> {
