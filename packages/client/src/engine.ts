@@ -132,7 +132,12 @@ export class Engine {
   }
 
   #open(method: string, path: string, options: RequestOptions): http.ClientRequest {
-    const headers: OutgoingHttpHeaders = { Host: 'docker', 'User-Agent': 'Berth-Client', ...this.#headers, ...options.headers };
+    const headers: OutgoingHttpHeaders = {
+      Host: hostHeader(this.endpoint),
+      'User-Agent': 'Berth-Client',
+      ...this.#headers,
+      ...options.headers,
+    };
     if (options.json !== undefined) {
       headers['Content-Type'] = 'application/json';
       headers['Content-Length'] = Buffer.byteLength(JSON.stringify(options.json));
@@ -186,6 +191,12 @@ export class Engine {
     }
     return new EngineError('Unavailable', `error during connect to ${where}: ${error.message}`, { layer: 'cli', cause: error });
   }
+}
+
+/** Over TLS it is what the server's certificate is held against. */
+function hostHeader(endpoint: Endpoint): string {
+  if (endpoint.kind !== 'tcp') return 'docker';
+  return `${endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port}`;
 }
 
 function multiplexed(response: IncomingMessage, version: string): boolean | undefined {

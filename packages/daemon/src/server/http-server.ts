@@ -59,7 +59,8 @@ export function engineHandler(routers: readonly Router[], options: ServerOptions
 
 /** A server for one listener; `tls` for https. It is not listening yet. */
 export function createEngineServer(handler: Handler, tls?: SecureContextOptions & TlsOptions): Server {
-  const server = tls ? createTlsServer(tls) : createServer();
+  // The client's half-close is the end of its input only (hijack.ts); https does not allow that by itself.
+  const server = tls ? createTlsServer({ ...tls, allowHalfOpen: true }) : createServer();
   // Streams (logs, events, pulls) may be silent for as long as they like.
   server.requestTimeout = 0;
   server.timeout = 0;
