@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { digestOf } from '@berth/oci/digest';
+import { MEDIA_TYPE } from '@berth/oci/image-spec';
 import { startRegistry } from '../registry/registry-process.ts';
 import { storeImage } from '../registry/test-image.ts';
 import { BerthRegistry, codeOf } from './berth-registry.ts';
@@ -65,6 +66,22 @@ test('the cache logs in above', async () => {
   await using wrong = await BerthRegistry.start({ flags: flags('wrong') });
   const refused = await wrong.fetch('/v2/a/manifests/1');
   assert.deepEqual([refused.status, await codeOf(refused)], [403, 'DENIED']);
+});
+
+test('a signature above is found through the cache', async () => {
+  await using above = await BerthRegistry.start();
+  await using cache = await BerthRegistry.start(before(above.host));
+  const app = await above.putImage('signed/app', '1', randomBytes(100));
+  const subject = { mediaType: MEDIA_TYPE.ociManifest, digest: app.digest, size: 1 };
+  const signature = await above.putImage('signed/app', 's', randomBytes(100), { subject, artifactType: 'application/sig' });
+  const list = async () => {
+    const answer = await cache.fetch(`/v2/signed/app/referrers/${app.digest}?artifactType=application/sig`);
+    return ((await answer.json()) as { manifests: { digest: string }[] }).manifests.map(({ digest }) => digest);
+  };
+  assert.deepEqual(await list(), [signature.digest]);
+  assert.equal((await cache.fetch(`/v2/signed/app/manifests/${signature.digest}`)).status, 200);
+  await above.stop();
+  assert.deepEqual(await list(), [signature.digest]);
 });
 
 /** A registry of one blob, sent slowly; counts how often. */

@@ -80,9 +80,14 @@ export class ProxySource implements Source {
     }
   }
 
-  /** Those that were pulled through: what refers to an image is pulled as it is. */
-  referrers(name: string, subject: Digest): Promise<Descriptor[]> {
-    return this.#local.referrers(name, subject);
+  /** Those above; of a registry that cannot tell, or cannot be reached, those that were pulled through. */
+  async referrers(name: string, subject: Digest, signal: AbortSignal): Promise<Descriptor[]> {
+    try {
+      return (await this.#upstream.referrers(name, subject, signal)) ?? (await this.#local.referrers(name, subject));
+    } catch (error) {
+      if (!isUnreachable(error)) throw this.#worded(error, unknownManifest({ digest: subject }));
+      return this.#local.referrers(name, subject);
+    }
   }
 
   #fetchManifest(name: string, reference: ManifestReference): Promise<StoredManifest> {

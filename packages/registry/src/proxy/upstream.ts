@@ -1,14 +1,16 @@
 // The registry that a pull-through cache stands before, spoken to by the engine's own client. A repository's connections and tokens are
 // kept for the next request, for as many repositories as are in use and some more.
 import { readFileSync } from 'node:fs';
-import type { Digest } from '@berth/oci/digest';
+import { type Digest, isDigest } from '@berth/oci/digest';
 import type { Descriptor } from '@berth/oci/image-spec';
 import type { CredentialSource } from '@berth/oci/registry/credentials';
 import { defaultHost, type RegistryHost } from '@berth/oci/registry/host';
 import { type ManifestContent, Repository } from '@berth/oci/registry/repository';
+import { type HttpResponse, readText } from '@berth/oci/registry/transport';
 import type { ProxySettings } from '../flags.ts';
 
 const KEPT = 64;
+const REFERRERS_PAGES = 100;
 
 interface Kept {
   repository: Repository;
@@ -58,6 +60,25 @@ export class Upstream implements Disposable {
       response.resume();
       const size = Number(response.headers['content-length'] ?? Number.NaN);
       return response.statusCode === 200 && Number.isSafeInteger(size) ? size : undefined;
+    });
+  }
+
+  /** What refers to a manifest, page by page; undefined when that registry has no referrers API. */
+  referrers(name: string, subject: Digest, signal: AbortSignal): Promise<Descriptor[] | undefined> {
+    return this.#with(name, async ({ upstream }) => {
+      const found: Descriptor[] = [];
+      let next: string | URL | undefined = `/referrers/${subject}`;
+      for (let page = 0; next !== undefined && page < REFERRERS_PAGES; page++) {
+        const request = { method: 'GET', path: next, expect: [200, 404], signal } as const;
+        const response: HttpResponse = await upstream.request(request);
+        const body = await readText(response);
+        if (response.statusCode === 404) return undefined;
+        const { manifests } = JSON.parse(body) as { manifests?: Descriptor[] };
+        found.push(...(manifests ?? []).filter(({ digest }) => isDigest(digest)));
+        const link: string | undefined = /<([^>]+)>\s*;\s*rel="?next"?/.exec(String(response.headers.link ?? ''))?.[1];
+        next = link === undefined ? undefined : upstream.resolve(link);
+      }
+      return found.sort((a, b) => (a.digest < b.digest ? -1 : 1));
     });
   }
 
