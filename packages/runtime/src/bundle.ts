@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
-import { HOOK_KINDS, type Hooks, type Linux, NAMESPACE_TYPES, type Process, type Spec } from '@berth/oci/runtime-spec';
+import { HOOK_KINDS, type Hooks, type Linux, type Mount, NAMESPACE_TYPES, type Process, type Spec } from '@berth/oci/runtime-spec';
 import { propagationFlags } from './mount-options.ts';
 import { RLIMITS } from './rlimits.ts';
 
@@ -47,14 +47,7 @@ export function validateSpec(spec: Spec): void {
     text(mount.destination, `mounts[${index}].destination`);
     if (mount.destination === '') invalid(`mounts[${index}].destination`, 'must not be empty');
     for (const option of list(mount.options, `mounts[${index}].options`)) text(option, `mounts[${index}].options`);
-    if (
-      mount.uidMappings?.length ||
-      mount.gidMappings?.length ||
-      mount.options?.some((option) => option === 'idmap' || option === 'ridmap')
-    )
-      throw new EngineError('NotImplemented', `config.json: mounts[${index}] is id-mapped, which is not supported by this runtime`, {
-        layer: 'runtime',
-      });
+    validateIdMap(mount, `mounts[${index}]`, spec.linux);
   }
   if (spec.hooks) validateHooks(spec.hooks);
   if (spec.linux) validateLinux(spec.linux);
@@ -66,6 +59,18 @@ export function validateSpec(spec: Spec): void {
   if (isNew('user') && !spec.linux?.uidMappings?.length) invalid('linux.uidMappings', 'are needed for a new user namespace');
   if (!has('mount') && (spec.linux?.maskedPaths?.length || spec.linux?.readonlyPaths?.length))
     invalid('linux.maskedPaths', 'and readonlyPaths need a mount namespace: add {"type": "mount"} to linux.namespaces');
+}
+
+function validateIdMap(mount: Mount, at: string, linux: Linux | undefined): void {
+  const asked = mount.options?.some((option) => option === 'idmap' || option === 'ridmap');
+  const uids = list(mount.uidMappings, `${at}.uidMappings`).length;
+  const gids = list(mount.gidMappings, `${at}.gidMappings`).length;
+  if (!asked && !uids && !gids) return;
+  const isBind = mount.type === 'bind' || mount.options?.some((option) => option === 'bind' || option === 'rbind');
+  if (!isBind) invalid(at, 'is id-mapped, which only bind mounts can be');
+  if (Boolean(uids) !== Boolean(gids)) invalid(`${at}.uidMappings`, 'and gidMappings must both be given, or neither');
+  if (!uids && !linux?.namespaces?.some(({ type }) => type === 'user'))
+    invalid(`${at}.uidMappings`, 'are needed for an id-mapped mount of a container without a user namespace');
 }
 
 export function validateProcess(process: Process, at: string): void {

@@ -74,6 +74,9 @@ function planMount(mount: Mount, bundle: string): MountPlan {
     type: mount.type ?? (options.bind ? 'bind' : ''),
     source: options.bind && !isAbsolute(source) ? join(bundle, source) : source,
     options,
+    ...(options.idMap || mount.uidMappings?.length
+      ? { idMap: { uids: mount.uidMappings ?? [], gids: mount.gidMappings ?? [], recursive: options.idMap === 'tree' } }
+      : {}),
   };
 }
 

@@ -18,6 +18,8 @@ export interface ParsedMountOptions {
   propagation: number[];
   /** Copy what the mount hides into the new tmpfs. */
   copyUp: boolean;
+  /** Asked for an id-mapped mount: this one alone, or with those below it. */
+  idMap?: 'mount' | 'tree';
   /** Everything else: the file system's own options. */
   data: string;
 }
@@ -69,7 +71,7 @@ const PROPAGATION: Record<string, number> = {
   runbindable: MS.UNBINDABLE | MS.REC,
 };
 
-const SPECIAL = ['bind', 'rbind', 'remount', 'defaults', 'tmpcopyup'] as const;
+const SPECIAL = ['bind', 'rbind', 'remount', 'defaults', 'tmpcopyup', 'idmap', 'ridmap'] as const;
 
 /** Every option that is known by name, sorted: what `features` reports. */
 export function knownMountOptions(): string[] {
@@ -107,6 +109,8 @@ export function parseMountOptions(options: readonly string[], type = ''): Parsed
     else if (option === 'bind') parsed.bind = true;
     else if (option === 'rbind') parsed.bind = parsed.recursive = true;
     else if (option === 'remount') parsed.remount = true;
+    else if (option === 'idmap') parsed.idMap = 'mount';
+    else if (option === 'ridmap') parsed.idMap = 'tree';
     else if (option === 'tmpcopyup') parsed.copyUp = true;
     else if (option !== 'defaults' && option !== '') data.push(option);
   }

@@ -5,6 +5,7 @@ import { CLONE } from '@berth/sys/namespace';
 import type { CapabilitySets } from './capabilities.ts';
 import type { Cgroup } from './cgroup/cgroup.ts';
 import type { CgroupMountStep } from './cgroup/mount-plan.ts';
+import type { IdMapPlan } from './id-mapped-mounts.ts';
 import type { ParsedMountOptions } from './mount-options.ts';
 import type { ResolvedRlimit } from './rlimits.ts';
 import type { Filter } from './seccomp/filter.ts';
@@ -47,6 +48,9 @@ export interface MountPlan {
   /** Bind sources are absolute. */
   source: string;
   options: ParsedMountOptions;
+  idMap?: IdMapPlan;
+  /** The source as a detached mount, where the parent had to make it. */
+  tree?: number;
 }
 
 export interface InitPlan extends ProcessPlan {

@@ -87,7 +87,7 @@ function makeMount(plan: InitPlan, root: number, each: MountPlan): void {
 /** A bind mount is finished before it is attached, so nothing ever sees it with the wrong attributes. Closes the target. */
 function attach(each: MountPlan, target: number): void {
   const { options } = each;
-  const tree = cloneTree(each.source, { recursive: options.recursive });
+  const tree = each.tree ?? cloneTree(each.source, { recursive: options.recursive });
   if (options.attributes.set || options.attributes.clear) setMountAttributes(tree, options.attributes);
   applyRecursive(tree, each);
   attachTree(tree, target);
