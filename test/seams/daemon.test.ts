@@ -27,6 +27,20 @@ test('berthd over containerd: output waits for a daemon that comes back', { skip
   assert.equal((await berthd.docker(['inspect', '-f', '{{.State.ExitCode}}', 'counter'])).stdout, '3\n');
 });
 
+test('berthd over containerd: containers outlive a containerd that dies', { skip: unless('containerd', 'runc') }, async () => {
+  await using service = await LifecyclePeer.start('containerd');
+  await using berthd = await Berthd.start({ flags: ['--containerd', service.address] });
+  await berthd.importBusybox();
+  const script = 'trap "echo bye; exit 3" TERM; echo up; while :; do sleep 0.05; done';
+  assert.equal((await berthd.docker(['run', '-d', '--name', 'survivor', 'busybox', 'sh', '-c', script])).code, 0);
+  await service.dieAndReturn();
+  const exec = await berthd.docker(['exec', 'survivor', 'echo', 'after']);
+  assert.deepEqual([exec.code, exec.stdout], [0, 'after\n'], exec.stderr);
+  assert.equal((await berthd.docker(['stop', 'survivor'])).code, 0);
+  assert.equal((await berthd.docker(['logs', 'survivor'])).stdout, 'up\nbye\n');
+  assert.equal((await berthd.docker(['inspect', '-f', '{{.State.ExitCode}}', 'survivor'])).stdout, '3\n');
+});
+
 test("berthd over containerd: Berth's own shim is there by name", { skip: unless('containerd') }, async () => {
   await using service = await LifecyclePeer.start('containerd');
   await using berthd = await Berthd.start({ flags: ['--containerd', service.address, '--default-runtime', 'berth'] });

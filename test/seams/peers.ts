@@ -46,35 +46,41 @@ export class LifecyclePeer implements AsyncDisposable {
   readonly name: LifecycleName;
   readonly directory: string;
   readonly address: string;
-  readonly #process: ChildProcess;
+  readonly #command: readonly string[];
+  #process!: ChildProcess;
 
-  private constructor(name: LifecycleName, directory: string, process: ChildProcess) {
+  private constructor(name: LifecycleName, flags: readonly string[], pureV1: boolean) {
     this.name = name;
-    this.directory = directory;
-    this.address = join(directory, 'l.sock');
-    this.#process = process;
+    this.directory = mkdtempSync('/tmp/berth-seam-');
+    this.address = join(this.directory, 'l.sock');
+    const program = name === 'containerd' ? containerd(this.directory) : berthLifecycle(this.directory);
+    const hide = pureV1 ? ['sh', '-c', 'umount /sys/fs/cgroup/unified; exec "$@"', 'sh'] : [];
+    this.#command = ['--mount', '--propagation', 'private', ...hide, ...program, ...flags];
   }
 
   /** `pureV1`: on a hybrid host, without the view of cgroup v2 that keeps crun from starting. */
   static async start(name: LifecycleName, flags: readonly string[] = [], { pureV1 = false } = {}): Promise<LifecyclePeer> {
-    const directory = mkdtempSync('/tmp/berth-seam-');
-    const command = name === 'containerd' ? containerd(directory) : berthLifecycle(directory);
-    const log = openSync(join(directory, 'log'), 'a');
-    // `unshare` becomes the program: the pid stays.
-    const hide = pureV1 ? ['sh', '-c', 'umount /sys/fs/cgroup/unified; exec "$@"', 'sh'] : [];
-    const child = spawn('unshare', ['--mount', '--propagation', 'private', ...hide, ...command, ...flags], {
-      stdio: ['ignore', log, log],
-      env: environment(),
-    });
-    closeSync(log);
-    const peer = new LifecyclePeer(name, directory, child);
-    await untilServing(
-      child,
-      async () => (await peer.ctr(['version'])).code === 0,
-      name,
-      () => peer.log,
-    );
+    const peer = new LifecyclePeer(name, flags, pureV1);
+    await peer.#launch();
     return peer;
+  }
+
+  /** SIGKILL, and a new one on the same roots. */
+  async dieAndReturn(): Promise<void> {
+    const ended = once(this.#process, 'exit');
+    this.#process.kill('SIGKILL');
+    await ended;
+    await this.#launch();
+  }
+
+  async #launch(): Promise<void> {
+    const log = openSync(join(this.directory, 'log'), 'a');
+    // `unshare` becomes the program: the pid stays.
+    const child = spawn('unshare', this.#command, { stdio: ['ignore', log, log], env: environment() });
+    closeSync(log);
+    this.#process = child;
+    const serves = async () => (await this.ctr(['version'])).code === 0;
+    await untilServing(child, serves, this.name, () => this.log);
   }
 
   /** Whoever is to mount for this service's containers has to be in its mount namespace. */
