@@ -1,5 +1,6 @@
 // A further process in a running container: the parent's side, and the child that joins init's namespaces, which are all named at once
-// by init's pidfd (setns(2), Linux 5.8).
+// by init's pidfd (setns(2), Linux 5.8). The ordinary child is a program of system calls (exec-program.ts); what that cannot do, or could
+// not, a fork does.
 import { closeSync, openSync } from 'node:fs';
 import type { Process } from '@berth/oci/runtime-spec';
 import { exitNow } from '@berth/sys/fork';
@@ -10,15 +11,17 @@ import { validateProcess } from './bundle.ts';
 import type { Cgroup } from './cgroup/cgroup.ts';
 import { loadCgroup } from './cgroup/open.ts';
 import { subCgroup } from './cgroup/sub-cgroup.ts';
+import { taskFiles } from './cgroup/task-files.ts';
 import type { Channel, ChildMessage } from './channel.ts';
 import type { ExecOptions, ExecResult } from './container.ts';
+import { execProgram, suitsProgram } from './exec-program.ts';
 import { executeProgram, prepareProgram, useDescriptors } from './init/become-program.ts';
 import { openTerminal, useTerminal } from './init/console.ts';
 import { setOomScore } from './oom-score.ts';
 import { NAMESPACE_FLAGS, type ProcessPlan } from './plan.ts';
 import { planProcess } from './process-plan.ts';
 import { passListener } from './seccomp-listener.ts';
-import { awaitReady, discardChild, raiseHardLimits, sendGo, spawn, startError } from './spawn.ts';
+import { awaitReady, discardChild, raiseHardLimits, sendGo, spawn, spawnProgram, startError } from './spawn.ts';
 import { filterDirectory, type SavedState } from './state-file.ts';
 import { UndoStack } from './undo.ts';
 
@@ -42,11 +45,23 @@ export function exec(root: string, container: SavedState, process: Process, opti
   });
   const joinsUser = types.includes('user');
   const oomScore = process.oomScoreAdj ?? container.spec.process?.oomScoreAdj;
-  const newborn = spawn({
-    cloneFlags: 0,
+  const birth = {
     pidNamespace: types.includes('pid') ? init : undefined,
-    intermediate: joinsUser ? () => setns(init, CLONE.NEWUSER) : undefined,
     cgroupDirectory: joinsUser ? undefined : cgroup.location.paths[''],
+  };
+  const place = { init, namespaces: flags, taskFiles: taskFiles(cgroup.location), oomScore };
+  if (suitsProgram(plan, place)) {
+    const pid = spawnProgram(execProgram(plan, place), birth);
+    if (pid !== undefined) {
+      options.span?.set('child', 'program');
+      return { pid };
+    }
+  }
+  options.span?.set('child', 'fork');
+  const newborn = spawn({
+    ...birth,
+    cloneFlags: 0,
+    intermediate: joinsUser ? () => setns(init, CLONE.NEWUSER) : undefined,
     live: (channel) => live(plan, channel, init, cgroup, oomScore, joinsUser ? flags & ~CLONE.NEWUSER : flags, joinsUser),
   });
   const { pid, channel } = newborn;

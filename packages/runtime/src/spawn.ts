@@ -5,7 +5,8 @@ import { EngineError, SysError } from '@berth/errdefs/engine-error';
 import { exitNow } from '@berth/sys/fork';
 import { CLONE, forkInto, kill, setns } from '@berth/sys/namespace';
 import { O } from '@berth/sys/path';
-import { blockSignals, getRlimit, setDumpable, setProcessName, setRlimitOf } from '@berth/sys/process';
+import { blockSignals, getRlimit, setDumpable, setProcessName, setRlimitOf, undumpable } from '@berth/sys/process';
+import type { SyscallProgram } from '@berth/sys/syscall-program';
 import { waitpid } from '@berth/sys/wait';
 import type { Span } from '@berth/trace/tracer';
 import { Channel, type ChildMessage, type Timing } from './channel.ts';
@@ -53,6 +54,29 @@ export function spawn(birth: Birth): Newborn {
   }
 }
 
+/**
+ * Runs a program of system calls in place of a forked child's life. The pid of a child of the caller that has executed its program;
+ * undefined when there is none: whatever was born did nothing lasting, and is reaped.
+ */
+export function spawnProgram(program: SyscallProgram, birth: Pick<Birth, 'pidNamespace' | 'cgroupDirectory'>): number | undefined {
+  const unblock = blockSignals();
+  try {
+    using cgroup = openDirectory(birth.cgroupDirectory);
+    // The child has the same memory, and nobody of the container may look into it (CVE-2019-5736, CVE-2016-9962).
+    using _hidden = undumpable();
+    const { pid, executed } = inPidNamespace(birth.pidNamespace, () => program.run(cgroup.fd === undefined ? {} : { cgroup: cgroup.fd }));
+    if (executed) return pid;
+    waitpid(pid);
+    return undefined;
+  } catch (error) {
+    // No memory that may be executed, a kernel without these flags, a cgroup that takes nobody: the fork does it or knows why not.
+    if (error instanceof SysError) return undefined;
+    throw error;
+  } finally {
+    unblock();
+  }
+}
+
 function openDirectory(path: string | undefined): Disposable & { fd: number | undefined } {
   const fd = path === undefined ? undefined : openSync(path, O.PATH | O.DIRECTORY | O.CLOEXEC);
   return { fd, [Symbol.dispose]: () => fd !== undefined && closeSync(fd) };
@@ -71,7 +95,7 @@ function bear(birth: Birth, parent: Channel, child: Channel, flags: number, cgro
 }
 
 /** A process' pid namespace never changes, but the one of its next children does, and changes back. */
-function inPidNamespace(fd: number | undefined, body: () => number): number {
+function inPidNamespace<T>(fd: number | undefined, body: () => T): T {
   if (fd === undefined) return body();
   const own = openSync('/proc/self/ns/pid', 'r');
   try {

@@ -23,7 +23,9 @@ const cSigaction = bind('int sigaction(int, void*, void*)');
 const cPersonality = bind('int personality(unsigned long)');
 const cSchedSetattr = bind('long syscall(long, int, void*, unsigned int)');
 
-const PR = {
+/** Of prctl(2). */
+export const PR = {
+  GET_DUMPABLE: 3,
   SET_DUMPABLE: 4,
   SET_KEEPCAPS: 8,
   SET_NAME: 15,
@@ -31,9 +33,9 @@ const PR = {
   SET_CHILD_SUBREAPER: 36,
   SET_NO_NEW_PRIVS: 38,
   CAP_AMBIENT: 47,
+  CAP_AMBIENT_RAISE: 2,
+  CAP_AMBIENT_CLEAR_ALL: 4,
 } as const;
-const CAP_AMBIENT_RAISE = 2;
-const CAP_AMBIENT_CLEAR_ALL = 4;
 const CAPABILITY_VERSION_3 = 0x20080522;
 const KEYCTL_JOIN_SESSION_KEYRING = 1;
 const CLOSE_RANGE_CLOEXEC = 4;
@@ -49,6 +51,14 @@ export function setNoNewPrivileges(): void {
 /** Without it /proc/<pid> belongs to root and no process of a namespace that is joined may look into this one. */
 export function setDumpable(on: boolean): void {
   check(cPrctl(PR.SET_DUMPABLE, on ? 1 : 0, 0, 0, 0), 'prctl', 'PR_SET_DUMPABLE');
+}
+
+/** Not dumpable until disposed of; then what it was before. Of the memory: whoever shares it, is concerned by it. */
+export function undumpable(): Disposable {
+  const before = check(cPrctl(PR.GET_DUMPABLE, 0, 0, 0, 0), 'prctl', 'PR_GET_DUMPABLE');
+  setDumpable(false);
+  // 2, "by root only", can be had from the kernel but not be asked for; 0 is closer to it.
+  return { [Symbol.dispose]: () => setDumpable(before === 1) };
 }
 
 /** Capabilities survive the change from user 0 to another. */
@@ -104,11 +114,11 @@ export function dropBoundingCapability(capability: number): boolean {
 }
 
 export function clearAmbientCapabilities(): void {
-  check(cPrctl(PR.CAP_AMBIENT, CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), 'prctl', 'PR_CAP_AMBIENT');
+  check(cPrctl(PR.CAP_AMBIENT, PR.CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), 'prctl', 'PR_CAP_AMBIENT');
 }
 
 export function raiseAmbientCapability(capability: number): void {
-  check(cPrctl(PR.CAP_AMBIENT, CAP_AMBIENT_RAISE, capability, 0, 0), 'prctl', 'PR_CAP_AMBIENT', capability);
+  check(cPrctl(PR.CAP_AMBIENT, PR.CAP_AMBIENT_RAISE, capability, 0, 0), 'prctl', 'PR_CAP_AMBIENT', capability);
 }
 
 export const RLIM_INFINITY = 0xffffffffffffffffn;

@@ -30,8 +30,9 @@ const CLONE_ARGUMENTS = 11;
 const REPORT = 3;
 /** The child's stack is never used: no handler runs there, the code pushes nothing. The kernel wants to have one. */
 const STACK = 32;
-/** number, six arguments, where the result goes, the next step, the step after an error. */
-const STEP = 10;
+/** number, six arguments, two places that the result goes to, the next step, the step after an error. */
+const STEP = 11;
+const RESULT_PLACES = 2;
 const WORD = 8;
 const HALF = 2 ** 32;
 
@@ -65,16 +66,18 @@ const CODE: Partial<Record<string, string>> = {
     4c8b4b30        mov   r9, [rbx + 48]
     0f05            syscall
     483d01f0ffff    cmp   rax, -4095            unsigned: these are errors
-    730d            jae   error
+    7314            jae   error
     488b4b38        mov   rcx, [rbx + 56]
     488901          mov   [rcx], rax
-    488b5b40        mov   rbx, [rbx + 64]
-    ebca            jmp   next
+    488b4b40        mov   rcx, [rbx + 64]
+    488901          mov   [rcx], rax
+    488b5b48        mov   rbx, [rbx + 72]
+    ebc3            jmp   next
     48f7d8   error: neg   rax
     4989442408      mov   [r12 + 8], rax
     49895c2410      mov   [r12 + 16], rbx
-    488b5b48        mov   rbx, [rbx + 72]
-    ebb7            jmp   next`,
+    488b5b50        mov   rbx, [rbx + 80]
+    ebb0            jmp   next`,
 };
 
 type Run = (cloneArguments: Uint8Array, first: number, report: number) => number;
@@ -98,7 +101,7 @@ function machineCode(): Run {
   return code;
 }
 
-/** The result of an earlier step. */
+/** The result of an earlier step: an argument of at most two others. */
 export interface Result {
   readonly step: number;
 }
@@ -154,12 +157,12 @@ export class SyscallProgram {
         if (typeof argument === 'object' && 'step' in argument) results[argument.step]?.push(at + 1 + position);
         else memory.setArgument(at + 1 + position, argument);
       }
-      memory.setPointer(at + 8, address(index + 1));
-      memory.setPointer(at + 9, onErrorSkip === undefined ? address(this.#steps.length) : address(index + 1 + onErrorSkip));
+      memory.setPointer(at + 9, address(index + 1));
+      memory.setPointer(at + 10, onErrorSkip === undefined ? address(this.#steps.length) : address(index + 1 + onErrorSkip));
     }
     for (const [index, users] of results.entries()) {
-      if (users.length > 1) throw new RangeError(`the result of step ${index} is used twice`);
-      memory.setPointer(address(index) + 7, users[0] ?? unused);
+      if (users.length > RESULT_PLACES) throw new RangeError(`the result of step ${index} is used ${users.length} times`);
+      for (let place = 0; place < RESULT_PLACES; place++) memory.setPointer(address(index) + 7 + place, users[place] ?? unused);
     }
     const last = address(this.#steps.length);
     memory.set(last, SYSCALL.exitGroup);

@@ -167,12 +167,16 @@ export function lookUp(name: string, env: readonly string[]): string {
     if (problem) throw fail('permission denied', 'PermissionDenied');
     return name;
   }
-  const path = env.findLast((entry) => entry.startsWith('PATH='))?.slice(5) ?? '';
-  for (const directory of path.split(':')) {
-    const candidate = `${directory || '.'}/${name}`;
-    if (!problemWith(candidate)) return candidate;
-  }
+  const found = pathCandidates(name, env).find((candidate) => !problemWith(candidate));
+  if (found !== undefined) return found;
   throw fail('executable file not found in $PATH');
+}
+
+/** The files that `name` may mean, in order. */
+export function pathCandidates(name: string, env: readonly string[]): string[] {
+  if (name.includes('/')) return [name];
+  const path = env.findLast((entry) => entry.startsWith('PATH='))?.slice(5) ?? '';
+  return path.split(':').map((directory) => `${directory || '.'}/${name}`);
 }
 
 function problemWith(path: string): string | undefined {
