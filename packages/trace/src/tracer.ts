@@ -2,7 +2,8 @@
 // so that spans of five processes fall into one waterfall. The model is OpenTelemetry's (trace id, span id, parent, attributes).
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { newSpanId, newTraceId, type TraceContext } from './context.ts';
+import type { TraceContext } from './context.ts';
+import { Identifiers } from './identifiers.ts';
 
 /** One finished span, as a line of JSON in a trace file. */
 export interface SpanRecord {
@@ -80,7 +81,7 @@ export class Span implements Disposable {
 
   constructor(tracer: Tracer, name: string, parent: TraceContext | undefined) {
     this.#tracer = tracer;
-    this.context = { traceId: parent?.traceId ?? newTraceId(), spanId: newSpanId() };
+    this.context = { traceId: parent?.traceId ?? tracer.identifiers.traceId(), spanId: tracer.identifiers.spanId() };
     this.#record = { ...this.context, layer: tracer.layer, name, startNs: Number(process.hrtime.bigint()), endNs: 0 };
     if (parent) this.#record.parentSpanId = parent.spanId;
   }
@@ -129,7 +130,8 @@ export class Span implements Disposable {
   /** A child span that another process timed; nanoseconds of CLOCK_MONOTONIC. */
   record(name: string, startNs: number, endNs: number): void {
     const { traceId, spanId } = this.context;
-    this.#tracer.sink.write({ traceId, spanId: newSpanId(), parentSpanId: spanId, layer: this.#tracer.layer, name, startNs, endNs });
+    const { layer, sink, identifiers } = this.#tracer;
+    sink.write({ traceId, spanId: identifiers.spanId(), parentSpanId: spanId, layer, name, startNs, endNs });
   }
 
   end(): void {
@@ -147,6 +149,8 @@ export class Span implements Disposable {
 export class Tracer {
   readonly layer: string;
   readonly sink: SpanSink;
+  readonly identifiers = new Identifiers();
+
   constructor(layer: string, sink: SpanSink) {
     this.layer = layer;
     this.sink = sink;

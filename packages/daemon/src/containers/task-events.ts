@@ -12,6 +12,7 @@ import { type ContainerContext, emitContainerEvent } from './context.ts';
 import { handleExit } from './exit.ts';
 
 const RETRY = 100;
+const TOPICS = ['/tasks/exit', '/tasks/oom'];
 
 export class TaskEvents {
   readonly #context: ContainerContext;
@@ -37,7 +38,9 @@ export class TaskEvents {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       try {
-        const stream = lifecycle.events.subscribe({ filters: [`namespace==${config.namespace},topic~=|^/tasks/|`] }, { signal });
+        // No other topics: a message of a stream costs more than a call, and an exec alone makes three that nobody here needs.
+        const filters = TOPICS.map((topic) => `namespace==${config.namespace},topic=="${topic}"`);
+        const stream = lifecycle.events.subscribe({ filters }, { signal });
         const iterator = stream[Symbol.asyncIterator]();
         // The request is on its way before the tasks are listed: an end in between shows in the list, a later one in the stream.
         let next = iterator.next();

@@ -1,6 +1,6 @@
 // One exec: made by `POST /containers/{id}/exec`, run at most once, inspected until its container goes. The process itself is a
 // process of the container's task, with an attach socket of its own.
-import { EventEmitter, once } from 'node:events';
+import { EventEmitter } from 'node:events';
 import type { ExecCreateRequest, ExecInspect } from '@berth/api/exec';
 import type { TaskIo } from '../containers/task-io.ts';
 
@@ -44,7 +44,15 @@ export class ExecInstance {
   /** Resolves when the exit code is known, or after `patience` milliseconds. */
   async exitKnown(patience: number): Promise<void> {
     if (this.phase === 'ended') return;
-    await once(this.exits, 'exit', { signal: AbortSignal.timeout(patience) }).catch(() => {});
+    await new Promise<void>((resolve) => {
+      const settle = () => {
+        clearTimeout(timer);
+        this.exits.off('exit', settle);
+        resolve();
+      };
+      const timer = setTimeout(settle, patience);
+      this.exits.on('exit', settle);
+    });
   }
 
   /** The container's first process took all others with it. */

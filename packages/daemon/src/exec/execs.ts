@@ -161,10 +161,13 @@ export class Execs {
   }
 
   #emit(container: Container, exec: ExecInstance, action: string): void {
-    emitContainerEvent(this.#context, container, `${action}: ${exec.argv.join(' ')} `, { execID: exec.id });
+    // The command and its arguments; one without arguments ends in a space, as Docker's does.
+    const [command, ...args] = exec.argv;
+    emitContainerEvent(this.#context, container, `${action}: ${command} ${args.join(' ')}`, { execID: exec.id });
   }
 
   #forgetOldest(container: Container): void {
+    if (container.execs.size < KEPT) return;
     const ended = [...container.execs.values()].filter((exec) => exec.phase === 'ended');
     for (const exec of ended.slice(0, Math.max(0, ended.length - KEPT + 1))) {
       container.execs.delete(exec.id);

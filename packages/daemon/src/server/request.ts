@@ -109,33 +109,44 @@ export async function jsonBody<T>(request: IncomingMessage, shape: Shape, name: 
   return (body ?? {}) as T;
 }
 
-async function readBody(request: IncomingMessage): Promise<Buffer> {
+function readBody(request: IncomingMessage): Promise<Buffer> {
   const { upgrade } = requestState(request);
   if (upgrade) return readSocketBody(request, upgrade);
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.byteLength;
-    if (length > MAX_BODY) throw new EngineError('InvalidArgument', `request body is longer than ${MAX_BODY} bytes`, { layer: 'daemon' });
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.byteLength;
+      if (length <= MAX_BODY) chunks.push(chunk);
+      else reject(bodyTooLong());
+    });
+    request.once('end', () => resolve(Buffer.concat(chunks)));
+    request.once('error', reject);
+    request.once('close', () => reject(clientLeft()));
+    if (request.destroyed) reject(clientLeft());
+  });
+}
+
+function bodyTooLong(): EngineError {
+  return new EngineError('InvalidArgument', `request body is longer than ${MAX_BODY} bytes`, { layer: 'daemon' });
+}
+
+function clientLeft(): EngineError {
+  return new EngineError('Cancelled', 'the client left before its request body was complete', { layer: 'daemon' });
 }
 
 /** Node's parser stops at the headers of an upgrade request: its body is the first Content-Length bytes of the socket. */
 async function readSocketBody(request: IncomingMessage, socket: Duplex): Promise<Buffer> {
   const length = Number(request.headers['content-length'] ?? 0);
   if (length === 0) return Buffer.alloc(0);
-  if (!(length <= MAX_BODY)) throw new EngineError('InvalidArgument', `request body is longer than ${MAX_BODY} bytes`, { layer: 'daemon' });
+  if (!(length <= MAX_BODY)) throw bodyTooLong();
   for (;;) {
     const body = socket.read(length) as Buffer | null;
     if (body) {
       if (body.byteLength > length) socket.unshift(body.subarray(length));
       return body.subarray(0, length);
     }
-    if (socket.readableEnded || socket.destroyed) {
-      throw new EngineError('Cancelled', 'the client left before its request body was complete', { layer: 'daemon' });
-    }
+    if (socket.readableEnded || socket.destroyed) throw clientLeft();
     await new Promise<void>((resolve) => {
       const settle = () => {
         for (const event of ['readable', 'end', 'close'] as const) socket.off(event, settle);
