@@ -14,10 +14,13 @@ test('berthd over containerd: output waits for a daemon that comes back', { skip
   const script = 'trap "echo bye; exit 3" TERM; i=0; while :; do echo $i; i=$((i+1)); sleep 0.05; done';
   assert.equal((await berthd.docker(['run', '-d', '--name', 'counter', 'busybox', 'sh', '-c', script])).code, 0);
   assert.equal((await berthd.docker(['inspect', '-f', '{{.HostConfig.Runtime}}', 'counter'])).stdout, 'runc\n');
-  await berthd.kill();
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  await berthd.launch();
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.equal((await berthd.docker(['exec', 'counter', 'echo', 'before'])).stdout, 'before\n');
+  for (const end of ['kill', 'stop'] as const) {
+    await berthd[end]();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await berthd.launch();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
   assert.equal((await berthd.docker(['exec', 'counter', 'echo', 'after'])).stdout, 'after\n');
   assert.equal((await berthd.docker(['stop', 'counter'])).code, 0);
   const lines = (await berthd.docker(['logs', 'counter'])).stdout.trimEnd().split('\n');

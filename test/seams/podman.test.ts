@@ -1,6 +1,6 @@
 // berth-runtime under podman and its conmon, which speak the OCI runtime command line in their own way.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmdirSync, rmSync, statfsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { ROOT, run } from '../harness/programs.ts';
@@ -8,6 +8,9 @@ import { unless } from './peers.ts';
 import { makeRootfs } from './rootfs.ts';
 
 const CGROUPS = '/sys/fs/cgroup';
+/** statfs(2). */
+const CGROUP_MAGIC = 0x27e0eb;
+const CGROUP2_MAGIC = 0x63677270;
 
 test('podman run, exec, stop, logs and rm', { skip: unless('podman', 'conmon') }, async (t) => {
   const directory = mkdtempSync('/tmp/berth-podman-');
@@ -56,5 +59,12 @@ function removeCgroup(path: string): void {
     return;
   }
   for (const name of entries) removeCgroup(join(path, name));
-  rmdirSync(path);
+  // Where no hierarchy is mounted it was a plain directory, with plain files.
+  if (isCgroup(path)) rmdirSync(path);
+  else rmSync(path, { recursive: true });
+}
+
+function isCgroup(path: string): boolean {
+  const { type } = statfsSync(path);
+  return type === CGROUP_MAGIC || type === CGROUP2_MAGIC;
 }

@@ -84,6 +84,7 @@ export class StandInStdio {
 
   /** The daemon ends and the process runs on: the FIFOs stay for the next daemon. */
   leave(): void {
+    if (this.#undo.disposed) return;
     this.#undo.move();
     this.close();
   }
