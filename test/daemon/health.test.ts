@@ -50,7 +50,7 @@ test('healthy, then unhealthy after so many failures, with output, ps and events
     told.filter((action) => action.startsWith('health_status')),
     ['health_status: healthy', 'health_status: unhealthy'],
   );
-  assert.ok(told.includes('exec_create: /bin/sh -c echo probed; test -e /well '), events);
+  assert.ok(told.includes('exec_create: /bin/sh -c echo probed; test -e /well'), events);
 });
 
 test('a probe that hangs is killed, one that cannot start says why', async () => {

@@ -6,7 +6,7 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import type { Span } from '@berth/trace/tracer';
 import { traced } from '../lifecycle/lifecycle.ts';
 import type { Container } from './container.ts';
-import type { ContainerContext } from './context.ts';
+import { type ContainerContext, emitContainerEvent } from './context.ts';
 
 interface ProcessFacts {
   pid: number;
@@ -36,6 +36,7 @@ export async function topContainer(
     throw new EngineError('Conflict', `container ${container.id} is restarting, wait until the container is running`, { layer: 'daemon' });
   }
   if (!container.running) throw new EngineError('Conflict', `container ${container.id} is not running`, { layer: 'daemon' });
+  emitContainerEvent(context, container, 'top');
   const { processes } = await context.lifecycle.tasks.listPids({ containerId: container.id }, traced(span));
   const users = userNames();
   const facts = processes.flatMap(({ pid }) => readProcess(pid) ?? []).sort((a, b) => a.pid - b.pid);

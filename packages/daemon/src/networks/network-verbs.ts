@@ -79,6 +79,7 @@ export class NetworkVerbs {
         ({ record }) => filters.labels('label', record.labels) && (!filters.has('label!') || !filters.labels('label!', record.labels)),
       );
     for (const { record } of unused) this.remove(record.id);
+    this.#context.events.emit('network', 'prune', '', { reclaimed: '0' });
     return unused.map(({ record }) => record.name);
   }
 
