@@ -41,6 +41,7 @@ import { StateDatabase } from './state/database.ts';
 import { imageFacts } from './system/image-facts.ts';
 import { SystemInfo } from './system/system-info.ts';
 import { TraceFiles } from './system/trace-files.ts';
+import { VolumePlugins } from './volumes/volume-plugins.ts';
 import { type VolumeRecord, Volumes } from './volumes/volumes.ts';
 
 export interface Daemon {
@@ -75,7 +76,13 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
         .all()
         .filter((container) => container.record.mounts.some((mount) => mount.Name === name))
         .map((container) => container.id);
-    const volumes = new Volumes(join(config.dataRoot, 'volumes'), database.collection<VolumeRecord>('volume'), events, usersOf);
+    const volumes = new Volumes({
+      root: join(config.dataRoot, 'volumes'),
+      records: database.collection<VolumeRecord>('volume'),
+      plugins: new VolumePlugins(join(config.execRoot, 'plugins')),
+      events,
+      usersOf,
+    });
     const images = imageContext({ lifecycle, config, users: store, events });
     const networkRecords = database.collection<NetworkRecord>('network');
     const held = store.all().flatMap((container) => (container.running ? container.record.endpoints : []));

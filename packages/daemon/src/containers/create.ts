@@ -21,6 +21,7 @@ import { findInit, usesInit } from './init-program.ts';
 import { checkLinks } from './links.ts';
 import { settleMounts } from './mount-requests.ts';
 import { checkName } from './names.ts';
+import { createPluginVolumes } from './plugin-volumes.ts';
 import { prepareContainer } from './prepare.ts';
 import { containerOfMode } from './spec/namespaces.ts';
 import { mergeEnvironment } from './spec/spec.ts';
@@ -55,6 +56,7 @@ export async function createContainer(
   const networkOwner = containerOfMode(hostConfig.NetworkMode);
   if (networkOwner !== undefined) config.Hostname = context.store.get(networkOwner).record.config.Hostname;
   else if (hostConfig.NetworkMode === 'host' && !askedConfig.Hostname) config.Hostname = hostname();
+  await createPluginVolumes(context, hostConfig);
   const container = addContainer(context, { id, name, image, config, hostConfig, networking: networking?.EndpointsConfig ?? {} });
 
   emitContainerEvent(context, container, 'create');

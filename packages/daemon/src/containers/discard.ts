@@ -56,7 +56,7 @@ async function releaseResources(
   for (const mount of container.record.mounts) {
     if (!mount.anonymous || mount.Name === undefined) continue;
     try {
-      context.volumes.remove(mount.Name, true);
+      await context.volumes.remove(mount.Name, true);
     } catch (error) {
       // Another container took it over with --volumes-from.
       if (!isKind(error, 'Conflict')) log.error({ volume: mount.Name, err: error }, 'cannot remove an anonymous volume');

@@ -7,7 +7,9 @@ import type { Container } from './container.ts';
 import { type ContainerContext, emitContainerEvent } from './context.ts';
 import { autoRemove } from './discard.ts';
 import { closeNames } from './name-service.ts';
+import { unmountPluginVolumes } from './plugin-volumes.ts';
 import { restartLater, shouldRestart } from './restart-policy.ts';
+import { emitUnmounted } from './volume-events.ts';
 
 export interface TaskEnd {
   readonly exitStatus: number;
@@ -34,7 +36,7 @@ export async function finishRun(context: ContainerContext, container: Container,
     () => {},
     (error) => context.log.debug({ container: container.id, err: error }, 'the task is gone already'),
   );
-  container.cleanup = deleted.then(() => io?.close());
+  container.cleanup = deleted.then(() => io?.close()).then(() => unmountPluginVolumes(context, container));
   container.io = undefined;
   closeNames(container);
   releaseEndpoints(context, held);
@@ -48,6 +50,7 @@ export async function finishRun(context: ContainerContext, container: Container,
     const type = context.networks.list().find((network) => network.record.id === endpoint.networkId)?.record.driver ?? 'bridge';
     context.events.emit('network', 'disconnect', endpoint.networkId, { container: container.id, name: endpoint.networkName, type });
   }
+  emitUnmounted(context, container);
   container.setExited(end.exitStatus, end.exitedAt, restarting);
   if (restarting) restartLater(context, container);
   else if (record.hostConfig.AutoRemove) await autoRemove(context, container, span);

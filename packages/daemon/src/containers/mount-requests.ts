@@ -136,7 +136,7 @@ function namedVolume(
     Name: volume.Name,
     Source: 'path' in source ? source.path : volume.Mountpoint,
     Destination: destination,
-    Driver: 'local',
+    Driver: volume.Driver,
     Mode: anonymous ? '' : 'z',
     RW: flags.writable,
     Propagation: '',

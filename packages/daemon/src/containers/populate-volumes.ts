@@ -4,12 +4,13 @@ import { closeSync, constants, fchmodSync, fchownSync, fstatSync, openSync, read
 import { errno, errnoName, sysError } from '@berth/sys/libc';
 import { O, tryOpenInRoot } from '@berth/sys/path';
 import type { Container, ContainerMount } from './container.ts';
-import type { ContainerContext } from './context.ts';
 import { copyTree } from './copy-tree.ts';
 import { openMounts } from './rootfs.ts';
 
-export function populateVolumes(context: ContainerContext, container: Container): void {
-  const empty = container.record.mounts.filter((mount) => mount.copyUp && mount.Name !== undefined && context.volumes.isEmpty(mount.Name));
+export function populateVolumes(container: Container): void {
+  const empty = container.record.mounts.filter(
+    (mount) => mount.copyUp && mount.Name !== undefined && readdirSync(mount.Source).length === 0,
+  );
   if (empty.length === 0 || !container.rootfs) return;
   using root = openMounts(container.rootfs, { writable: false });
   for (const mount of empty) populate(root.fd, mount);

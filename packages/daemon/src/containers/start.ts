@@ -2,6 +2,7 @@
 // namespace and attached clients are connected before the process is let run. Whatever fails, everything before it is undone.
 import { EngineError, isKind, toEngineError } from '@berth/errdefs/engine-error';
 import type { Endpoint } from '@berth/network/driver';
+import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
 import type { Span } from '@berth/trace/tracer';
 import { traced } from '../lifecycle/lifecycle.ts';
 import { nowText } from '../state/clock.ts';
@@ -11,11 +12,13 @@ import { attachSocket } from './container-directory.ts';
 import { type ContainerContext, emitContainerEvent } from './context.ts';
 import { autoRemove } from './discard.ts';
 import { closeNames, openNames } from './name-service.ts';
+import { mountPluginVolumes, unmountPluginVolumes } from './plugin-volumes.ts';
 import { populateVolumes } from './populate-volumes.ts';
 import { prepareRootfs, sendSpec } from './prepare.ts';
 import { isRuntimeError, runtimeExitCode, runtimeMessage } from './runtime-error.ts';
 import { stdioUris } from './stdio.ts';
 import { openTaskIo } from './task-io.ts';
+import { emitMounted } from './volume-events.ts';
 
 /** Throws NotModified when it runs already. */
 export async function startContainer(context: ContainerContext, container: Container, span: Span): Promise<void> {
@@ -40,7 +43,6 @@ export async function launch(context: ContainerContext, container: Container, sp
   } catch (thrown) {
     const { error, exitCode } = startError(thrown);
     container.setStartFailed(exitCode, error.message);
-    emitContainerEvent(context, container, 'die', { exitCode: String(exitCode) });
     context.log.warn({ container: container.id, err: thrown }, 'start failed');
     if (container.record.hostConfig.AutoRemove) await autoRemove(context, container, span);
     throw error;
@@ -48,15 +50,26 @@ export async function launch(context: ContainerContext, container: Container, sp
 }
 
 async function launchOrUndo(context: ContainerContext, container: Container, span: Span): Promise<void> {
-  const { tasks } = context.lifecycle;
-  const containerId = container.id;
   // What a former life left behind is cleared by now, or it fails here.
   await container.cleanup;
   await container.prepared?.catch(() => {});
   const rootfs = await prepareRootfs(context, container, span);
-  span.during('populate volumes', () => populateVolumes(context, container));
+  await mountPluginVolumes(context, container);
+  try {
+    span.during('populate volumes', () => populateVolumes(container));
+    await launchMounted(context, container, rootfs, span);
+  } catch (error) {
+    await unmountPluginVolumes(context, container);
+    throw error;
+  }
+}
+
+async function launchMounted(context: ContainerContext, container: Container, rootfs: readonly Mount[], span: Span): Promise<void> {
+  const { tasks } = context.lifecycle;
+  const containerId = container.id;
 
   const endpoints = span.during('allocate endpoints', () => allocateEndpoints(context, container));
+  for (const endpoint of endpoints) emitNetwork(context, container, endpoint, 'connect');
   let created = false;
   try {
     writeNetworkFiles(context, container, endpoints);
@@ -82,11 +95,12 @@ async function launchOrUndo(context: ContainerContext, container: Container, spa
     await span.during('start task', (child) => tasks.start({ containerId }, traced(child)));
     container.record.endpoints = endpoints.map((endpoint) => endpoint.record);
     container.setRunning(pid, startedAt);
-    for (const endpoint of endpoints) emitConnect(context, container, endpoint);
+    emitMounted(context, container);
     emitContainerEvent(context, container, 'start');
   } catch (error) {
     closeNames(container);
     releaseEndpoints(context, endpoints);
+    for (const endpoint of endpoints) emitNetwork(context, container, endpoint, 'disconnect');
     container.record.endpoints = [];
     if (created) await discardTask(context, containerId, span);
     container.io?.close();
@@ -120,10 +134,10 @@ async function connectAttachments(context: ContainerContext, container: Containe
   );
 }
 
-function emitConnect(context: ContainerContext, container: Container, endpoint: Endpoint): void {
+function emitNetwork(context: ContainerContext, container: Container, endpoint: Endpoint, action: 'connect' | 'disconnect'): void {
   const { networkId, networkName } = endpoint.record;
   const type = context.networks.get(networkId).record.driver;
-  context.events.emit('network', 'connect', networkId, { container: container.id, name: networkName, type });
+  context.events.emit('network', action, networkId, { container: container.id, name: networkName, type });
 }
 
 /** Exit codes as Docker has them: 127 for a command that is not there, 126 for one that cannot be run, 128 for the rest. */

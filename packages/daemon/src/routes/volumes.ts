@@ -10,12 +10,13 @@ import { VOLUME_FILTERS, VOLUME_PRUNE_FILTERS, type Volumes } from '../volumes/v
 export function volumeRoutes(volumes: Volumes): Router {
   const router = Router();
 
-  router.get('/volumes', (request, response) => {
-    sendJson(response, 200, { Volumes: volumes.list(Filters.parse(query(request, 'filters'), VOLUME_FILTERS)), Warnings: null });
+  router.get('/volumes', async (request, response) => {
+    const found = await volumes.list(Filters.parse(query(request, 'filters'), VOLUME_FILTERS));
+    sendJson(response, 200, { Volumes: found, Warnings: null });
   });
 
   router.post('/volumes/create', async (request, response) => {
-    sendJson(response, 201, volumes.create(await jsonBody<VolumeCreateRequest>(request, VOLUME_CREATE, 'VolumeCreateRequest')));
+    sendJson(response, 201, await volumes.ensure(await jsonBody<VolumeCreateRequest>(request, VOLUME_CREATE, 'VolumeCreateRequest')));
   });
 
   router.post('/volumes/prune', (request, response) => {
@@ -24,12 +25,12 @@ export function volumeRoutes(volumes: Volumes): Router {
     sendJson(response, 200, { VolumesDeleted: deleted, SpaceReclaimed: bytes });
   });
 
-  router.get('/volumes/:name', (request, response) => {
-    sendJson(response, 200, volumes.get(parameter(request, 'name')));
+  router.get('/volumes/:name', async (request, response) => {
+    sendJson(response, 200, await volumes.inspect(parameter(request, 'name')));
   });
 
-  router.delete('/volumes/:name', (request, response) => {
-    volumes.remove(parameter(request, 'name'), queryBoolean(request, 'force'));
+  router.delete('/volumes/:name', async (request, response) => {
+    await volumes.remove(parameter(request, 'name'), queryBoolean(request, 'force'));
     sendEmpty(response, 204);
   });
 
