@@ -2,6 +2,7 @@
 // that rearranges the tree meanwhile cannot lead the reader out of it. Nothing of the container is executed or loaded
 // (CVE-2019-14271): the archive is written here.
 import { constants, read as readCallback } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { failure } from '@berth/lifecycle/diff/call-failure';
@@ -14,6 +15,8 @@ import { fileSystemType, O } from '@berth/sys/path';
 const read = promisify(readCallback);
 const { S_IFMT, S_IFDIR } = constants;
 const CHUNK = 256 << 10;
+/** Members after which the daemon's other requests get their turn. */
+const TURN = 64;
 
 /** proc, sysfs, cgroup, cgroup2, devpts, mqueue: what the kernel makes up while it is read is no content (linux/magic.h). */
 const PSEUDO = new Set([0x9fa0, 0x62656572, 0x27e0eb, 0x63677270, 0x1cd1, 0x19800202]);
@@ -54,7 +57,8 @@ async function* directoryMembers(
   if (directory < 0) return;
   try {
     if (PSEUDO.has(fileSystemType(directory))) return;
-    for (const child of namesIn(directory)) {
+    for (const [position, child] of namesIn(directory).entries()) {
+      if (position % TURN === TURN - 1) await setImmediate();
       const inner = statAt(directory, child);
       if (typeof inner === 'number') continue;
       const path = as === undefined ? child : `${as}/${child}`;
