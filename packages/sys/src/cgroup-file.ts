@@ -2,7 +2,7 @@
 //
 // Every file holds one value, one value a line, or `key value` lines (cgroup-v2.rst, "Interface Files"). A write is one
 // write(2): the kernel takes the value as a whole or refuses it, and the message of a refusal names value and file as runc does.
-import { readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmdirSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { EngineError, SysError } from '@berth/errdefs/engine-error';
 
@@ -14,21 +14,35 @@ export function pause(milliseconds: number): void {
 }
 
 export function writeControl(directory: string, file: string, value: string | number): void {
+  writeControls(directory, file, [String(value)]);
+}
+
+/** Several values, one after the other, each a write(2) of its own: for files that take one rule at a time. */
+export function writeControls(directory: string, file: string, values: readonly string[]): void {
   const path = `${directory}/${file}`;
+  let writing = values[0] ?? '';
   try {
-    writeFileSync(path, String(value), { flag: 'r+' });
+    const fd = openSync(path, 'r+');
+    try {
+      for (const value of values) {
+        writing = value;
+        writeSync(fd, value);
+      }
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
-    const reason = sysErrorOf(error, 'write', path);
-    throw new EngineError(
-      reason.kind === 'Internal' || reason.code === 'EINVAL' ? 'InvalidArgument' : reason.kind,
-      `failed to write "${value}": ${reason.message}`,
-      {
-        layer: 'runtime',
-        details: { ...reason.details, path, value: String(value) },
-        cause: reason,
-      },
-    );
+    throw refusal(sysErrorOf(error, 'write', path), path, writing);
   }
+}
+
+function refusal(reason: SysError, path: string, value: string): EngineError {
+  const kind = reason.kind === 'Internal' || reason.code === 'EINVAL' ? 'InvalidArgument' : reason.kind;
+  return new EngineError(kind, `failed to write "${value}": ${reason.message}`, {
+    layer: 'runtime',
+    details: { ...reason.details, path, value },
+    cause: reason,
+  });
 }
 
 export function readControl(directory: string, file: string): string {

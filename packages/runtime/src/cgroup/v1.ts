@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import type { LinuxResources } from '@berth/oci/runtime-spec';
-import { pause, readControl, readKeyed, readOptional, removeCgroupDirectory, writeControl } from '@berth/sys/cgroup-file';
+import { pause, readControl, readKeyed, readOptional, removeCgroupDirectory, writeControl, writeControls } from '@berth/sys/cgroup-file';
 import type { ApplyPurpose, Cgroup, CgroupLocation, CgroupStats } from './cgroup.ts';
 import { DEFAULT_RULES, devicePolicy, ruleText } from './device-rules.ts';
 import { makeDirectory, processesIn, removeTree } from './directory-tree.ts';
@@ -176,7 +176,7 @@ export class CgroupV1 implements Cgroup {
     if (policy.default === 'allow' && inherited === 'a *:* rwm' && policy.exceptions.length === 0) return;
     writeControl(path, policy.default === 'deny' ? 'devices.deny' : 'devices.allow', 'a');
     const exceptions = policy.default === 'deny' ? 'devices.allow' : 'devices.deny';
-    for (const exception of policy.exceptions) writeControl(path, exceptions, ruleText(exception));
+    writeControls(path, exceptions, policy.exceptions.map(ruleText));
   }
 
   /** Hierarchies that a container can do without: the v2 side of a hybrid host, and all of them for an unprivileged user. */
