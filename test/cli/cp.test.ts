@@ -18,7 +18,8 @@ import {
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { mountsOf } from '../harness/berthd.ts';
+import { test } from 'node:test';
+import { Berthd, mountsOf } from '../harness/berthd.ts';
 import { type TarEntry, tar } from '../harness/tar-archive.ts';
 import { type Bench, withBothClients } from './both-clients.ts';
 
@@ -278,6 +279,29 @@ withBothClients('cp', {
       assert.ok(!existsSync(join(here, 'planted')));
       await good('rm', name);
     }),
+});
+
+test('where snapshots are plain directories, the mounts of a copy are not the host’s', async () => {
+  await using daemon = await Berthd.start({ flags: ['--storage-driver', 'vfs'] });
+  // A shared mount, as the root is on most hosts, hands on what is mounted in its clones.
+  await daemon.stop();
+  execFileSync('mount', ['--bind', daemon.dataRoot, daemon.dataRoot]);
+  try {
+    execFileSync('mount', ['--make-shared', daemon.dataRoot]);
+    await daemon.launch();
+    await daemon.importBusybox();
+    await daemon.docker(['create', '--name', 'box', '-v', 'files:/data/deep', 'busybox', 'cat', '/data/deep/f', '/g']);
+    const before = mountsOf(daemon.directory);
+    assert.equal((await daemon.docker(['cp', '-', 'box:/data/deep'], { input: tar([{ name: 'f', body: 'filled' }]) })).stderr, '');
+    assert.equal((await daemon.docker(['cp', '-', 'box:/'], { input: tar([{ name: 'g', body: 'too' }]) })).stderr, '');
+    assert.deepEqual(mountsOf(daemon.directory), before);
+    assert.equal((await daemon.docker(['start', '-a', 'box'])).stdout, 'filledtoo');
+    await daemon.docker(['rm', '-v', 'box']);
+    await daemon.stop();
+  } finally {
+    await daemon.stop();
+    execFileSync('umount', [daemon.dataRoot]);
+  }
 });
 
 withBothClients('export', {

@@ -22,10 +22,16 @@ export interface Detached extends Disposable {
 }
 
 /** An overlay of `lower`, topmost first, with `upper` on top when it is to be written to. */
-export function detachedOverlay(layers: { lower: readonly string[]; upper?: string; work?: string; options?: readonly string[] }): Detached {
+export function detachedOverlay(layers: {
+  lower: readonly string[];
+  upper?: string;
+  work?: string;
+  options?: readonly string[];
+}): Detached {
   const context = check(cFsopen(SYS.fsopen, 'overlay', CLOEXEC), 'fsopen', 'overlay');
   try {
-    const set = (key: string, value: string) => check(cFsconfigString(SYS.fsconfig, context, SET_STRING, key, value, 0), 'fsconfig', key, value);
+    const set = (key: string, value: string) =>
+      check(cFsconfigString(SYS.fsconfig, context, SET_STRING, key, value, 0), 'fsconfig', key, value);
     // One call a layer: the value of an option has at most 255 bytes.
     for (const directory of layers.lower) set('lowerdir+', directory);
     if (layers.upper !== undefined && layers.work !== undefined) {
@@ -50,22 +56,35 @@ export function detachedOverlay(layers: { lower: readonly string[]; upper?: stri
 
 const cOpenTree = bind('long syscall(long, int, const char*, unsigned int)');
 const cMoveMount = bind('long syscall(long, int, const char*, int, const char*, unsigned int)');
+const cMountSetattr = bind('long syscall(long, int, const char*, unsigned int, void*, size_t)');
 const OPEN_TREE_CLONE = 1;
 const AT_FDCWD = -100;
 const AT_RECURSIVE = 0x8000;
+const AT_EMPTY_PATH = 0x1000;
+const MS_PRIVATE = 1n << 18n;
 const O_CLOEXEC = 0o2000000;
 const FROM_EMPTY_PATH = 0x04;
 const TO_EMPTY_PATH = 0x40;
+
+/** The tree at `source` once more, detached, and private: what is mounted in it is not seen at `source` even where that is shared. */
+export function detachedClone(source: string): Detached {
+  const fd = check(cOpenTree(428, AT_FDCWD, source, OPEN_TREE_CLONE | AT_RECURSIVE | O_CLOEXEC), 'open_tree', source);
+  try {
+    // struct mount_attr: attributes to set, to clear, propagation, user namespace.
+    const attributes = new BigUint64Array([0n, 0n, MS_PRIVATE, 0n]);
+    check(cMountSetattr(442, fd, '', AT_EMPTY_PATH | AT_RECURSIVE, attributes, attributes.byteLength), 'mount_setattr', source);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  return { fd, [Symbol.dispose]: () => closeSync(fd) };
+}
 
 /**
  * Mounts what lies at `source` (a path of this mount namespace, with what is mounted below it) over `target`, a descriptor inside a
  * detached file system. Throws EINVAL where the kernel cannot do that: before Linux 6.15.
  */
 export function attachDetached(source: string, target: number): void {
-  const tree = check(cOpenTree(428, AT_FDCWD, source, OPEN_TREE_CLONE | AT_RECURSIVE | O_CLOEXEC), 'open_tree', source);
-  try {
-    check(cMoveMount(429, tree, '', target, '', FROM_EMPTY_PATH | TO_EMPTY_PATH), 'move_mount', source);
-  } finally {
-    closeSync(tree);
-  }
+  using tree = detachedClone(source);
+  check(cMoveMount(429, tree.fd, '', target, '', FROM_EMPTY_PATH | TO_EMPTY_PATH), 'move_mount', source);
 }

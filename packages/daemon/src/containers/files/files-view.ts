@@ -4,7 +4,8 @@
 import { closeSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path/posix';
 import { EngineError, SysError } from '@berth/errdefs/engine-error';
-import { attachDetached } from '@berth/sys/detached-mount';
+import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
+import { attachDetached, detachedClone } from '@berth/sys/detached-mount';
 import { mkdirAt, O, openAt, openInRoot, tryOpenInRoot } from '@berth/sys/path';
 import type { Span } from '@berth/trace/tracer';
 import type { Container, ContainerMount } from '../container.ts';
@@ -42,7 +43,7 @@ export function withFiles<T>(
       (mount) => mount.Type !== 'tmpfs' && !mount.kernel && statSync(mount.Source, { throwIfNoEntry: false }),
     );
     // A container that never ran lacks the directories that its mounts go to.
-    using root = openMounts(layers, { writable: options.writable || mounts.length > 0 });
+    using root = openLayers(layers, options.writable || mounts.length > 0);
     const hidden = mounts.sort((one, other) => one.Destination.length - other.Destination.length).filter((mount) => !attach(root, mount));
     return await body({ root: root.fd, hidden: hidden.map((mount) => mount.Destination), live: false });
   });
@@ -51,6 +52,12 @@ export function withFiles<T>(
 async function withRunning<T>(container: Container, body: (view: FilesView) => Promise<T>): Promise<T> {
   using root = openRoot(container, { writable: true });
   return await body({ root: root.fd, hidden: [], live: true });
+}
+
+/** A snapshot that is a plain directory is cloned: mounts made in the directory itself would be the host's. */
+function openLayers(layers: readonly Mount[], writable: boolean): Root {
+  const [only] = layers;
+  return only?.type === 'bind' && layers.length === 1 ? detachedClone(only.source) : openMounts(layers, { writable });
 }
 
 /** False when the kernel cannot. */
