@@ -102,7 +102,7 @@ function unpackMachine() {
     spawnSync('apt-get', qemu, { cwd: debs }),
     kernel && spawnSync('apt-get', ['download', '-qq', '-o', 'APT::Sandbox::User=root', kernel], { cwd: debs }),
   ];
-  if (got.some((result) => !result || result.status !== 0))
+  if (got.some((result) => result?.status !== 0))
     console.log('setup: no virtual machine (qemu-system-x86, linux-image-cloud-amd64): its tests will be skipped');
   for (const deb of readdirSync(debs).filter((name) => name.endsWith('.deb')))
     run('dpkg', ['-x', join(debs, deb), target], `${deb} could not be unpacked`);

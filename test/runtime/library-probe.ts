@@ -9,7 +9,7 @@ import { type SpanRecord, Tracer } from '@berth/trace/tracer';
 
 const [bundle = '', root = '', id = '', store = '', lower = ''] = process.argv.slice(2);
 const spans: SpanRecord[] = [];
-const tracer = new Tracer('runtime', { write: (span) => spans.push(span) });
+const tracer = new Tracer('runtime', { write: (span) => void spans.push(span), flush() {} });
 setChildSubreaper(true);
 const spec = readBundle(bundle);
 if (spec.root) spec.root.path = join(bundle, 'mounted');

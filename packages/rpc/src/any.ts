@@ -10,7 +10,6 @@ const OCI = 'types.containerd.io/opencontainers/runtime-spec/1';
 export const SPEC_TYPE = `${OCI}/Spec`;
 export const PROCESS_TYPE = `${OCI}/Process`;
 export const RESOURCES_TYPE = `${OCI}/LinuxResources`;
-export const FEATURES_TYPE = `${OCI}/features/Features`;
 
 export function pack<T>(type: MessageType<T>, message: Init<T>): Any {
   return { typeUrl: type.fullName, value: type.encode(message) };

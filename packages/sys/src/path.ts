@@ -10,8 +10,6 @@ const cMknodat = bind('int mknodat(int, const char*, unsigned int, uint64_t)');
 const cSymlinkat = bind('int symlinkat(const char*, int, const char*)');
 const cUnlinkat = bind('int unlinkat(int, const char*, int)');
 const cReadlinkat = bind('int64_t readlinkat(int, const char*, void*, size_t)');
-const cFchownat = bind('int fchownat(int, const char*, unsigned int, unsigned int, int)');
-const cFchmodat = bind('int fchmodat(int, const char*, unsigned int, int)');
 const cFstatfs = bind('int fstatfs(int, void*)');
 const cFchdir = bind('int fchdir(int)');
 const cChdir = bind('int chdir(const char*)');
@@ -41,7 +39,6 @@ const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_NO_SYMLINKS = 0x04;
 const RESOLVE_IN_ROOT = 0x10;
 const AT_FDCWD = -100;
-const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_EACCESS = 0x200;
 const F_SETFD = 2;
 const F_DUPFD_CLOEXEC = 1030;
@@ -98,15 +95,6 @@ export function readlinkAt(directory: number, name: string): string | undefined 
   const buffer = Buffer.alloc(4096);
   const length = Number(cReadlinkat(directory, name, buffer, buffer.length));
   return length < 0 ? undefined : buffer.toString('utf8', 0, length);
-}
-
-/** Does not follow a symbolic link. */
-export function chownAt(directory: number, name: string, uid: number, gid: number): void {
-  check(cFchownat(directory, name, uid, gid, AT_SYMLINK_NOFOLLOW), 'fchownat', name);
-}
-
-export function chmodAt(directory: number, name: string, mode: number): void {
-  check(cFchmodat(directory, name, mode, 0), 'fchmodat', name);
 }
 
 /** The file system's magic number (statfs(2)). */

@@ -4,7 +4,6 @@ import { bind, check, errno, errnoName, sysError } from './libc.ts';
 const cPipe2 = bind('int pipe2(_Out_ int*, int)');
 const cDup2 = bind('int dup2(int, int)');
 const cPoll = bind('int poll(void*, unsigned long, int)');
-const cFchown = bind('int fchown(int, unsigned int, unsigned int)');
 
 const O_CLOEXEC = 0o2000000;
 const POLLIN = 1;
@@ -21,10 +20,6 @@ export function createPipe(): [number, number] {
 /** Makes `target` another name of `fd`; the copy survives execve. */
 export function duplicateTo(fd: number, target: number): void {
   check(cDup2(fd, target), 'dup2', fd, target);
-}
-
-export function changeOwner(fd: number, uid: number, gid: number): void {
-  check(cFchown(fd, uid, gid), 'fchown', fd, uid, gid);
 }
 
 /** Waits until a descriptor has something to read or its other end is closed; false when `timeout` milliseconds passed first. */

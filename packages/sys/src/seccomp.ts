@@ -1,4 +1,4 @@
-// seccomp(2): putting a filter on the calling thread, and asking what the kernel offers.
+// seccomp(2): putting a filter on the calling thread.
 //
 // Called in a container's init. Facts: linux/seccomp.h, linux/filter.h struct sock_fprog {len, filter*}.
 import koffi from 'koffi';
@@ -6,13 +6,11 @@ import { bind, check } from './libc.ts';
 import { SYSCALL } from './syscall-numbers.ts';
 
 const SET_MODE_FILTER = 1;
-const GET_ACTION_AVAIL = 2;
 const INSTRUCTION_SIZE = 8;
 
 koffi.struct('sock_fprog', { len: 'uint16_t', filter: 'void*' });
 
 const cSeccomp = bind('long syscall(long, unsigned int, unsigned int, const sock_fprog*)');
-const cSeccompAction = bind('long syscall(long, unsigned int, unsigned int, void*)');
 
 /** Returns 0, or the supervisor's descriptor with SECCOMP_FILTER_FLAG_NEW_LISTENER. `program` is struct sock_filter[]. */
 export function installFilter(program: Uint8Array, flags: number): number {
@@ -23,9 +21,4 @@ export function installFilter(program: Uint8Array, flags: number): number {
     'SECCOMP_SET_MODE_FILTER',
     `${descriptor.len} instructions`,
   );
-}
-
-/** Whether this kernel knows a SECCOMP_RET_* value; false also where it has no seccomp at all. */
-export function seccompActionAvailable(value: number): boolean {
-  return cSeccompAction(SYSCALL.seccomp, GET_ACTION_AVAIL, 0, Uint32Array.of(value)) === 0;
 }

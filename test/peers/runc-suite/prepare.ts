@@ -1,10 +1,33 @@
 // What runc's own integration tests need, made once and kept: its source package, the helper programs built from it, and root file
 // systems made of this machine's Debian packages in place of the ones that the suite would download.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
-const PACKAGES = ['bats', 'jq', 'gawk', 'golang-go', 'libseccomp-dev', 'gcc', 'libc6-dev', 'pkg-config', 'dpkg-dev', 'debootstrap', 'busybox-static'];
+const PACKAGES = [
+  'bats',
+  'jq',
+  'gawk',
+  'golang-go',
+  'libseccomp-dev',
+  'gcc',
+  'libc6-dev',
+  'pkg-config',
+  'dpkg-dev',
+  'debootstrap',
+  'busybox-static',
+];
 const LIBRARIES = [
   'github-sirupsen-logrus',
   'github-urfave-cli',
@@ -48,6 +71,7 @@ export function prepareSuite(cache: string): string {
 function requirePackages(): void {
   const status = (name: string) => {
     try {
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholder
       return execFileSync('dpkg-query', ['-W', '-f', '${Status}', name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
     } catch {
       return '';
@@ -121,9 +145,14 @@ function makeImages(cache: string, testdata: string): void {
     }
     chmodSync(root, 0o755);
     copyFileSync('/bin/busybox', join(root, 'bin/busybox'));
-    const names = execFileSync('/bin/busybox', ['--list'], { encoding: 'utf8' }).split('\n').filter((name) => name && name !== 'busybox');
+    const names = execFileSync('/bin/busybox', ['--list'], { encoding: 'utf8' })
+      .split('\n')
+      .filter((name) => name && name !== 'busybox');
     for (const name of names) symlinkSync('busybox', join(root, 'bin', name));
-    writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/false\nnobody:x:65534:65534:nobody:/home:/bin/false\n');
+    writeFileSync(
+      join(root, 'etc/passwd'),
+      'root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/false\nnobody:x:65534:65534:nobody:/home:/bin/false\n',
+    );
     writeFileSync(join(root, 'etc/group'), 'root:x:0:\ndaemon:x:1:\nnogroup:x:65534:\n');
     pack(root, archive('busybox'));
   }

@@ -35,7 +35,9 @@ const files = positionals.length
       .sort();
 
 let missed = 0;
-console.log(`| file | tests | ${names.map((name) => `${name} passes`).join(' | ')} |\n| --- | --- | ${names.map(() => '--- ').join('| ')}|`);
+console.log(
+  `| file | tests | ${names.map((name) => `${name} passes`).join(' | ')} |\n| --- | --- | ${names.map(() => '--- ').join('| ')}|`,
+);
 for (const file of files) {
   const results = names.map((name) => runFile(name, file));
   const cells = results.map((tests) => {
@@ -60,8 +62,26 @@ function runFile(name: keyof typeof RUNTIMES, file: string): TapTest[] {
   spawnSync('chmod', ['711', temporary]);
   const { stdout } = spawnSync(
     'unshare',
-    ['--mount', '--pid', '--ipc', '--uts', '--fork', '--kill-child', '--mount-proc', '--propagation', 'private', join(HERE, 'sandbox.sh'), join(suite, file)],
-    { env: { ...process.env, RUNC: RUNTIMES[name], TMPDIR: temporary, TERM: 'dumb' }, encoding: 'utf8', timeout: FILE_TIMEOUT_MS, killSignal: 'SIGKILL', maxBuffer: 1 << 28 },
+    [
+      '--mount',
+      '--pid',
+      '--ipc',
+      '--uts',
+      '--fork',
+      '--kill-child',
+      '--mount-proc',
+      '--propagation',
+      'private',
+      join(HERE, 'sandbox.sh'),
+      join(suite, file),
+    ],
+    {
+      env: { ...process.env, RUNC: RUNTIMES[name], TMPDIR: temporary, TERM: 'dumb' },
+      encoding: 'utf8',
+      timeout: FILE_TIMEOUT_MS,
+      killSignal: 'SIGKILL',
+      maxBuffer: 1 << 28,
+    },
   );
   writeFileSync(join(reports, `${file}.${name}.tap`), stdout);
   rmSync(temporary, { recursive: true, force: true });

@@ -6,7 +6,7 @@ import { flagValue, takeFlags } from './flags.ts';
 import type { Command, HealthcheckInstruction, Instruction, InstructionBody } from './instruction.ts';
 import { heredocMarks, type LogicalLine, logicalLines } from './lines.ts';
 import { syntaxError } from './syntax-error.ts';
-import { expandWord, splitWords } from './words.ts';
+import { splitWords } from './words.ts';
 
 export interface Dockerfile {
   escapeToken: string;
@@ -228,9 +228,4 @@ function parseDuration(text: string, name: string, fail: Fail): number {
   const total = parts.reduce((sum, [, number, unit = 's']) => sum + Number(number) * (UNITS[unit] ?? 0), 0);
   if (total < 1e6) throw fail(`Interval "${name}" cannot be less than 1ms`);
   return total;
-}
-
-/** A value without its quotes, for what is needed before any variable is known. */
-export function unquote(word: string, escapeToken: string): string {
-  return expandWord(word, (name) => `$${name}`, escapeToken);
 }

@@ -21,7 +21,7 @@ export function findInit(config: Config): string {
       layer: 'daemon',
     });
   }
-  const directories = [...(process.env['PATH'] ?? '').split(':').filter(Boolean), ...LIBRARY_DIRECTORIES];
+  const directories = [...(process.env.PATH ?? '').split(':').filter(Boolean), ...LIBRARY_DIRECTORIES];
   for (const name of NAMES) {
     const found = directories.map((directory) => join(directory, name)).find(isProgram);
     if (found !== undefined) return found;

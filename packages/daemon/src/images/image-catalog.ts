@@ -4,7 +4,7 @@ import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { chainIds, type Digest, isDigest } from '@berth/oci/digest';
 import { type Descriptor, isIndexType, isLayerType, parseImageConfig, parseManifestDocument } from '@berth/oci/image-spec';
 import { bestMatch, hostPlatform, type Platform, parsePlatform } from '@berth/oci/platform';
-import { canonical, familiar, familiarName, parseReference, type Reference, tryParseReference, withDefaultTag } from '@berth/oci/reference';
+import { canonical, familiar, familiarName, type Reference, tryParseReference, withDefaultTag } from '@berth/oci/reference';
 import type { Image as ImageRecord } from '@berth/rpc/gen/containerd/services/images/v1/images';
 import { dateOf } from '@berth/rpc/timestamp';
 import type { Image, ImageResolver } from './image.ts';
@@ -199,9 +199,4 @@ function imageOf(content: Content, names: readonly string[]): Image {
     repoTags: [...new Set(tags.map(familiar))].sort(),
     repoDigests: [...new Set(digests.map((reference) => `${familiarName(reference)}@${reference.digest}`))].sort(),
   };
-}
-
-/** A name as people type it, in the lifecycle service's form. */
-export function fullName(text: string): string {
-  return canonical(withDefaultTag(parseReference(text)));
 }

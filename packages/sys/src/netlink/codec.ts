@@ -28,10 +28,6 @@ export function attribute(type: number, payload: Uint8Array): Attribute {
   return bytes;
 }
 
-export function u8(type: number, value: number): Attribute {
-  return attribute(type, Uint8Array.of(value));
-}
-
 export function u16(type: number, value: number): Attribute {
   return attribute(type, Uint8Array.of(value & 0xff, (value >> 8) & 0xff));
 }

@@ -1,6 +1,5 @@
 // From a container's record to the runtime-spec that the lifecycle service hands to the runtime (moby's daemon/oci_linux).
 import { release } from 'node:os';
-import { basename } from 'node:path';
 import type { Process, Spec } from '@berth/oci/runtime-spec';
 import type { Config } from '../../config/config.ts';
 import type { ContainerRecord } from '../container.ts';
@@ -131,9 +130,4 @@ function rootfsPropagation(record: ContainerRecord): 'rprivate' | 'rslave' | 'rs
   const wanted = record.mounts.map((mount) => mount.Propagation);
   if (wanted.some((one) => one.endsWith('shared'))) return 'rshared';
   return wanted.some((one) => one.endsWith('slave')) ? 'rslave' : 'rprivate';
-}
-
-/** The name of a process as people see it. */
-export function commandName(record: ContainerRecord): string {
-  return basename(record.path);
 }
