@@ -61,8 +61,8 @@ export interface ExecOptions {
   preserveFds?: number;
   /** Exec into a paused container instead of refusing. */
   ignorePaused?: boolean;
-  /** `[controller[,controller…]:]path`: an existing cgroup below the container's own. */
-  cgroup?: string;
+  /** Each `[controller[,controller…]:]path`: an existing cgroup below the container's own. */
+  cgroup?: readonly string[];
   span?: Span;
 }
 

@@ -63,8 +63,9 @@ export function rootlessSpec(uid: number, gid: number, options: { cgroupNamespac
   return {
     ...spec,
     mounts: MOUNTS.flatMap((mount) => {
+      // Read-only with all that is mounted below: the user's own cgroups are (CVE-2023-25809).
       if (mount.destination === '/sys')
-        return [{ destination: '/sys', type: 'none', source: '/sys', options: ['rbind', 'nosuid', 'noexec', 'nodev', 'ro'] }];
+        return [{ destination: '/sys', type: 'none', source: '/sys', options: ['rbind', 'nosuid', 'noexec', 'nodev', 'ro', 'rro'] }];
       const options = mount.options?.filter((option) => !/^(gid|uid)=/.test(option));
       return mount.type === 'cgroup' ? [] : [options ? { ...mount, options } : mount];
     }),

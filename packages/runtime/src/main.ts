@@ -122,11 +122,11 @@ function report(error: unknown, verb: string, global: Arguments | undefined): vo
 
 function overview(): string {
   const verbs = Object.entries(COMMANDS).map(([name, { help }]) => `   ${name.padEnd(12)}${help}\n`);
-  return `berth-runtime: an OCI runtime\n\nUSAGE:\n   berth-runtime [global options] COMMAND [options] [arguments...]\n\nCOMMANDS:\n${verbs.join('')}\nGLOBAL OPTIONS:\n${flagLines(GLOBAL_FLAGS)}`;
+  return `NAME:\n   berth-runtime - Open Container Initiative runtime\n\nUSAGE:\n   berth-runtime [global options] COMMAND [options] [arguments...]\n\nCOMMANDS:\n${verbs.join('')}\nGLOBAL OPTIONS:\n${flagLines(GLOBAL_FLAGS)}`;
 }
 
 function commandHelp(name: string, command: Command): string {
-  return `berth-runtime ${name}: ${command.help}\n\nUSAGE:\n   berth-runtime ${name} ${command.usage}\n\nOPTIONS:\n${flagLines(command.flags)}`;
+  return `NAME:\n   berth-runtime ${name} - ${command.help}\n\nUSAGE:\n   berth-runtime ${name} ${command.usage}\n\nOPTIONS:\n${flagLines(command.flags)}`;
 }
 
 function flagLines(flags: Readonly<Record<string, FlagSpec>>): string {

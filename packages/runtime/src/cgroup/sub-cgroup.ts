@@ -5,20 +5,25 @@ import { posix } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { CgroupLocation } from './cgroup.ts';
 
-/** `text` is `path` for every hierarchy, or `controller,controller:path` for those of v1. */
-export function subCgroup(location: CgroupLocation, text: string): CgroupLocation {
-  const [, names, path = ''] = /^(?:([^/:]+):)?(.*)$/.exec(text) ?? [];
-  const chosen = names?.split(',') ?? Object.keys(location.paths);
-  // Absolute first: no number of `..` leads out of the container's cgroup.
-  const below = posix.join('/', path);
+/** Each text is `path` for every hierarchy, or `controller,controller:path` for those of v1. */
+export function subCgroup(location: CgroupLocation, texts: readonly string[]): CgroupLocation {
   const paths = { ...location.paths };
   const relative = { ...location.relative };
-  for (const name of chosen) {
-    const own = location.paths[name];
-    if (own === undefined) throw new EngineError('InvalidArgument', `bad --cgroup: there is no controller ${name}`, { layer: 'runtime' });
-    paths[name] = posix.join(own, below);
-    relative[name] = posix.join(location.relative[name] ?? '/', below);
-    if (!existsSync(paths[name])) throw new EngineError('NotFound', `bad --cgroup: ${paths[name]} does not exist`, { layer: 'runtime' });
+  for (const text of texts) {
+    const [, names, path = ''] = /^(?:([^/:]+):)?(.*)$/.exec(text) ?? [];
+    for (const name of names?.split(',') ?? Object.keys(location.paths)) {
+      const own = location.paths[name];
+      if (own === undefined) throw new EngineError('InvalidArgument', `bad --cgroup: unknown controller ${name}`, { layer: 'runtime' });
+      const directory = posix.join(own, path);
+      if (directory !== own && !directory.startsWith(`${own}/`))
+        throw new EngineError('InvalidArgument', `bad --cgroup: ${path} is not a sub cgroup path`, { layer: 'runtime' });
+      if (!existsSync(directory))
+        throw new EngineError('NotFound', `error adding pid to cgroups: ${directory}/cgroup.procs: no such file or directory`, {
+          layer: 'runtime',
+        });
+      paths[name] = directory.replace(/\/$/, '');
+      relative[name] = posix.join(location.relative[name] ?? '/', path).replace(/(.)\/$/, '$1');
+    }
   }
   return { ...location, paths, relative };
 }

@@ -28,7 +28,7 @@ export const exec: Command = {
     'no-new-privs': { kind: 'flag', help: 'no new privileges' },
     cap: { kind: 'list', short: 'c', help: 'further capability' },
     'preserve-fds': { kind: 'value', help: 'pass N more descriptors on' },
-    cgroup: { kind: 'value', help: "cgroup below the container's own" },
+    cgroup: { kind: 'list', help: "cgroup below the container's own: [CONTROLLER[,CONTROLLER]:]PATH" },
     'ignore-paused': { kind: 'flag', help: 'also in a paused container' },
   },
   async run(parsed, settings) {
@@ -43,7 +43,7 @@ export const exec: Command = {
     if (socket !== undefined && !(process.terminal && detach))
       throw usage('cannot use console socket if runc will not detach or allocate tty');
     if (!detach) setChildSubreaper(true);
-    const cgroup = textOf(parsed, 'cgroup');
+    const cgroup = parsed.values.get('cgroup');
     const result = container.exec(process, {
       stdio: process.terminal ? { terminal: true } : { stdin: 0, stdout: 1, stderr: 2 },
       preserveFds: (numberOf(parsed, 'preserve-fds') ?? 0) + listenFds(),

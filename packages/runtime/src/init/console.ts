@@ -18,9 +18,12 @@ export function openTerminal(root: number, size: { height: number; width: number
   return { master, slave };
 }
 
-/** The slave is bound from its descriptor: its name in /dev/pts might be anything by now (CVE-2025-52565). */
+/**
+ * The slave is bound from its descriptor: its name in /dev/pts might be anything by now; and a link of the
+ * image leads it nowhere else, for nothing is masked or read-only yet (CVE-2025-52565).
+ */
 export function bindConsole(root: number, terminal: Terminal): void {
-  const target = openTarget(root, '/dev/console', 'file');
+  const target = openTarget(root, '/dev/console', 'file', { noSymlinks: true });
   const tree = cloneTree(`/proc/self/fd/${terminal.slave}`, { recursive: false });
   attachTree(tree, target);
   closeSync(tree);

@@ -6,7 +6,7 @@ import { exitNow } from '@berth/sys/fork';
 import { errnoText } from '@berth/sys/libc';
 import { bringUpLoopback } from '@berth/sys/loopback';
 import { POLLIN, poll, setns, unshare } from '@berth/sys/namespace';
-import { dup2, O, openInRoot } from '@berth/sys/path';
+import { dup2, fchdir, O, openInRoot } from '@berth/sys/path';
 import * as sys from '@berth/sys/process';
 import type { Channel, Timing } from '../channel.ts';
 import { runHooks } from '../hooks.ts';
@@ -67,6 +67,8 @@ function setUp(plan: InitPlan, channel: Channel): string {
     channel.send({ type: 'hooks' });
     channel.awaitGo();
   }
+  // These begin in the root file system, which is not the root yet.
+  if (plan.hooks.createContainer.length) fchdir(root);
   runHooks('createContainer', plan.hooks.createContainer, { ...plan.hookState, status: 'creating', pid: process.pid });
   enterRoot(plan, root, () => useStreams(plan, terminal));
   lap('init.root');

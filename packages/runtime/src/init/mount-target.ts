@@ -18,7 +18,7 @@ export function openTarget(root: number, path: string, kind: TargetKind, options
   if (found >= 0) return found;
   const name = errnoName(errno());
   if (name === 'ELOOP' && options.noSymlinks)
-    throw new EngineError('InvalidArgument', `${path} must be mounted on ordinary directory: there is a symbolic link on the way to it`, {
+    throw new EngineError('InvalidArgument', `${path} must be mounted on ordinary ${kind}: there is a symbolic link on the way to it`, {
       layer: 'runtime',
     });
   if (name !== 'ENOENT') throw sysError('openat2', [path]);

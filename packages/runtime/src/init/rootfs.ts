@@ -1,10 +1,10 @@
 // The root file system and the mounts in it, made by init inside its own mount namespace while it still sees the host's files; then
 // the change of root. Order and meaning: runtime-spec config.md "Mounts" and config-linux.md "Rootfs Mount Propagation".
-import { closeSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { attachTree, cloneTree, MNT_DETACH, MS, mount, pivotRoot, setMountAttributes, umount } from '@berth/sys/mount';
-import { chdir, chroot, fchdir, O, openInRoot } from '@berth/sys/path';
+import { chdir, chroot, fchdir, fileSystemType, O, openInRoot, PROC_SUPER_MAGIC } from '@berth/sys/path';
 import { propagationFlags } from '../mount-options.ts';
 import type { InitPlan, MountPlan } from '../plan.ts';
 import { mountCgroups } from './cgroup-mounts.ts';
@@ -62,6 +62,7 @@ function makeMount(plan: InitPlan, root: number, each: MountPlan): void {
   const plain = each.type === 'proc' || each.type === 'sysfs';
   const kind = options.bind && !statSync(each.source).isDirectory() ? 'file' : 'directory';
   const target = openTarget(root, each.destination, kind, { noSymlinks: plain });
+  refuseOnProc(plan, each, target);
   if (options.bind) attach(each, target);
   else {
     let data = options.data;
@@ -108,6 +109,14 @@ function remount(root: number, each: MountPlan): void {
   closeSync(target);
 }
 
+/** The same for what turns out to lie on a procfs: the image may have led there by a symbolic link. */
+function refuseOnProc(plan: InitPlan, each: MountPlan, target: number): void {
+  if (each.type === 'tmpfs' || fileSystemType(target) !== PROC_SUPER_MAGIC) return;
+  const path = readlinkSync(`/proc/self/fd/${target}`).slice(realpathSync(plan.rootfs).length);
+  if (path === '/proc' || ALLOWED_IN_PROC.includes(path)) return;
+  throw new EngineError('InvalidArgument', `${path} cannot be mounted because it is inside /proc`, { layer: 'runtime' });
+}
+
 /** lxcfs and friends bind these; anything else over /proc would lie to the runtime's own checks (CVE-2019-16884). */
 const ALLOWED_IN_PROC = [
   'cpuinfo',
@@ -137,6 +146,7 @@ export function changeRoot(plan: InitPlan, root: number): void {
     fchdir(root);
     chroot('.');
   } else if (plan.noPivot) {
+    hideKernelFiles(plan.rootfs);
     fchdir(root);
     mount(plan.rootfs, '/', null, MS.MOVE);
     chroot('.');
@@ -152,6 +162,27 @@ export function changeRoot(plan: InitPlan, root: number): void {
   }
   chdir('/');
   closeSync(root);
+}
+
+/**
+ * Without pivot_root the host's mounts stay in the mount namespace, out of sight. A procfs or sysfs among them that hides nothing would let
+ * the container mount another, which the kernel grants to nobody who sees only masked ones.
+ */
+function hideKernelFiles(rootfs: string): void {
+  const points = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => / - (proc|sysfs) /.test(line))
+    .map((line) => (line.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_, code) => String.fromCharCode(Number.parseInt(code, 8))))
+    .filter((point) => point !== rootfs && !point.startsWith(`${rootfs}/`));
+  for (const point of points) {
+    mount(null, point, null, MS.PRIVATE);
+    try {
+      umount(point, MNT_DETACH);
+    } catch {
+      // In a user namespace the host's mounts are locked; covered they show nothing either.
+      mount('tmpfs', point, 'tmpfs', 0);
+    }
+  }
 }
 
 /** What can only be said once the root is the root: read-only /dev, the root's own flags and propagation. */
