@@ -11,6 +11,7 @@ import type { Database } from 'better-sqlite3';
 import { Filter, labelAt } from '../metadata/filter.ts';
 import { type Labels, updateLabels } from '../metadata/labels.ts';
 import type { LeaseResources, Scope } from '../metadata/scope.ts';
+import { deleteTree } from './delete-tree.ts';
 import { diskUsage } from './disk-usage.ts';
 import { SnapshotRows } from './snapshot-rows.ts';
 import type { Mount, SnapshotInfo, Snapshotter, Usage } from './snapshotter.ts';
@@ -83,7 +84,7 @@ export class DirectorySnapshots {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
       throw error;
     }
-    const deleting = rm(doomed, { recursive: true, force: true, maxRetries: 2 })
+    const deleting = deleteTree(doomed)
       .catch(() => {
         // Busy or refused: cleanup tries again at the next start or garbage collection.
       })
