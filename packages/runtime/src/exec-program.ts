@@ -155,9 +155,10 @@ function becomeUser(program: SyscallProgram, plan: ProcessPlan): void {
 /** The first candidate that may be executed is: what comes of it, the next ones are not tried. */
 function execute(program: SyscallProgram, plan: ProcessPlan): void {
   program.call(SYSCALL.rtSigprocmask, [SIG_SETMASK, new Uint8Array(SIGNAL_SET_SIZE), 0, SIGNAL_SET_SIZE]);
-  const args = [...plan.args, 0];
-  const env = [...plan.env, 0];
-  for (const path of pathCandidates(plan.args[0] ?? '', plan.env)) {
+  const args = program.address([...plan.args, 0]);
+  const env = program.address([...plan.env, 0]);
+  for (const candidate of pathCandidates(plan.args[0] ?? '', plan.env)) {
+    const path = program.address(candidate);
     program.call(SYSCALL.faccessat2, [AT_FDCWD, path, X_OK, AT_EACCESS], { onErrorSkip: 1 });
     program.call(SYSCALL.execve, [path, args, env]);
   }

@@ -49,7 +49,7 @@ export function bindAddress<R = number>(address: number, prototype: string): CFu
 }
 
 /** Where bytes are. They stay there as long as the array lives, if it has more than 64 bytes: V8 moves smaller ones about. */
-export function memoryAddress(bytes: Uint8Array): number {
+export function memoryAddress(bytes: ArrayBufferView): number {
   return Number(koffi.address(bytes));
 }
 

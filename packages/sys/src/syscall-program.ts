@@ -2,7 +2,7 @@
 //
 // Fork of a Node process copies its page tables, and parent and child then copy the pages that either writes: milliseconds, to run a few
 // dozen system calls. This child shares the memory instead (CLONE_VM) while its parent's thread waits (CLONE_VFORK) until it has executed
-// or ended, so nothing is copied. It cannot run JavaScript in there: sixty bytes of machine code walk the list
+// or ended, so nothing is copied. It cannot run JavaScript in there: some hundred bytes of machine code walk the list
 // (docs/adr/0006-exec-without-fork.md). What it shares is memory and nothing else: descriptors, working directory, umask, signal
 // dispositions and credentials are its own.
 import { bind, bindAddress, memoryAddress, memoryView, sysError } from './libc.ts';
@@ -24,17 +24,20 @@ const CLONE_CLEAR_SIGHAND = 2 ** 32;
 const CLONE_INTO_CGROUP = 2 ** 33;
 const SIGCHLD = 17;
 
-/** Words of 8 bytes: struct clone_args up to `cgroup`. */
-const CLONE_ARGUMENTS = 11;
-/** Where the child is (the step at work), the last error and its step. */
-const REPORT = 3;
-/** The child's stack is never used: no handler runs there, the code pushes nothing. The kernel wants to have one. */
-const STACK = 32;
-/** number, six arguments, two places that the result goes to, the next step, the step after an error. */
-const STEP = 11;
-const RESULT_PLACES = 2;
 const WORD = 8;
 const HALF = 2 ** 32;
+/** Bytes of data that are allocated at once. */
+const BLOCK = 16_384;
+/** struct clone_args up to `cgroup`, in words. */
+const CLONE_ARGUMENTS = 11;
+/** In words: where the child is (the step at work), the last error and its step. */
+const REPORT = 3;
+/** In words. It is never used: no handler runs in the child, and the code pushes nothing there. The kernel wants to have one. */
+const STACK = 32;
+/** In words: number, six arguments, two places for the result (as distances from the step; 0 is none), the distance to go after an error. */
+const STEP = 10;
+const RESULT_PLACES = [7, 8] as const;
+const ON_ERROR = 9;
 
 /**
  * long run(struct clone_args *arguments, struct step *first, uint64_t report[3]): the child's pid, or -errno.
@@ -43,44 +46,51 @@ const HALF = 2 ** 32;
  */
 const CODE: Partial<Record<string, string>> = {
   x64: `
-    f30f1efa        endbr64
-    53              push  rbx
-    4154            push  r12
-    4889f3          mov   rbx, rsi              rbx: the step
-    4989d4          mov   r12, rdx              r12: the report
-    be58000000      mov   esi, 88
-    b8b3010000      mov   eax, 435              clone3(arguments, 88)
-    0f05            syscall
-    4885c0          test  rax, rax
-    7404            jz    next
-    415c            pop   r12
-    5b              pop   rbx
-    c3              ret
-    49891c24  next: mov   [r12], rbx
-    488b03          mov   rax, [rbx]
-    488b7b08        mov   rdi, [rbx + 8]
-    488b7310        mov   rsi, [rbx + 16]
-    488b5318        mov   rdx, [rbx + 24]
-    4c8b5320        mov   r10, [rbx + 32]
-    4c8b4328        mov   r8, [rbx + 40]
-    4c8b4b30        mov   r9, [rbx + 48]
-    0f05            syscall
-    483d01f0ffff    cmp   rax, -4095            unsigned: these are errors
-    7314            jae   error
-    488b4b38        mov   rcx, [rbx + 56]
-    488901          mov   [rcx], rax
-    488b4b40        mov   rcx, [rbx + 64]
-    488901          mov   [rcx], rax
-    488b5b48        mov   rbx, [rbx + 72]
-    ebc3            jmp   next
-    48f7d8   error: neg   rax
-    4989442408      mov   [r12 + 8], rax
-    49895c2410      mov   [r12 + 16], rbx
-    488b5b50        mov   rbx, [rbx + 80]
-    ebb0            jmp   next`,
+    f30f1efa           endbr64
+    53                 push  rbx
+    4154               push  r12
+    4889f3             mov   rbx, rsi          rbx: the step
+    4989d4             mov   r12, rdx          r12: the report
+    be58000000         mov   esi, 88
+    b8b3010000         mov   eax, 435          clone3(arguments, 88)
+    0f05               syscall
+    4885c0             test  rax, rax
+    7404               jz    next
+    415c               pop   r12
+    5b                 pop   rbx
+    c3                 ret
+    49891c24     next: mov   [r12], rbx
+    488b03             mov   rax, [rbx]
+    488b7b08           mov   rdi, [rbx + 8]
+    488b7310           mov   rsi, [rbx + 16]
+    488b5318           mov   rdx, [rbx + 24]
+    4c8b5320           mov   r10, [rbx + 32]
+    4c8b4328           mov   r8, [rbx + 40]
+    4c8b4b30           mov   r9, [rbx + 48]
+    0f05               syscall
+    483d01f0ffff        cmp   rax, -4095       unsigned: these are errors
+    731b               jae   error
+    488b4b38           mov   rcx, [rbx + 56]
+    e304               jrcxz second
+    4889040b           mov   [rbx + rcx], rax
+    488b4b40   second: mov   rcx, [rbx + 64]
+    e304               jrcxz on
+    4889040b           mov   [rbx + rcx], rax
+    b950000000     on: mov   ecx, 80           to the next step
+    eb13               jmp   go
+    48f7d8      error: neg   rax
+    4989442408         mov   [r12 + 8], rax
+    49895c2410         mov   [r12 + 16], rbx
+    488b4b48           mov   rcx, [rbx + 72]
+    e305               jrcxz exit
+    4801cb         go: add   rbx, rcx
+    eba4               jmp   next
+    bf01000000   exit: mov   edi, 1
+    b8e7000000         mov   eax, 231          exit_group(1)
+    0f05               syscall`,
 };
 
-type Run = (cloneArguments: Uint8Array, first: number, report: number) => number;
+type Run = (cloneArguments: number, first: number, report: number) => number;
 
 let code: Run | undefined;
 
@@ -97,7 +107,7 @@ function machineCode(): Run {
   if (address >= 2 ** 63) throw sysError('mmap');
   memoryView(address, bytes.length).set(bytes);
   if (mprotect(address, PAGE, PROT_READ | PROT_EXEC) < 0) throw sysError('mprotect');
-  code = bindAddress(address, 'int64_t berth_run_syscall_program(void*, uint64_t, uint64_t)');
+  code = bindAddress(address, 'int64_t berth_run_syscall_program(uint64_t, uint64_t, uint64_t)');
   return code;
 }
 
@@ -127,14 +137,36 @@ export interface Outcome {
 }
 
 export class SyscallProgram {
-  readonly #steps: { number: number; args: readonly Argument[]; onErrorSkip: number | undefined }[] = [];
+  /** Grown by copying: no step knows its own address. */
+  #steps = new Words(128 * STEP);
+  #length = 0;
+  readonly #isExecve: boolean[] = [];
+  readonly #data = new Data();
 
   get length(): number {
-    return this.#steps.length;
+    return this.#length;
   }
 
   call(number: number, args: readonly Argument[], options: CallOptions = {}): Result {
-    return { step: this.#steps.push({ number, args, onErrorSkip: options.onErrorSkip }) - 1 };
+    const step = this.#length++;
+    const at = step * STEP;
+    // One more ends the child when no step is left.
+    if (at + 2 * STEP > this.#steps.length) this.#steps = this.#steps.grown();
+    this.#steps.set(at, number);
+    for (let index = 0; index < args.length; index++) {
+      const argument = args[index] ?? 0;
+      if (typeof argument === 'number') this.#steps.set(at + 1 + index, argument);
+      else if (typeof argument === 'object' && 'step' in argument) this.#pass(argument.step, at + 1 + index);
+      else this.#steps.set(at + 1 + index, this.#data.address(argument));
+    }
+    if (options.onErrorSkip !== undefined) this.#steps.set(at + ON_ERROR, (1 + options.onErrorSkip) * STEP * WORD);
+    this.#isExecve.push(number === SYSCALL.execve);
+    return { step };
+  }
+
+  /** The address of a copy, for arguments that several steps have. */
+  address(value: string | Uint8Array | readonly Value[]): number {
+    return this.#data.address(value);
   }
 
   /**
@@ -143,104 +175,92 @@ export class SyscallProgram {
    */
   run(options: { cgroup?: number } = {}): Outcome {
     const run = machineCode();
-    const memory = new Memory();
-    const head = memory.reserve(CLONE_ARGUMENTS + REPORT + STACK);
-    // One more, which ends the child: whatever fails goes there, and who gets there without an execve as well.
-    const first = memory.reserve((this.#steps.length + 1) * STEP);
-    const address = (step: number) => first + Math.min(step, this.#steps.length) * STEP;
-    const results = this.#steps.map(() => [] as number[]);
-    const unused = memory.reserve(1);
-    for (const [index, { number, args, onErrorSkip }] of this.#steps.entries()) {
-      const at = address(index);
-      memory.set(at, number);
-      for (const [position, argument] of args.entries()) {
-        if (typeof argument === 'object' && 'step' in argument) results[argument.step]?.push(at + 1 + position);
-        else memory.setArgument(at + 1 + position, argument);
-      }
-      memory.setPointer(at + 9, address(index + 1));
-      memory.setPointer(at + 10, onErrorSkip === undefined ? address(this.#steps.length) : address(index + 1 + onErrorSkip));
-    }
-    for (const [index, users] of results.entries()) {
-      if (users.length > RESULT_PLACES) throw new RangeError(`the result of step ${index} is used ${users.length} times`);
-      for (let place = 0; place < RESULT_PLACES; place++) memory.setPointer(address(index) + 7 + place, users[place] ?? unused);
-    }
-    const last = address(this.#steps.length);
-    memory.set(last, SYSCALL.exitGroup);
-    memory.set(last + 1, 1);
-
-    const report = head + CLONE_ARGUMENTS;
-    memory.set(head, CLONE_VM + CLONE_VFORK + CLONE_CLEAR_SIGHAND + (options.cgroup === undefined ? 0 : CLONE_INTO_CGROUP));
-    memory.set(head + 4, SIGCHLD);
-    memory.setPointer(head + 5, report + REPORT);
-    memory.set(head + 6, STACK * WORD);
-    memory.set(head + 10, options.cgroup ?? 0);
-    const bytes = memory.fix();
-    const base = memoryAddress(bytes);
-    const pid = run(bytes, base + first * WORD, base + report * WORD);
+    this.#steps.set(this.#length * STEP, SYSCALL.exitGroup);
+    this.#steps.set(this.#length * STEP + 1, 1);
+    const head = new Words(CLONE_ARGUMENTS + REPORT + STACK);
+    const report = head.address + CLONE_ARGUMENTS * WORD;
+    head.set(0, CLONE_VM + CLONE_VFORK + CLONE_CLEAR_SIGHAND + (options.cgroup === undefined ? 0 : CLONE_INTO_CGROUP));
+    head.set(4, SIGCHLD);
+    head.set(5, report + REPORT * WORD);
+    head.set(6, STACK * WORD);
+    head.set(10, options.cgroup ?? 0);
+    const first = this.#steps.address;
+    const pid = run(head.address, first, report);
     if (pid < 0) throw sysError('clone3', ['CLONE_VM'], -pid);
 
-    const word = (index: number) => Number(bytes.readBigUInt64LE(index * WORD));
-    const step = (pointer: number) => ((pointer - base) / WORD - first) / STEP;
-    const at = step(word(report));
-    const failed = at === this.#steps.length;
+    const [at, errno, failed] = [head.get(CLONE_ARGUMENTS), head.get(CLONE_ARGUMENTS + 1), head.get(CLONE_ARGUMENTS + 2)];
+    const step = (address: number) => (address - first) / (STEP * WORD);
+    const ended = errno !== 0 && (at === failed || step(at) === this.#length);
     return {
       pid,
-      executed: this.#steps[at]?.number === SYSCALL.execve,
-      failure: failed ? { step: step(word(report + 2)), errno: word(report + 1) } : undefined,
+      executed: !ended && (this.#isExecve[step(at)] ?? false),
+      failure: ended ? { step: step(failed), errno } : undefined,
     };
+  }
+
+  #pass(from: number, to: number): void {
+    const at = from * STEP;
+    const place = RESULT_PLACES.find((word) => this.#steps.get(at + word) === 0);
+    if (place === undefined) throw new RangeError(`the result of step ${from} is used more than twice`);
+    this.#steps.set(at + place, (to - at) * WORD);
   }
 }
 
-/** One block of memory that is laid out before its address is known; pointers into it are put in at the end. Positions are words. */
-class Memory {
-  #words = new Uint32Array(4096);
-  #length = 0;
-  /** Positions of words that hold positions so far. */
-  readonly #pointers: number[] = [];
+/** Memory with an address that stays, as words of 8 bytes. */
+class Words {
+  readonly length: number;
+  readonly #halves: Uint32Array;
 
-  reserve(words: number): number {
-    const at = this.#length;
-    this.#length += words;
-    if (this.#length * 2 > this.#words.length) {
-      const larger = new Uint32Array(Math.max(this.#length * 2, this.#words.length * 2));
-      larger.set(this.#words);
-      this.#words = larger;
-    }
-    return at;
+  constructor(length: number) {
+    this.length = length;
+    this.#halves = new Uint32Array(length * 2);
+  }
+
+  get address(): number {
+    return memoryAddress(this.#halves);
   }
 
   set(at: number, value: number): void {
-    this.#words[at * 2] = value;
-    this.#words[at * 2 + 1] = Math.floor(value / HALF);
+    this.#halves[at * 2] = value;
+    this.#halves[at * 2 + 1] = Math.floor(value / HALF);
   }
 
-  setPointer(at: number, to: number): void {
-    this.set(at, to);
-    this.#pointers.push(at);
+  get(at: number): number {
+    return (this.#halves[at * 2] ?? 0) + (this.#halves[at * 2 + 1] ?? 0) * HALF;
   }
 
-  setArgument(at: number, argument: Value | readonly Value[]): void {
-    if (typeof argument === 'number') this.set(at, argument);
-    else if (typeof argument === 'string') this.setPointer(at, this.#copy(Buffer.from(`${argument}\0`)));
-    else if (argument instanceof Uint8Array) this.setPointer(at, this.#copy(argument));
-    else {
-      const words = this.reserve(argument.length);
-      for (const [index, value] of argument.entries()) this.setArgument(words + index, value);
-      this.setPointer(at, words);
-    }
+  grown(): Words {
+    const grown = new Words(this.length * 2);
+    grown.#halves.set(this.#halves);
+    return grown;
   }
+}
 
-  /** The finished block. */
-  fix(): Buffer {
-    const bytes = Buffer.from(this.#words.buffer, 0, this.#length * WORD);
-    const base = memoryAddress(bytes);
-    for (const at of this.#pointers) this.set(at, base + (this.#words[at * 2] ?? 0) * WORD);
-    return bytes;
+/** What arguments point to: copies, in blocks that stay where they are. */
+class Data {
+  #block = Buffer.alloc(0);
+  #base = 0;
+  #used = 0;
+  /** The kernel reads by address what JavaScript has forgotten. */
+  readonly #kept: Uint8Array[] = [];
+
+  address(value: string | Uint8Array | readonly Value[]): number {
+    if (typeof value === 'string') return this.#copy(Buffer.from(`${value}\0`));
+    if (value instanceof Uint8Array) return this.#copy(value);
+    const words = value.map((item) => BigInt(typeof item === 'number' ? item : this.address(item)));
+    return this.#copy(new Uint8Array(BigInt64Array.from(words).buffer));
   }
 
   #copy(bytes: Uint8Array): number {
-    const at = this.reserve(Math.ceil(bytes.length / WORD));
-    Buffer.from(this.#words.buffer).set(bytes, at * WORD);
-    return at;
+    if (this.#used + bytes.length > this.#block.length) {
+      this.#block = Buffer.alloc(Math.max(BLOCK, bytes.length));
+      this.#base = memoryAddress(this.#block);
+      this.#used = 0;
+      this.#kept.push(this.#block);
+    }
+    this.#block.set(bytes, this.#used);
+    const address = this.#base + this.#used;
+    this.#used += Math.ceil(bytes.length / WORD) * WORD;
+    return address;
   }
 }
