@@ -2,13 +2,13 @@
 // where clients show or match them (daemon/container.go, daemon_unix.go, runconfig).
 import type { ContainerConfig, HostConfig, Resources, RestartPolicy } from '@berth/api/host-config';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { checkLogConfig } from './log-options.ts';
 import { signalNumber } from './signals.ts';
 import { normalizeCapability } from './spec/capabilities.ts';
 import { containerOfMode } from './spec/namespaces.ts';
 import { parseSecurityOptions } from './spec/security.ts';
 
 const SMALLEST_MEMORY = 6 << 20;
-const LOG_DRIVERS = new Set(['json-file', 'local', 'none']);
 const HOST = /^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*$/;
 /** Sysctls that belong to a namespace (of the kernel's IPC, or of the network). */
 const IPC_SYSCTLS = new Set([
@@ -56,8 +56,7 @@ export function checkHostConfig(host: HostConfig): void {
   if (host.CgroupnsMode && !['host', 'private'].includes(host.CgroupnsMode))
     throw invalid(`invalid cgroup namespace mode: ${host.CgroupnsMode}`);
   if (host.UsernsMode && host.UsernsMode !== 'host') throw invalid(`invalid user namespace mode: ${host.UsernsMode}`);
-  if (host.LogConfig?.Type && !LOG_DRIVERS.has(host.LogConfig.Type))
-    throw invalid(`logger: no log driver named '${host.LogConfig.Type}' is registered`);
+  checkLogConfig(host.LogConfig);
   if ((host.ShmSize ?? 0) < 0) throw invalid('SHM size can not be less than 0');
   if ((host.OomScoreAdj ?? 0) < -1000 || (host.OomScoreAdj ?? 0) > 1000) {
     throw invalid(`Invalid value ${host.OomScoreAdj}, range for oom score adj is [-1000, 1000]`);

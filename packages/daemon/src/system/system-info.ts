@@ -77,6 +77,7 @@ export class SystemInfo {
     const paused = containers.filter((container) => container.record.state.phase === 'paused').length;
     const { version, controllers } = this.#cgroups;
     const os = osRelease();
+    const service = await lifecycle.version.version({}).catch(() => undefined);
     const runtimes = runtimeNames(config).map((name) => [name, { path: config.runtimes[name] ?? 'berth-runtime' }] as const);
     return {
       ID: this.#id,
@@ -145,8 +146,8 @@ export class SystemInfo {
       LiveRestoreEnabled: true,
       Isolation: '',
       InitBinary: 'docker-init',
-      ContainerdCommit: { ID: '' },
-      RuncCommit: { ID: '' },
+      ContainerdCommit: { ID: service?.revision ?? '' },
+      RuncCommit: { ID: COMMIT },
       InitCommit: { ID: '' },
       SecurityOptions: ['name=seccomp,profile=builtin', ...(config.cgroupnsMode === 'private' ? ['name=cgroupns'] : [])],
       ProductLicense: '',
