@@ -9,6 +9,8 @@ import { Zygote } from '@berth/shim/zygote/client';
 
 const ROUNDS = 20;
 const RUNNING = 20;
+/** Milliseconds between two containers: time for the zygote's spare. 0 measures requests without one. */
+const PAUSE = Number(process.env.BERTH_BENCH_PAUSE ?? 100);
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 interface Running {
@@ -35,6 +37,7 @@ await using zygote = await Zygote.spawn({
 console.log(`zygote ready after ${(performance.now() - begin).toFixed(0)} ms, forking: ${zygote.forking}`);
 try {
   for (let round = 0; round < ROUNDS; round++) {
+    await new Promise((resolve) => setTimeout(resolve, PAUSE));
     const container = await create(`bench-${process.pid}-${round}`, 'exit 0');
     const waiting = container.task.wait({ id: container.id });
     await measure('start', () => container.task.start({ id: container.id }));

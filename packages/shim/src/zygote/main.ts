@@ -22,7 +22,7 @@ const REQUESTS = 3;
 /** Forks for one request, after the spare. */
 const ATTEMPTS = 3;
 /** Milliseconds without a request until a spare is forked: the container that was just asked for has the processors first. */
-const QUIET = 100;
+const QUIET = 30;
 const FOR_EVER = -1;
 
 process.title = 'berth-zygote';
