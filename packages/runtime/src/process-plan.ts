@@ -1,13 +1,14 @@
 // From a process of config.json to what is set right before execve (plan.ts). Runs in the parent.
 import { readFileSync } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';
-import type { Linux, Process } from '@berth/oci/runtime-spec';
+import type { Linux, LinuxSeccomp, Process } from '@berth/oci/runtime-spec';
 import { getRlimit } from '@berth/sys/process';
 import { capabilitySets } from './capabilities.ts';
 import type { Stdio } from './container.ts';
 import type { ProcessPlan, StdioPlan } from './plan.ts';
 import { RLIMITS, resolveRlimits } from './rlimits.ts';
 import { FilterCache } from './seccomp/cache.ts';
+import type { Filter } from './seccomp/filter.ts';
 
 export interface ProcessPlanOptions {
   stdio: Stdio;
@@ -27,7 +28,7 @@ export function planProcess(process: Process, options: ProcessPlanOptions): Proc
     // No capabilities in the configuration means none for the process, as runc has it.
     capabilities: capabilitySets(process.capabilities ?? {}, ownCapabilities()),
     lastCapability: lastCapability(),
-    filter: options.linux?.seccomp ? new FilterCache(options.filterDirectory).get(options.linux?.seccomp) : undefined,
+    filter: options.linux?.seccomp && filterOf(options.linux.seccomp, options.filterDirectory),
     stdio: stdioPlan(process, options.stdio),
     preserveFds: options.preserveFds,
     rlimits: resolveRlimits(process.rlimits ?? [], getRlimit(RLIMITS.RLIMIT_NOFILE ?? 7)),
@@ -50,6 +51,17 @@ function uniqueEnvironment(env: readonly string[]): string[] {
   const byName = new Map<string, string>();
   for (const entry of env) byName.set(entry.slice(0, Math.max(entry.indexOf('='), 0)) || entry, entry);
   return [...byName.values()];
+}
+
+/** By the configuration's identity: all execs of a container have the same one, and its digest alone takes longer than a birth. */
+const filters = new WeakMap<LinuxSeccomp, Filter>();
+function filterOf(seccomp: LinuxSeccomp, directory: string): Filter {
+  let filter = filters.get(seccomp);
+  if (!filter) {
+    filter = new FilterCache(directory).get(seccomp);
+    filters.set(seccomp, filter);
+  }
+  return filter;
 }
 
 let own: bigint | undefined;
