@@ -12,8 +12,10 @@ export type Timing = readonly [name: string, startNs: number, endNs: number];
 export type ChildMessage =
   /** The mounts are made: run the hooks that see the runtime's namespaces, then answer. */
   | { type: 'hooks' }
-  /** Everything is set up. What `fds` names comes along, in that order. */
-  | { type: 'ready'; timings: Timing[]; fds: ('master' | 'listener')[] }
+  /** The filter is loaded, and its supervisor's descriptor comes along: whoever answers must have it before the next system call. */
+  | { type: 'listener' }
+  /** Everything is set up. The terminal's master comes along, if there is one. */
+  | { type: 'ready'; timings: Timing[] }
   | { type: 'error'; kind: ErrorKind; message: string; code?: string }
   /** From the process between parent and init: init's pid in the parent's pid namespace. */
   | { type: 'forked'; pid: number };
@@ -49,12 +51,16 @@ export class Channel {
     if (!this.receive<ParentMessage>()) throw new EngineError('Aborted', 'the runtime went away', { layer: 'runtime' });
   }
 
-  /** In the child: all is set up. The descriptors are the parent's from here on. */
-  sendReady(timings: Timing[], passed: { master: number | undefined; listener: number | undefined }): void {
-    const named = (['master', 'listener'] as const).filter((name) => passed[name] !== undefined);
-    const fds = named.map((name) => passed[name] as number);
-    this.send({ type: 'ready', timings, fds: named }, fds);
-    for (const fd of fds) closeSync(fd);
+  /** In the child: all is set up. The master is the parent's from here on. */
+  sendReady(timings: Timing[], master: number | undefined): void {
+    this.send({ type: 'ready', timings }, master === undefined ? [] : [master]);
+    if (master !== undefined) closeSync(master);
+  }
+
+  /** In the child. The message is one sendmsg(2): any other system call may already wait for the supervisor. */
+  sendListener(listener: number): void {
+    this.send({ type: 'listener' }, [listener]);
+    closeSync(listener);
   }
 
   sendError(thrown: unknown): void {

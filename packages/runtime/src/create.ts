@@ -107,10 +107,13 @@ export function create(options: CreateOptions): Created {
       raiseHardLimits(pid, plan.rlimits);
       sendGo(newborn);
     }
-    const ready = awaitReady(newborn, () => {
-      const current: State = { ...plan.hookState, status: 'creating', pid };
-      runHooks('prestart', spec.hooks?.prestart, current);
-      runHooks('createRuntime', spec.hooks?.createRuntime, current);
+    const current: State = { ...plan.hookState, status: 'creating', pid };
+    const ready = awaitReady(newborn, {
+      passListener: (listener) => passListener(listener, spec, pid, current),
+      runHooks() {
+        runHooks('prestart', spec.hooks?.prestart, current);
+        runHooks('createRuntime', spec.hooks?.createRuntime, current);
+      },
     });
     failed.commit();
     return { newborn, ready };
@@ -119,9 +122,8 @@ export function create(options: CreateOptions): Created {
   const { pid, channel } = newborn;
   using _channel = { [Symbol.dispose]: () => channel.close() };
   undo.defer(() => discardChild(newborn));
-  const { master, listener } = ready;
+  const { master } = ready;
   if (master !== undefined) undo.defer(() => closeSync(master));
-  if (listener !== undefined) passListener(listener, spec, pid, { ...plan.hookState, status: 'creating', pid });
 
   recordTimings(span, ready.timings);
   state.pid = pid;

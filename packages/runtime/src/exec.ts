@@ -2,7 +2,7 @@
 // by init's pidfd (setns(2), Linux 5.8). The ordinary child is a program of system calls (exec-program.ts); what that cannot do, or could
 // not, a fork does.
 import { closeSync, openSync } from 'node:fs';
-import type { Process } from '@berth/oci/runtime-spec';
+import type { Process, State } from '@berth/oci/runtime-spec';
 import { exitNow } from '@berth/sys/fork';
 import { CLONE, pidfdOpen, setns } from '@berth/sys/namespace';
 import { O } from '@berth/sys/path';
@@ -15,7 +15,7 @@ import { taskFiles } from './cgroup/task-files.ts';
 import type { Channel, ChildMessage } from './channel.ts';
 import type { ExecOptions, ExecResult } from './container.ts';
 import { execProgram, suitsProgram } from './exec-program.ts';
-import { executeProgram, prepareProgram, useDescriptors } from './init/become-program.ts';
+import { confine, executeProgram, prepareProgram, useDescriptors } from './init/become-program.ts';
 import { openTerminal, useTerminal } from './init/console.ts';
 import { setOomScore } from './oom-score.ts';
 import { NAMESPACE_FLAGS, type ProcessPlan } from './plan.ts';
@@ -73,12 +73,10 @@ export function exec(root: string, container: SavedState, process: Process, opti
     raiseHardLimits(pid, plan.rlimits);
     sendGo(newborn);
   }
-  const { master, listener } = awaitReady(newborn);
+  const { id, bundle, spec } = container;
+  const state: State = { ociVersion: spec.ociVersion, id, status: 'running', pid: container.pid, bundle };
+  const { master } = awaitReady(newborn, { passListener: (listener) => passListener(listener, spec, pid, state) });
   if (master !== undefined) undo.defer(() => closeSync(master));
-  if (listener !== undefined) {
-    const { id, bundle, spec } = container;
-    passListener(listener, spec, pid, { ociVersion: spec.ociVersion, id, status: 'running', pid: container.pid, bundle });
-  }
   channel.send({ type: 'go' });
   // The end of the stream is the execve; an error is what came in its place.
   const failure = channel.receive<ChildMessage>();
@@ -120,10 +118,11 @@ function live(
       useTerminal(terminal);
       master = terminal.master;
     }
-    const program = prepareProgram(plan);
-    channel.sendReady([], { master, listener: program.listener });
+    const program = prepareProgram(plan, (listener) => channel.sendListener(listener));
+    channel.sendReady([], master);
     channel.awaitGo();
-    executeProgram(plan, program.path);
+    confine(plan);
+    executeProgram(plan, program);
   } catch (error) {
     try {
       channel.sendError(error);

@@ -9,6 +9,7 @@ import { anonymousFile } from '@berth/sys/memfd';
 import { kill, POLLIN, pidfdOpen, poll } from '@berth/sys/namespace';
 import { dup2 } from '@berth/sys/path';
 import { blockSignals, closeOnExecFrom, defaultSignals, execve, unblockAllSignals } from '@berth/sys/process';
+import { signalText } from '@berth/sys/signal-text';
 import { waitpid } from '@berth/sys/wait';
 import { ignoredSignals } from './signals.ts';
 
@@ -18,7 +19,7 @@ const KEPT_OUTPUT = 4096;
 
 /** Runs hooks in order; the first failure ends it. */
 export function runHooks(kind: HookKind, hooks: readonly Hook[] | undefined, state: State): void {
-  for (const [index, hook] of (hooks ?? []).entries()) runHook(`${kind} hook #${index}`, hook, state);
+  for (const [index, hook] of (hooks ?? []).entries()) runHook(`hook #${index} of ${kind}`, hook, state);
 }
 
 function runHook(name: string, hook: Hook, state: State): void {
@@ -39,7 +40,7 @@ function runHook(name: string, hook: Hook, state: State): void {
     const exit = waitpid(pid);
     if (!timely) throw failure(name, `hook ran past specified timeout of ${hook.timeout}s`, '');
     if (exit?.status !== 0)
-      throw failure(name, exit?.signal ? `signal: ${exit.signal}` : `exit status ${exit?.status}`, readOutput(output));
+      throw failure(name, exit?.signal ? `signal: ${signalText(exit.signal)}` : `exit status ${exit?.status}`, readOutput(output));
   } finally {
     closeSync(input);
     closeSync(output);

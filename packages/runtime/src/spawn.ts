@@ -139,8 +139,6 @@ function forkThrough(join: () => void, birth: Birth, parent: Channel, child: Cha
 export interface Ready {
   /** The terminal's master. */
   master: number | undefined;
-  /** The descriptor of the filter's supervisor. */
-  listener: number | undefined;
   timings: Timing[];
 }
 
@@ -154,17 +152,25 @@ export function sendGo(newborn: Newborn): void {
   }
 }
 
-/** Talks to the child until it is ready; `onHooks` runs when it asks for the runtime's hooks. */
-export function awaitReady(newborn: Newborn, onHooks: () => void = () => {}): Ready {
+/** What the parent does while a child is being set up. */
+export interface Midwife {
+  /** Gives the descriptor of the filter's supervisor to it, and closes it. */
+  passListener(listener: number): void;
+  /** The runtime's own hooks. */
+  runHooks?(): void;
+}
+
+/** Talks to the child until it is ready. */
+export function awaitReady(newborn: Newborn, midwife: Midwife): Ready {
   for (;;) {
     const received = newborn.channel.receive<ChildMessage>();
     if (!received) throw deathOf(newborn);
     const { message, fds } = received;
-    if (message.type === 'ready')
-      return { master: fds[message.fds.indexOf('master')], listener: fds[message.fds.indexOf('listener')], timings: message.timings };
+    if (message.type === 'ready') return { master: fds[0], timings: message.timings };
     if (message.type === 'error') throw startError(message);
+    if (message.type === 'listener' && fds[0] !== undefined) midwife.passListener(fds[0]);
     if (message.type === 'hooks') {
-      onHooks();
+      midwife.runHooks?.();
       sendGo(newborn);
     }
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type FlagSpec, numberOf, parseArguments, textOf } from './arguments.ts';
+import { type FlagSpec, numberOf, parseArguments, sizeOf, textOf } from './arguments.ts';
 
 const FLAGS: Record<string, FlagSpec> = {
   bundle: { kind: 'value', short: 'b', help: '' },
@@ -31,4 +31,10 @@ test('lists collect, booleans can be turned off, unknown flags are refused', () 
   assert.throws(() => parseArguments(['--luck'], FLAGS), /flag provided but not defined: -luck/);
   assert.throws(() => parseArguments(['--bundle'], FLAGS), /flag needs an argument: -bundle/);
   assert.throws(() => numberOf(parseArguments(['-b', 'x'], FLAGS), 'bundle'), /must be a whole number/);
+});
+
+test('sizes have units of 1024', () => {
+  const size = (text: string) => sizeOf(parseArguments(['--bundle', text], FLAGS), 'bundle');
+  assert.deepEqual(['50M', '1.5k', '2gib', '7', '-1'].map(size), [50 << 20, 1536, 2 * 1024 ** 3, 7, -1]);
+  assert.throws(() => size('many'), /invalid size: 'many'/);
 });

@@ -65,6 +65,17 @@ export function numberOf(parsed: Arguments, name: string): number | undefined {
   return Number(value);
 }
 
+const SIZE_UNITS = 'bkmgtp';
+
+/** Bytes, also as `50M` or `1.5g` (units of 1024); -1 is no limit. */
+export function sizeOf(parsed: Arguments, name: string): number | undefined {
+  const value = textOf(parsed, name);
+  if (value === undefined || value === '-1') return value === undefined ? undefined : -1;
+  const [, amount, unit = 'b'] = /^(\d+(?:\.\d+)?) ?([bkmgtp])?i?b?$/i.exec(value) ?? [];
+  if (amount === undefined) throw usage(`invalid value for ${name}: invalid size: '${value}'`);
+  return Math.trunc(Number(amount) * 1024 ** SIZE_UNITS.indexOf(unit.toLowerCase()));
+}
+
 export function usage(message: string): EngineError {
   return new EngineError('InvalidArgument', message, { layer: 'runtime' });
 }

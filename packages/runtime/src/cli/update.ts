@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { LinuxResources } from '@berth/oci/runtime-spec';
 import { loadContainer } from '../container.ts';
-import { type Arguments, numberOf, onlyId, textOf } from './arguments.ts';
+import { type Arguments, numberOf, onlyId, sizeOf, textOf } from './arguments.ts';
 import type { Command } from './command.ts';
 
 export const update: Command = {
@@ -42,7 +42,7 @@ function fromFlags(parsed: Arguments): LinuxResources {
   const number = (name: string) => numberOf(parsed, name);
   const defined = <T extends object>(object: T) =>
     Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
-  const memory = defined({ limit: number('memory'), reservation: number('memory-reservation'), swap: number('memory-swap') });
+  const memory = defined({ limit: sizeOf(parsed, 'memory'), reservation: sizeOf(parsed, 'memory-reservation'), swap: sizeOf(parsed, 'memory-swap') });
   const cpu = defined({
     shares: number('cpu-share'),
     quota: number('cpu-quota'),

@@ -29,14 +29,11 @@ export function isNullDevice(fd: number): boolean {
   return status.isCharacterDevice() && status.rdev === NULL_DEVICE;
 }
 
-export interface Program {
-  path: string;
-  /** By which a supervisor answers the filter's questions. */
-  listener: number | undefined;
-}
-
-/** User, groups, capabilities, umask, working directory. Throws runc's wordings. */
-export function prepareProgram(plan: ProcessPlan): Program {
+/**
+ * User, groups, capabilities, umask, working directory; the program's path. `passListener` gives away the descriptor of the filter's
+ * supervisor, which answers for the kernel from there on. Throws runc's wordings.
+ */
+export function prepareProgram(plan: ProcessPlan, passListener: (listener: number) => void): string {
   const { process: spec } = plan;
   const user = spec.user ?? { uid: 0, gid: 0 };
   sys.closeOnExecFrom(3 + plan.preserveFds);
@@ -44,9 +41,11 @@ export function prepareProgram(plan: ProcessPlan): Program {
   applyScheduling(spec, plan.linux);
   // Without no_new_privs a filter may be set only by a privileged process: so before the capabilities go.
   // One with a supervisor too, as long as somebody can take its descriptor.
-  let listener: number | undefined;
   if (plan.filter?.notify && spec.noNewPrivileges) sys.setNoNewPrivileges();
-  if (plan.filter && (plan.filter.notify || !spec.noNewPrivileges)) listener = loadFilter(plan.filter);
+  if (plan.filter && (plan.filter.notify || !spec.noNewPrivileges)) {
+    const listener = loadFilter(plan.filter);
+    if (listener !== undefined) passListener(listener);
+  }
   if (plan.capabilities) dropBounding(plan);
   // A program may start in a directory that only root can enter, and in one that only its user can.
   const early = tryChdir(spec.cwd);
@@ -82,15 +81,18 @@ export function prepareProgram(plan: ProcessPlan): Program {
   }
   sys.umask(user.umask ?? 0o022);
   if (!plan.env.some((entry) => entry.startsWith('HOME='))) plan.env.push(`HOME=${homeOf(user.uid)}`);
-  return { path: lookUp(plan.args[0] ?? '', plan.env), listener };
+  return lookUp(plan.args[0] ?? '', plan.env);
+}
+
+/** What can wait until here must: the filter may refuse whatever setting up needs. */
+export function confine(plan: ProcessPlan): void {
+  if (!plan.process.noNewPrivileges) return;
+  sys.setNoNewPrivileges();
+  if (plan.filter && !plan.filter.notify) loadFilter(plan.filter);
 }
 
 /** Does not return, unless by throwing. */
 export function executeProgram(plan: ProcessPlan, path: string): never {
-  if (plan.process.noNewPrivileges) {
-    sys.setNoNewPrivileges();
-    if (plan.filter && !plan.filter.notify) loadFilter(plan.filter);
-  }
   setRlimits(plan.rlimits.filter(({ resource }) => STARVING.includes(resource)));
   sys.defaultSignals(ignoredSignals());
   sys.unblockAllSignals();

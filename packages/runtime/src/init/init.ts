@@ -12,7 +12,7 @@ import type { Channel, Timing } from '../channel.ts';
 import { runHooks } from '../hooks.ts';
 import { setOomScore } from '../oom-score.ts';
 import type { InitPlan } from '../plan.ts';
-import { executeProgram, isNullDevice, prepareProgram, useDescriptors } from './become-program.ts';
+import { confine, executeProgram, isNullDevice, prepareProgram, useDescriptors } from './become-program.ts';
 import { bindConsole, openTerminal, type Terminal, useTerminal } from './console.ts';
 import { makeDevices, needsDevices, reopenNull } from './devices.ts';
 import { makeReadOnly, mask, writeSysctls } from './restrict-paths.ts';
@@ -27,6 +27,8 @@ export function runInit(plan: InitPlan, channel: Channel): never {
     try {
       channel.close();
       poll(plan.gate, POLLIN, -1);
+      // These hooks run under the filter too.
+      confine(plan);
       runHooks('startContainer', plan.hooks.startContainer, { ...plan.hookState, status: 'created', pid: 1 });
       executeProgram(plan, program);
     } catch (error) {
@@ -72,10 +74,10 @@ function setUp(plan: InitPlan, channel: Channel): string {
   runHooks('createContainer', plan.hooks.createContainer, { ...plan.hookState, status: 'creating', pid: process.pid });
   enterRoot(plan, root, () => useStreams(plan, terminal));
   lap('init.root');
-  const program = prepareProgram(plan);
+  const program = prepareProgram(plan, (listener) => channel.sendListener(listener));
   lap('init.identity');
-  channel.sendReady(timings, { master: terminal?.master, listener: program.listener });
-  return program.path;
+  channel.sendReady(timings, terminal?.master);
+  return program;
 }
 
 /** The root file system with everything mounted in it, as a descriptor. */
