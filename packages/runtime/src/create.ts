@@ -11,7 +11,7 @@ import { hierarchies } from './cgroup/hierarchy.ts';
 import { openCgroup } from './cgroup/open.ts';
 import type { CreateOptions } from './container.ts';
 import { runHooks } from './hooks.ts';
-import { mapMounts } from './id-mapped-mounts.ts';
+import { cloneSources } from './mount-sources.ts';
 import { writeIdMaps } from './id-maps.ts';
 import { runInit } from './init/init.ts';
 import { planInit } from './init-plan.ts';
@@ -79,7 +79,7 @@ export function create(options: CreateOptions): Created {
   using descriptors = new UndoStack();
   const namespaces = planNamespaces(spec.linux, descriptors);
   const plan = planInit(options, spec, process, { gate, cgroup, namespaces, mounted });
-  mapMounts(plan.mounts, spec.linux, descriptors);
+  cloneSources(plan.mounts, spec.linux, descriptors);
   const newUser = (namespaces.cloneFlags & CLONE.NEWUSER) !== 0;
   const join = () => {
     for (const { fd, flag } of namespaces.joins) setns(fd, flag);

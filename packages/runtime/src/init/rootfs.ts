@@ -1,6 +1,6 @@
 // The root file system and the mounts in it, made by init inside its own mount namespace while it still sees the host's files; then
 // the change of root. Order and meaning: runtime-spec config.md "Mounts" and config-linux.md "Rootfs Mount Propagation".
-import { closeSync, fstatSync, openSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { attachTree, cloneTree, MNT_DETACH, MS, mount, pivotRoot, setMountAttributes, umount } from '@berth/sys/mount';
@@ -60,7 +60,7 @@ function makeMount(plan: InitPlan, root: number, each: MountPlan): void {
     return;
   }
   const plain = each.type === 'proc' || each.type === 'sysfs';
-  const kind = options.bind && !statSync(each.source).isDirectory() ? 'file' : 'directory';
+  const kind = options.bind && !statOf(each).isDirectory() ? 'file' : 'directory';
   const target = openTarget(root, each.destination, kind, { noSymlinks: plain });
   refuseOnProc(plan, each, target);
   if (options.bind) attach(each, target);
@@ -83,6 +83,10 @@ function makeMount(plan: InitPlan, root: number, each: MountPlan): void {
     }
     closeSync(target);
   }
+}
+
+function statOf({ source, tree }: MountPlan): Stats {
+  return tree === undefined ? statSync(source) : fstatSync(tree);
 }
 
 /** A bind mount is finished before it is attached, so nothing ever sees it with the wrong attributes. Closes the target. */
