@@ -19,11 +19,8 @@ const KILL_PATIENCE = 10_000;
 /** `POST /containers/{id}/kill`: the signal by name or number; '' is SIGKILL. */
 export async function killContainer(context: ContainerContext, container: Container, signal: string, span: Span): Promise<void> {
   const number = signal === '' ? SIGKILL : signalNumber(signal);
+  if (await cancelRestart(container)) return;
   if (!container.running) {
-    if (container.restarting) {
-      cancelRestart(container);
-      return;
-    }
     throw new EngineError('Conflict', `cannot kill container: ${container.id}: container ${container.id} is not running`, {
       layer: 'daemon',
     });
@@ -42,8 +39,7 @@ export async function stopContainer(
   options: { seconds?: number; signal?: string },
   span: Span,
 ): Promise<void> {
-  if (container.restarting) {
-    cancelRestart(container);
+  if (await cancelRestart(container)) {
     emitContainerEvent(context, container, 'stop');
     return;
   }
@@ -60,12 +56,8 @@ export async function stopContainer(
 
 /** SIGKILL, and wait for the end. */
 export async function killAndWait(context: ContainerContext, container: Container, span: Span): Promise<void> {
+  if ((await cancelRestart(container)) || !container.running) return;
   container.record.state.stoppedByUser = true;
-  if (container.restarting) {
-    cancelRestart(container);
-    return;
-  }
-  if (!container.running) return;
   await send(context, container, SIGKILL, span);
   emitContainerEvent(context, container, 'kill', { signal: String(SIGKILL) });
   if (await ended(container, KILL_PATIENCE)) return;
@@ -112,9 +104,15 @@ async function ended(container: Container, patience: number | undefined): Promis
   }
 }
 
-function cancelRestart(container: Container): void {
+/** False when there is nothing to cancel: a restart that has begun already is awaited, and the container runs then. */
+async function cancelRestart(container: Container): Promise<boolean> {
+  if (!container.restarting) return false;
   container.restartTimer?.abort();
-  container.record.state.stoppedByUser = true;
-  const { exitCode, finishedAt } = container.record.state;
-  container.setExited(exitCode, finishedAt, false);
+  return container.lock.run(() => {
+    if (!container.restarting) return false;
+    container.record.state.stoppedByUser = true;
+    const { exitCode, finishedAt } = container.record.state;
+    container.setExited(exitCode, finishedAt, false);
+    return true;
+  });
 }
