@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inNetworkNamespace } from '@berth/sys/network-namespace';
 import { isolatedNetwork } from '../harness/berthd.ts';
@@ -21,6 +21,8 @@ export async function startDockerd(): Promise<Dockerd | string> {
     return `dockerd cannot run here: ${(version.error?.message ?? version.stderr).trim().split('\n')[0]} (apt-get install docker.io)`;
   const directory = mkdtempSync(join(tmpdir(), 'berth-bench-dockerd-'));
   const socket = join(directory, 'd.sock');
+  // In memory, as Berth's is here and as /run is on most machines.
+  const execRoot = join('/dev/shm', basename(directory));
   mkdirSync(join(directory, 'config'));
   const namespace = isolatedNetwork();
   const log = openSync(join(directory, 'log'), 'a');
@@ -53,7 +55,7 @@ export async function startDockerd(): Promise<Dockerd | string> {
     const ended = new Promise((resolve) => child.once('close', resolve));
     if (child.exitCode === null && child.kill('SIGTERM')) await ended;
     closeSync(namespace);
-    rmSync(directory, { recursive: true, force: true });
+    for (const root of [directory, execRoot]) rmSync(root, { recursive: true, force: true });
   };
   for (let waited = 0; waited < 30_000; waited += 100) {
     if (child.exitCode !== null) break;

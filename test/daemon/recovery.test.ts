@@ -35,7 +35,9 @@ test('a daemon that was killed finds its containers again, with what happened me
   await output('run', '-d', '--name', 'ends', 'busybox', 'sh', '-c', 'sleep 0.5; echo bye; exit 9');
   await output('run', '-d', '--name', 'returns', '--restart', 'always', 'busybox', 'sh', '-c', 'sleep 0.5');
   await daemon.kill();
+  const died = Date.now();
   await sleep(1_000);
+  const back = Date.now();
   await daemon.launch();
   await until('running', 'inspect', '-f', '{{.State.Status}}', 'runs');
   await until('exited 9', 'inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'ends');
@@ -44,6 +46,14 @@ test('a daemon that was killed finds its containers again, with what happened me
   const before = await logged();
   for (let waited = 0; waited < 100 && (await logged()) <= before; waited++) await sleep(50);
   assert.ok((await logged()) > before, 'the log has ended');
+  // Also of the second without a daemon, every line is there.
+  const lines = (await output('logs', 'runs')).split('\n');
+  assert.deepEqual(
+    lines,
+    Array.from(lines, (_, at) => String(at)),
+  );
+  const written = await output('logs', '-t', '--since', String(died / 1000), '--until', String(back / 1000), 'runs');
+  assert.notEqual(written, '', 'nothing was logged while there was no daemon');
   assert.equal(await output('exec', 'runs', 'echo', 'alive'), 'alive');
   await until('true', 'inspect', '-f', '{{gt .RestartCount 0}}', 'returns');
   await output('rm', '-f', 'runs', 'ends', 'returns');

@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LOOPBACK_INDEX, setLinkUp } from '@berth/sys/netlink/link';
 import { NETLINK_ROUTE, NetlinkSocket } from '@berth/sys/netlink/socket';
@@ -50,8 +50,9 @@ export class Berthd implements AsyncDisposable {
     return join(this.directory, 'data');
   }
 
+  /** In memory, as /run is on most machines. */
   get execRoot(): string {
-    return join(this.directory, 'exec');
+    return join('/dev/shm', basename(this.directory));
   }
 
   /** What the daemon and its children have logged. */
@@ -135,7 +136,7 @@ export class Berthd implements AsyncDisposable {
       await assertNothingLeft(this.directory);
     } finally {
       if (this.namespace !== undefined) closeSync(this.namespace);
-      rmSync(this.directory, { recursive: true, force: true });
+      for (const root of [this.directory, this.execRoot]) rmSync(root, { recursive: true, force: true });
     }
   }
 
