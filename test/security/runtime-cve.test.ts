@@ -2,7 +2,21 @@
 // runs the same tests against another runtime: one that has a weakness fails its test.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Mount, Spec } from '@berth/oci/runtime-spec';
@@ -44,11 +58,26 @@ test('CVE-2016-9962: nobody in a container looks into a process that is about to
   }
   const laboratory = Laboratory.open(t);
   // Root without CAP_SYS_PTRACE: a process that may be dumped would show it its descriptors all the same.
-  const spy = 'while :; do for p in /proc/[0-9]*; do case $p in /proc/1|/proc/$$) ;; *) ls -l $p/fd 2>/dev/null; readlink $p/cwd; esac; done >>/tmp/seen 2>/dev/null; usleep 20000; done';
+  const spy =
+    'while :; do for p in /proc/[0-9]*; do case $p in /proc/1|/proc/$$) ;; *) ls -l $p/fd 2>/dev/null; readlink $p/cwd; esac; done >>/tmp/seen 2>/dev/null; usleep 20000; done';
   const id = laboratory.background(undefined, spy);
   const { rootfs } = laboratory.state(id);
   // The last step is held up for as long as it takes to be seen.
-  const args = ['-f', '-o', '/dev/null', '-e', 'trace=execve', '-e', 'inject=execve:delay_enter=400000', RUNTIME, '--root', laboratory.root, 'exec', id, 'true'];
+  const args = [
+    '-f',
+    '-o',
+    '/dev/null',
+    '-e',
+    'trace=execve',
+    '-e',
+    'inject=execve:delay_enter=400000',
+    RUNTIME,
+    '--root',
+    laboratory.root,
+    'exec',
+    id,
+    'true',
+  ];
   execFileSync('strace', args, { cwd: laboratory.directory, stdio: 'ignore', timeout: 30_000 });
   const seen = readFileSync(join(rootfs, 'tmp/seen'), 'utf8');
   assert.doesNotMatch(seen, /socket:|berth|\/tmp\//);
@@ -137,9 +166,13 @@ test('CVE-2024-45310: what is missing of a path through a link is made inside th
 });
 
 test('CVE-2022-0492: a container has no release_agent to write to', (t) => {
-  const { run } = image(t, 'for f in /sys/fs/cgroup/*/release_agent /sys/fs/cgroup/release_agent; do test -e $f && echo found $f; done; mkdir /sys/fs/cgroup/x 2>&1; mkdir /sys/fs/cgroup/memory/x 2>&1; true', (spec) => {
-    if (spec.linux && !spec.linux.namespaces?.some(({ type }) => type === 'cgroup')) spec.linux.namespaces?.push({ type: 'cgroup' });
-  });
+  const { run } = image(
+    t,
+    'for f in /sys/fs/cgroup/*/release_agent /sys/fs/cgroup/release_agent; do test -e $f && echo found $f; done; mkdir /sys/fs/cgroup/x 2>&1; mkdir /sys/fs/cgroup/memory/x 2>&1; true',
+    (spec) => {
+      if (spec.linux && !spec.linux.namespaces?.some(({ type }) => type === 'cgroup')) spec.linux.namespaces?.push({ type: 'cgroup' });
+    },
+  );
   const { code, stdout, stderr } = run();
   assert.equal(code, 0, stderr);
   assert.doesNotMatch(stdout, /found/);
@@ -149,14 +182,18 @@ test('CVE-2022-0492: a container has no release_agent to write to', (t) => {
 test('CVE-2022-27650, CVE-2022-29162: no process gets inheritable capabilities that nobody asked for', (t) => {
   const laboratory = Laboratory.open(t);
   const id = laboratory.background();
-  const inheritable = (args: string[]) => /CapInh:\s*(\w+)/.exec(laboratory.runtime(['exec', ...args, id, 'cat', '/proc/self/status']).stdout)?.[1];
+  const inheritable = (args: string[]) =>
+    /CapInh:\s*(\w+)/.exec(laboratory.runtime(['exec', ...args, id, 'cat', '/proc/self/status']).stdout)?.[1];
   assert.equal(inheritable([]), '0000000000000000');
   assert.equal(inheritable(['--cap', 'CAP_SYS_CHROOT']), '0000000000000000');
   assert.match(laboratory.run('cat /proc/self/status').stdout, /CapInh:\s*0000000000000000/);
 });
 
 test("CVE-2023-25809: a user's container without a cgroup namespace cannot write to the user's cgroups", (t) => {
-  const mount = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => line.split(' ')).find((fields) => fields.includes('cgroup2'));
+  const mount = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' '))
+    .find((fields) => fields.includes('cgroup2'));
   if (!mount?.[4]) {
     t.skip('no cgroup v2 hierarchy is mounted here');
     return;

@@ -38,7 +38,14 @@ export function exampleSpec({ cgroupNamespace = true } = {}): Spec {
     mounts: [...MOUNTS],
     linux: {
       resources: { devices: [{ allow: false, access: 'rwm' }] },
-      namespaces: [{ type: 'pid' }, { type: 'network' }, { type: 'ipc' }, { type: 'uts' }, { type: 'mount' }, ...(cgroupNamespace ? [{ type: 'cgroup' as const }] : [])],
+      namespaces: [
+        { type: 'pid' },
+        { type: 'network' },
+        { type: 'ipc' },
+        { type: 'uts' },
+        { type: 'mount' },
+        ...(cgroupNamespace ? [{ type: 'cgroup' as const }] : []),
+      ],
       maskedPaths: [
         '/proc/acpi',
         '/proc/asound',

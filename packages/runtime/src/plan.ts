@@ -5,8 +5,8 @@ import { CLONE } from '@berth/sys/namespace';
 import type { CapabilitySets } from './capabilities.ts';
 import type { Cgroup } from './cgroup/cgroup.ts';
 import type { CgroupMountStep } from './cgroup/mount-plan.ts';
-import type { IdMapPlan } from './mount-sources.ts';
 import type { ParsedMountOptions } from './mount-options.ts';
+import type { IdMapPlan } from './mount-sources.ts';
 import type { ResolvedRlimit } from './rlimits.ts';
 import type { Filter } from './seccomp/filter.ts';
 

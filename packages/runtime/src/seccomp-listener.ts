@@ -5,6 +5,21 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import { OCI_VERSION, type Spec, type State } from '@berth/oci/runtime-spec';
 import { connectUnix, sendWithFds } from '@berth/sys/fd-passing';
 
+function connectAgent(path: string): number {
+  try {
+    return connectUnix(path);
+  } catch (cause) {
+    throw new EngineError(
+      'FailedPrecondition',
+      `failed to connect with seccomp agent specified in the seccomp profile: ${(cause as Error).message}`,
+      {
+        layer: 'runtime',
+        cause,
+      },
+    );
+  }
+}
+
 /** Closes the descriptor. The state is that of the container, `pid` the process that has the filter. */
 export function passListener(listener: number, spec: Spec, pid: number, state: State): void {
   try {
@@ -13,7 +28,7 @@ export function passListener(listener: number, spec: Spec, pid: number, state: S
       throw new EngineError('InvalidArgument', 'config.json: linux.seccomp.listenerPath is needed for SCMP_ACT_NOTIFY', {
         layer: 'runtime',
       });
-    const socket = connectUnix(listenerPath);
+    const socket = connectAgent(listenerPath);
     try {
       const message = { ociVersion: OCI_VERSION, fds: ['seccompFd'], pid, metadata: listenerMetadata, state };
       sendWithFds(socket, Buffer.from(JSON.stringify(message)), [listener]);

@@ -2,6 +2,7 @@
 import { closeSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { connectUnix, sendWithFds } from '@berth/sys/fd-passing';
+import { pidfdOpen } from '@berth/sys/namespace';
 import { readBundle } from '../bundle.ts';
 import { type Container, createContainer } from '../container.ts';
 import { type Arguments, type FlagSpec, numberOf, textOf, usage } from './arguments.ts';
@@ -10,6 +11,7 @@ import type { Settings } from './command.ts';
 export const CREATE_FLAGS = {
   bundle: { kind: 'value', short: 'b', help: 'path to the bundle, by default the current directory' },
   'console-socket': { kind: 'value', help: 'unix socket that gets the master end of the terminal' },
+  'pidfd-socket': { kind: 'value', help: 'unix socket that gets a pidfd of the process' },
   'pid-file': { kind: 'value', help: 'file to write the process id to' },
   'no-pivot': { kind: 'flag', help: 'do not use pivot_root (for a root on a ramdisk)' },
   'no-new-keyring': { kind: 'flag', help: 'keep the session keyring of the caller' },
@@ -42,6 +44,7 @@ export function createFromFlags(id: string, parsed: Arguments, settings: Setting
   });
   try {
     if (socket !== undefined && container.consoleMaster !== undefined) sendConsole(socket, container.consoleMaster);
+    sendPidfd(textOf(parsed, 'pidfd-socket'), container.pid);
     const pidFile = textOf(parsed, 'pid-file');
     if (pidFile !== undefined) writePidFile(pidFile, container.pid);
   } catch (error) {
@@ -59,6 +62,22 @@ export function sendConsole(path: string, master: number): void {
   } finally {
     closeSync(socket);
     closeSync(master);
+  }
+}
+
+/** One message with a descriptor of the process (pidfd_open(2)), by which its caller can wait for it without being its parent. */
+export function sendPidfd(path: string | undefined, pid: number): void {
+  if (path === undefined) return;
+  const socket = connectUnix(path);
+  try {
+    const pidfd = pidfdOpen(pid);
+    try {
+      sendWithFds(socket, Buffer.from('pidfd'), [pidfd]);
+    } finally {
+      closeSync(pidfd);
+    }
+  } finally {
+    closeSync(socket);
   }
 }
 

@@ -5,7 +5,7 @@ import { setChildSubreaper } from '@berth/sys/process';
 import { loadContainer } from '../container.ts';
 import { type Arguments, numberOf, textOf, usage } from './arguments.ts';
 import type { Command } from './command.ts';
-import { listenFds, sendConsole, writePidFile } from './creating.ts';
+import { listenFds, sendConsole, sendPidfd, writePidFile } from './creating.ts';
 import { waitInForeground } from './foreground.ts';
 
 export const exec: Command = {
@@ -22,6 +22,7 @@ export const exec: Command = {
     'additional-gids': { kind: 'list', short: 'g', help: 'further groups' },
     process: { kind: 'value', short: 'p', help: 'path of a process.json' },
     detach: { kind: 'flag', short: 'd', help: 'leave the process running' },
+    'pidfd-socket': { kind: 'value', help: 'unix socket that gets a pidfd of the process' },
     'pid-file': { kind: 'value', help: 'file to write the process id to' },
     'process-label': { kind: 'value', help: 'SELinux label' },
     apparmor: { kind: 'value', help: 'AppArmor profile' },
@@ -52,6 +53,7 @@ export const exec: Command = {
       ...(settings.span ? { span: settings.span } : {}),
     });
     if (socket !== undefined && result.consoleMaster !== undefined) sendConsole(socket, result.consoleMaster);
+    sendPidfd(textOf(parsed, 'pidfd-socket'), result.pid);
     const pidFile = textOf(parsed, 'pid-file');
     if (pidFile !== undefined) writePidFile(pidFile, result.pid);
     if (!detach) return await waitInForeground(result.pid, result.consoleMaster);

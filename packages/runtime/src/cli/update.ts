@@ -42,7 +42,11 @@ function fromFlags(parsed: Arguments): LinuxResources {
   const number = (name: string) => numberOf(parsed, name);
   const defined = <T extends object>(object: T) =>
     Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
-  const memory = defined({ limit: sizeOf(parsed, 'memory'), reservation: sizeOf(parsed, 'memory-reservation'), swap: sizeOf(parsed, 'memory-swap') });
+  const memory = defined({
+    limit: sizeOf(parsed, 'memory'),
+    reservation: sizeOf(parsed, 'memory-reservation'),
+    swap: sizeOf(parsed, 'memory-swap'),
+  });
   const cpu = defined({
     shares: number('cpu-share'),
     quota: number('cpu-quota'),
