@@ -17,18 +17,13 @@ withBothClients('terminals and signals', {
     assert.match(tty.screen, /\/dev\/(pts\/\d+|console)\r\n24 80\r\n/);
   },
   'a change of the window’s size reaches the program': async (bench) => {
-    using tty = terminal(bench, [
-      'run',
-      '--rm',
-      '-it',
-      'busybox',
-      'sh',
-      '-c',
-      'trap "stty size; exit" WINCH; echo ready; while :; do sleep 0.05; done',
-    ]);
+    const name = bench.unique();
+    const script = 'trap "stty size" WINCH; echo ready; while :; do sleep 0.05; done';
+    using tty = terminal(bench, ['run', '--rm', '-it', '--name', name, 'busybox', 'sh', '-c', script]);
     await tty.see(/ready/);
     tty.resize({ rows: 50, columns: 132 });
     await tty.see(/50 132/);
+    await bench.client(['rm', '-f', name]);
     await tty.exit();
   },
   'the detach keys leave the container running, and attach comes back': async (bench) => {

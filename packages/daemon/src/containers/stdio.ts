@@ -24,8 +24,13 @@ export function stdioUris(config: Config, container: Container): StdioUris {
   return uris(attachSocket(config, container.id), options, { stdin: record.config.OpenStdin === true, stderr: !container.terminal });
 }
 
-export function execStdioUris(config: Config, execId: string, streams: { stdin: boolean; terminal: boolean }): StdioUris {
-  const options = new URLSearchParams(streams.stdin ? { 'stdin-once': '1' } : {});
+/** `attached`: a client is about to connect, and the first output is its. */
+export function execStdioUris(
+  config: Config,
+  execId: string,
+  streams: { stdin: boolean; terminal: boolean; attached: boolean },
+): StdioUris {
+  const options = new URLSearchParams({ ...(streams.stdin ? { 'stdin-once': '1' } : {}), ...(streams.attached ? { keep: '1' } : {}) });
   return uris(attachSocket(config, execId), options, { stdin: streams.stdin, stderr: !streams.terminal });
 }
 

@@ -9,6 +9,7 @@ import type { Span } from '@berth/trace/tracer';
 import type { Container } from '../containers/container.ts';
 import { attachSocket } from '../containers/container-directory.ts';
 import { type ContainerContext, emitContainerEvent } from '../containers/context.ts';
+import { runtimeOf } from '../containers/runtime.ts';
 import { isRuntimeError, runtimeExitCode, runtimeMessage } from '../containers/runtime-error.ts';
 import { capabilitiesOf } from '../containers/spec/capabilities.ts';
 import { rlimits } from '../containers/spec/resources.ts';
@@ -23,6 +24,7 @@ import { traced } from '../lifecycle/lifecycle.ts';
 import type { HijackedStream } from '../server/hijack.ts';
 import { ExecInstance } from './exec-instance.ts';
 
+const SIGKILL = 9;
 /** Ended execs of one container that can still be inspected. */
 const KEPT = 100;
 /** The news of an exit comes another way than the end of the output; clients ask for the exit code at once. Milliseconds. */
@@ -83,14 +85,27 @@ export class Execs {
     const path = attachSocket(this.#context.config, exec.id);
     try {
       const spec = packJson(PROCESS_TYPE, this.#process(exec, container, options));
-      const uris = execStdioUris(this.#context.config, exec.id, { stdin, terminal });
+      const uris = execStdioUris(this.#context.config, exec.id, { stdin, terminal, attached: client !== undefined });
       const io = openTaskIo(this.#context, container, uris, { execId: exec.id, terminal });
       exec.io = io;
-      await span.during('exec', (child) => tasks.exec({ ...ids, ...io.names, terminal, spec }, traced(child)));
+      const registered = span.during('exec', (child) => tasks.exec({ ...ids, ...io.names, terminal, spec }, traced(child)));
+      const start = () => span.during('start exec', (child) => tasks.start(ids, traced(child)));
+      // Requests of one ttrpc connection arrive in order, so the start need not wait for the registration's answer.
+      const started = this.#keepsOrder(container) ? start() : undefined;
+      started?.catch(() => {
+        // Told below; or the registration failed, and then that is the error.
+      });
+      await registered;
       const streams = { stdin, stdout: request.AttachStdout === true || terminal, stderr: request.AttachStderr === true };
-      const process = client && (await connectProcess(path, streams));
+      const process =
+        client &&
+        (await connectProcess(path, streams).catch(async (error) => {
+          // Nobody would see what it does.
+          if (started) await tasks.kill({ ...ids, signal: SIGKILL }).catch(() => {});
+          throw error;
+        }));
       try {
-        const { pid } = await span.during('start exec', (child) => tasks.start(ids, traced(child)));
+        const { pid } = await (started ?? start());
         exec.pid = pid;
         io.taken();
       } catch (error) {
@@ -117,6 +132,11 @@ export class Execs {
   async resize(exec: ExecInstance, height: number, width: number, span: Span): Promise<void> {
     if (exec.phase === 'ended') throw new EngineError('Conflict', `exec process ${exec.id} is not running`, { layer: 'daemon' });
     await this.#context.lifecycle.tasks.resizePty({ containerId: exec.containerId, execId: exec.id, width, height }, traced(span));
+  }
+
+  /** Whether both the way to the shim and the shim are Berth's: output that comes before its client waits for it there. */
+  #keepsOrder(container: Container): boolean {
+    return this.#context.lifecycle.connection.shortened && runtimeOf(this.#context, container).attaches;
   }
 
   /** Once its process has ended, its traces in the service and on disk go. */

@@ -4,7 +4,7 @@ import { Events } from '@berth/rpc/gen/containerd/services/events/v1/events';
 import { Snapshots } from '@berth/rpc/gen/containerd/services/snapshots/v1/snapshots';
 import { Tasks } from '@berth/rpc/gen/containerd/services/tasks/v1/tasks';
 import { Version } from '@berth/rpc/gen/containerd/services/version/v1/version';
-import type { GrpcConnection, ServiceClient } from '@berth/rpc/grpc/client';
+import type { ServiceClient } from '@berth/rpc/grpc/client';
 import { ShortcutConnection } from '@berth/rpc/grpc/shortcut';
 import { formatTraceparent } from '@berth/trace/context';
 import type { Span } from '@berth/trace/tracer';
@@ -13,7 +13,7 @@ import type { Span } from '@berth/trace/tracer';
 const RESTART_PATIENCE = 10_000;
 
 export class Lifecycle {
-  readonly connection: GrpcConnection;
+  readonly connection: ShortcutConnection;
   readonly containers: ServiceClient<typeof Containers>;
   readonly events: ServiceClient<typeof Events>;
   readonly snapshots: ServiceClient<typeof Snapshots>;

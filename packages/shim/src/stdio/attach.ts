@@ -13,6 +13,8 @@ export interface AttachOptions {
   stdinOnce: boolean;
   /** Seconds. */
   stall: number;
+  /** Output that comes before the first client is its. */
+  keep: boolean;
 }
 
 /** What a client asks for in its first line. */
@@ -29,6 +31,8 @@ const MAX_FIRST_LINE = 4096;
 const HANDSHAKE_TIMEOUT = 1000;
 /** Milliseconds that a client has to hang up once it has everything. */
 const LINGER = 1000;
+/** Milliseconds that output is kept for a first client. */
+const KEPT_FOR = 10_000;
 const NEWLINE = 0x0a;
 const NOTHING = Buffer.alloc(0);
 
@@ -39,11 +43,18 @@ export class AttachServer implements Output {
   readonly #clients = new Set<Client>();
   #stdin: Stdin | undefined;
   #over = false;
+  /** What waits for the first client; undefined when nothing does any more. */
+  #kept: { stream: OutputStream; frame: Buffer }[] | undefined;
+  #keptBytes = 0;
 
   /** Listens at once; `changed` as Output says. */
   constructor(options: AttachOptions, changed: () => void) {
     this.#options = options;
     this.#changed = changed;
+    if (options.keep) {
+      this.#kept = [];
+      setTimeout(() => this.#giveKept(undefined), KEPT_FOR).unref();
+    }
     mkdirSync(dirname(options.socket), { recursive: true, mode: 0o711 });
     rmSync(options.socket, { force: true });
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket)).listen(options.socket);
@@ -56,12 +67,13 @@ export class AttachServer implements Output {
   }
 
   get full(): boolean {
+    if (this.#keptBytes > HIGH_WATER) return true;
     for (const client of this.#clients) if (client.full) return true;
     return false;
   }
 
   write(stream: OutputStream, chunk: Buffer): void {
-    if (this.#clients.size === 0) return;
+    if (this.#clients.size === 0 && !this.#kept) return;
     // One copy for all clients; a frame's header is stdcopy's: stream, three zeros, length.
     const header = this.#options.terminal ? 0 : 8;
     const frame = Buffer.allocUnsafe(header + chunk.length);
@@ -70,6 +82,12 @@ export class AttachServer implements Output {
       frame.writeUInt32BE(chunk.length, 4);
     }
     frame.set(chunk, header);
+    if (this.#kept) {
+      this.#kept.push({ stream, frame });
+      this.#keptBytes += frame.length;
+      if (this.full) this.#changed();
+      return;
+    }
     for (const client of this.#clients) client.write(stream, frame);
   }
 
@@ -96,11 +114,22 @@ export class AttachServer implements Output {
     await Promise.all([...this.#clients].map((client) => client.gone));
   }
 
+  /** To the first client, or, when none came in time, to nobody. */
+  #giveKept(client: Client | undefined): void {
+    const kept = this.#kept;
+    if (!kept) return;
+    this.#kept = undefined;
+    this.#keptBytes = 0;
+    if (client) for (const { stream, frame } of kept) client.write(stream, frame);
+    this.#changed();
+  }
+
   #accept(socket: Socket): void {
     for (const client of this.#clients) client.probe();
     const client = new Client(socket, this.#options, {
       changed: () => this.#changed(),
       ready: () => {
+        this.#giveKept(client);
         if (this.#stdin) client.feed(this.#stdin);
         if (this.#over) client.end();
       },

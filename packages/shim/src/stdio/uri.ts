@@ -26,6 +26,8 @@ export type Destination =
       stdinOnce: boolean;
       /** Seconds that a client may leave output unread while it holds up the process. */
       stall: number;
+      /** Output waits for the first client, so that the process may be started before that one has connected. */
+      keep: boolean;
     };
 
 /** Minutes of somebody reading in a pager are no stall. */
@@ -53,6 +55,7 @@ export function parseDestination(name: string): Destination {
         log: parseLog(name, url.searchParams),
         stdinOnce: url.searchParams.get('stdin-once') === '1',
         stall: parseNumber(name, url.searchParams, 'stall') ?? DEFAULT_STALL,
+        keep: url.searchParams.get('keep') === '1',
       };
     default:
       throw refuse(name, `the scheme ${url.protocol.slice(0, -1)} is not known`);
