@@ -4,6 +4,9 @@ import { EventEmitter } from 'node:events';
 import type { ExecCreateRequest, ExecInspect } from '@berth/api/exec';
 import type { TaskIo } from '../containers/task-io.ts';
 
+/** Milliseconds that a question for the exit code waits for an exit that is on its way. */
+const EXIT_PATIENCE = 2_000;
+
 export class ExecInstance {
   readonly id: string;
   readonly containerId: string;
@@ -12,6 +15,7 @@ export class ExecInstance {
   phase: 'created' | 'starting' | 'running' | 'ended' = 'created';
   pid = 0;
   exitCode: number | undefined;
+  #outputEnded = false;
   /** Its input and output, once it is started. */
   io: TaskIo | undefined;
 
@@ -39,6 +43,16 @@ export class ExecInstance {
     this.phase = 'ended';
     this.exitCode = exitCode;
     this.exits.emit('exit', exitCode);
+  }
+
+  /** Nothing more will come from its process. */
+  outputEnded(): void {
+    this.#outputEnded = true;
+  }
+
+  /** Clients ask for the exit code at the end of the output, which reaches them sooner than the exit reaches this daemon. */
+  async settled(): Promise<void> {
+    if (this.#outputEnded) await this.exitKnown(EXIT_PATIENCE);
   }
 
   /** Resolves when the exit code is known, or after `patience` milliseconds. */

@@ -27,8 +27,6 @@ import { ExecInstance } from './exec-instance.ts';
 const SIGKILL = 9;
 /** Ended execs of one container that can still be inspected. */
 const KEPT = 100;
-/** The news of an exit comes another way than the end of the output; clients ask for the exit code at once. Milliseconds. */
-const EXIT_PATIENCE = 2_000;
 
 export class Execs {
   readonly #context: ContainerContext;
@@ -119,7 +117,7 @@ export class Execs {
       this.#clearAfterExit(container, exec, path);
       if (!client || !process) return;
       const keys = terminal ? parseDetachKeys(request.DetachKeys ?? '') : undefined;
-      const outcome = await runAttachment(client, process, { stdin, detachKeys: keys, beforeEnd: () => exec.exitKnown(EXIT_PATIENCE) });
+      const outcome = await runAttachment(client, process, { stdin, detachKeys: keys, onOutputEnd: () => exec.outputEnded() });
       if (outcome === 'detached') emitContainerEvent(this.#context, container, 'exec_detach', { execID: exec.id });
     } catch (thrown) {
       const { error, exitCode } = execError(thrown);

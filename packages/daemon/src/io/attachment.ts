@@ -30,8 +30,8 @@ export interface AttachmentOptions {
   readonly stdin: boolean;
   /** The detach sequence, on a terminal. */
   readonly detachKeys: Buffer | undefined;
-  /** Awaited between the end of the output and the end of the connection. */
-  readonly beforeEnd?: () => Promise<void>;
+  /** Called when the process' output has ended, before its client learns of it. */
+  readonly onOutputEnd?: () => void;
 }
 
 /** Resolves when the process' output has ended, the client has gone, or has typed the detach keys. */
@@ -56,7 +56,7 @@ export async function runAttachment(client: HijackedStream, process: Socket, opt
   client.input.unpipe?.(process);
   client.input.removeAllListeners('data');
   process.destroy();
-  if (!detached) await options.beforeEnd?.();
+  if (process.readableEnded) options.onOutputEnd?.();
   client.end();
   return detached ? 'detached' : 'ended';
 }

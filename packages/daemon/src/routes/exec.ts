@@ -47,8 +47,10 @@ export function execRoutes(context: ContainerContext, execs: Execs): Router {
     sendEmpty(response, 200);
   });
 
-  router.get('/exec/:id/json', (request, response) => {
-    sendJson(response, 200, execs.get(parameter(request, 'id')).inspect());
+  router.get('/exec/:id/json', async (request, response) => {
+    const exec = execs.get(parameter(request, 'id'));
+    await exec.settled();
+    sendJson(response, 200, exec.inspect());
   });
 
   return router;
