@@ -1,6 +1,6 @@
 // What runc's own integration tests need, made once and kept: its source package, the helper programs built from it, and root file
 // systems made of this machine's Debian packages in place of the ones that the suite would download.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, globSync } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
@@ -51,10 +51,16 @@ const LIBRARIES = [
 /** Programs of the suite by their folder in contrib/cmd. */
 const HELPERS = ['recvtty', 'sd-helper', 'seccompagent'];
 const ARCHITECTURES: Partial<Record<NodeJS.Architecture, string>> = { x64: 'amd64', arm64: 'arm64' };
-const SOURCES = [
-  'deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main',
-  'deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian-security bookworm-security main',
-].join('\n');
+/** Sources of packages, and packages, come from where this machine gets its packages. */
+const MIRROR = debianMirror();
+const SOURCES = ['bookworm', 'bookworm-updates'].map((suite) => `deb-src [trusted=yes] ${MIRROR} ${suite} main`).join('\n');
+
+function debianMirror(): string {
+  const files = ['/etc/apt/sources.list', ...globSync('/etc/apt/sources.list.d/*')].filter((file) => existsSync(file));
+  const mirror = /(https?:\/\/\S+\/debian)\/?\s/.exec(files.map((file) => readFileSync(file, 'utf8')).join('\n'))?.[1];
+  if (!mirror) throw new Error('no Debian mirror in /etc/apt: the suite is a source package of Debian');
+  return mirror;
+}
 
 /** The folder with the .bats files, ready to run. Everything is below `cache`, and used again when it is there. */
 export function prepareSuite(cache: string): string {
@@ -158,7 +164,7 @@ function makeImages(cache: string, testdata: string): void {
   }
   if (!existsSync(archive('debian'))) {
     const root = mkdtempSync(join(cache, 'debian-'));
-    execFileSync('debootstrap', ['--variant=minbase', 'bookworm', root, 'http://deb.debian.org/debian'], { stdio: 'inherit' });
+    execFileSync('debootstrap', ['--variant=minbase', 'bookworm', root, MIRROR], { stdio: 'inherit' });
     chmodSync(root, 0o755);
     pack(root, archive('debian'));
   }
