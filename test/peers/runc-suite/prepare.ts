@@ -1,10 +1,11 @@
 // What runc's own integration tests need, made once and kept: its source package, the helper programs built from it, and root file
 // systems made of this machine's Debian packages in place of the ones that the suite would download.
-import { execFileSync, globSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
   existsSync,
+  globSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
