@@ -81,7 +81,9 @@ test("CVE-2020-15157: a layer's foreign URLs get no credentials of the registry'
 });
 
 test("CVE-2020-15257: a container in the host's network reaches no shim, for shims have no abstract sockets", async (t) => {
-  const lab = await Laboratory.open(t);
+  // Whatever the umask, others must not connect to what files there are instead.
+  const umask = process.umask(0);
+  const lab = await Laboratory.open(t).finally(() => process.umask(umask));
   const id = await lab.run('cat /proc/net/unix > /tmp/seen; sleep 1000', {
     change: (spec) => {
       if (spec.linux) spec.linux.namespaces = (spec.linux.namespaces ?? []).filter(({ type }) => type !== 'network');
@@ -97,6 +99,8 @@ test("CVE-2020-15257: a container in the host's network reaches no shim, for shi
   );
   const bootstrap = JSON.parse(readFileSync(join(lab.bundle(id), 'bootstrap.json'), 'utf8')) as { address: string };
   const socket = bootstrap.address.replace(/^unix:\/\//, '');
+  // The directories of the laboratory itself are no part of the protection.
+  chmodSync(lab.directory, 0o755);
   const denied = spawnSync(
     process.execPath,
     [
@@ -169,6 +173,11 @@ test('CVE-2021-41103, CVE-2024-25621: nobody but root looks into bundles, snapsh
   }
   assert.deepEqual(open, [], 'directories that others may list or write');
   chmodSync(lab.directory, 0o755);
+  const files = execFileSync('find', [join(lab.directory, 'root'), '-type', 'f'], { encoding: 'utf8' })
+    .trim()
+    .split('\n');
+  assert.ok(files.some((path) => path.endsWith('metadata.db')));
+  for (const path of files) assert.notEqual(outsider('cat', path).status, 0, `${path} must not be read by whoever knows its name`);
   const snapshots = join(lab.directory, 'root/io.containerd.snapshotter.v1.overlayfs/snapshots');
   mkdirSync(join(snapshots, 'probe/fs'), { recursive: true });
   t.after(() => rmSync(join(snapshots, 'probe'), { recursive: true, force: true }));
@@ -180,16 +189,30 @@ test('CVE-2021-41103, CVE-2024-25621: nobody but root looks into bundles, snapsh
 
 test('CVE-2022-23471: terminals of execs that never started leave nothing in the shim', async (t) => {
   const lab = await Laboratory.open(t);
-  const id = await lab.run('sleep 1000');
+  const id = await lab.run('sleep 1000', {
+    change: (spec) => {
+      spec.mounts?.push(
+        { destination: '/dev', type: 'tmpfs', source: 'tmpfs' },
+        { destination: '/dev/pts', type: 'devpts', source: 'devpts', options: ['newinstance', 'ptmxmode=0666'] },
+      );
+    },
+  });
+  // One fails before it has its terminal, the other one after.
+  writeFileSync(join(lab.rootfs, 'not-a-program'), '?', { mode: 0o755 });
   const spec = lab.exec('true');
-  const broken = {
+  const broken = (program: string) => ({
     ...spec,
-    value: Buffer.from(JSON.stringify({ ...JSON.parse(spec.value.toString()), args: ['/no-such-program'], terminal: true })),
-  };
+    value: Buffer.from(JSON.stringify({ ...JSON.parse(spec.value.toString()), args: [program], terminal: true })),
+  });
   const attempt = async (execId: string) => {
-    await lab.tasks.exec({ containerId: id, execId, spec: broken, terminal: true });
-    await assert.rejects(lab.tasks.start({ containerId: id, execId }), /no such file or directory/);
-    await lab.tasks.deleteProcess({ containerId: id, execId });
+    for (const [program, error] of [
+      ['/no-such-program', /no such file or directory/],
+      ['/not-a-program', /exec format error/],
+    ] as const) {
+      await lab.tasks.exec({ containerId: id, execId, spec: broken(program), terminal: true });
+      await assert.rejects(lab.tasks.start({ containerId: id, execId }), error);
+      await lab.tasks.deleteProcess({ containerId: id, execId });
+    }
   };
   for (let n = 0; n < 3; n++) await attempt(`warm-${n}`);
   const before = descriptors(lab.shimPid(id));

@@ -1,7 +1,7 @@
 // The lifecycle service put together: stores over one database, their gRPC faces, and the shims' side over ttrpc. What is started
 // here is stopped here; containers run on.
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Container, Containers } from '@berth/rpc/gen/containerd/services/containers/v1/containers';
 import { Content } from '@berth/rpc/gen/containerd/services/content/v1/content';
@@ -64,7 +64,9 @@ export async function startService(settings: Settings, log: Logger): Promise<{ s
   const aliases = new RuntimeAliases(settings.runtimeAliases);
   await using undo = new AsyncDisposableStack();
   const eventsAddress = `${settings.address}.ttrpc`;
-  mkdirSync(settings.root, { recursive: true, mode: 0o711 });
+  // Root's alone, also where it was made by somebody else: what is below may be read by whoever gets there (CVE-2024-25621).
+  mkdirSync(settings.root, { recursive: true, mode: 0o700 });
+  chmodSync(settings.root, 0o700);
   mkdirSync(settings.state, { recursive: true, mode: 0o711 });
   for (const path of [settings.address, eventsAddress]) {
     await claimSocket(path);
@@ -215,7 +217,7 @@ function serverUuid(root: string): string {
     return readFileSync(path, 'utf8').trim();
   } catch {
     const uuid = randomUUID();
-    mkdirSync(directory, { recursive: true, mode: 0o711 });
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
     writeFileSync(path, uuid);
     return uuid;
   }

@@ -96,7 +96,8 @@ export function serveShim(parameters: ShimParameters, log: ShimLog, { ready, fai
   };
   server.register(TaskV3, service).register(TaskV2, service);
   const address = socketPath(parameters);
-  mkdirSync(parameters.socketDir, { recursive: true, mode: 0o711 });
+  // What keeps everybody but root from the sockets: their own modes are the umask's.
+  mkdirSync(parameters.socketDir, { recursive: true, mode: 0o700 });
   // A socket file without its shim is left by SIGKILL; ids are unique, so no living shim has this one.
   rmSync(address, { force: true });
   const listener = server.listen(address);

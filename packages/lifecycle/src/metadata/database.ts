@@ -26,7 +26,7 @@ export type Database = BetterSqlite3.Database;
 
 /** Opens the database in `root`, creates or upgrades it, and locks it for this process. */
 export function openDatabase(root: string): Database {
-  mkdirSync(root, { recursive: true, mode: 0o711 });
+  mkdirSync(root, { recursive: true, mode: 0o700 });
   const path = join(root, 'metadata.db');
   const database = new BetterSqlite3(path, { timeout: 200 });
   try {
