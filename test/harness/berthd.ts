@@ -18,6 +18,8 @@ export interface BerthdOptions {
   hostNetwork?: boolean;
   /** Use these roots (a daemon that starts again) instead of new ones. */
   directory?: string;
+  /** Beside the test's own environment. */
+  environment?: NodeJS.ProcessEnv;
 }
 
 export class Berthd implements AsyncDisposable {
@@ -26,18 +28,18 @@ export class Berthd implements AsyncDisposable {
   /** The network namespace that the daemon lives in; undefined on the machine's own network. */
   readonly namespace: number | undefined;
   #process: ChildProcess | undefined;
-  readonly #flags: readonly string[];
+  readonly #options: BerthdOptions;
 
-  private constructor(directory: string, namespace: number | undefined, flags: readonly string[]) {
+  private constructor(directory: string, namespace: number | undefined, options: BerthdOptions) {
     this.directory = directory;
     this.socket = join(directory, 'berth.sock');
     this.namespace = namespace;
-    this.#flags = flags;
+    this.#options = options;
   }
 
   static async start(options: BerthdOptions = {}): Promise<Berthd> {
     const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'berth-test-'));
-    const daemon = new Berthd(directory, options.hostNetwork ? undefined : isolatedNetwork(), options.flags ?? []);
+    const daemon = new Berthd(directory, options.hostNetwork ? undefined : isolatedNetwork(), options);
     await daemon.launch();
     return daemon;
   }
@@ -82,9 +84,10 @@ export class Berthd implements AsyncDisposable {
       this.execRoot,
       '--pidfile',
       join(this.directory, 'berthd.pid'),
-      ...this.#flags,
+      ...(this.#options.flags ?? []),
     ];
-    const start = () => spawn(join(ROOT, 'bin', 'berthd'), args, { stdio: ['ignore', log, log] });
+    const env = { ...process.env, ...this.#options.environment };
+    const start = () => spawn(join(ROOT, 'bin', 'berthd'), args, { env, stdio: ['ignore', log, log] });
     const child = this.namespace === undefined ? start() : inNetworkNamespace(this.namespace, start);
     closeSync(log);
     this.#process = child;

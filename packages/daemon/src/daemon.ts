@@ -40,6 +40,7 @@ import { Background } from './state/background.ts';
 import { StateDatabase } from './state/database.ts';
 import { imageFacts } from './system/image-facts.ts';
 import { SystemInfo } from './system/system-info.ts';
+import { collectorFrom, TraceExporter } from './system/trace-exporter.ts';
 import { TraceFiles } from './system/trace-files.ts';
 import { VolumePlugins } from './volumes/volume-plugins.ts';
 import { type VolumeRecord, Volumes } from './volumes/volumes.ts';
@@ -64,6 +65,8 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
     }
     const database = stack.use(new StateDatabase(join(config.dataRoot, 'berth.db')));
     const traceDirectory = new TraceDirectory(config.traceDir);
+    const collector = collectorFrom(process.env);
+    if (collector) stack.use(new TraceExporter(config.traceDir, collector, log));
     const traces = stack.use(new TraceFiles(traceDirectory));
     const tracer = new Tracer('daemon', traceDirectory);
     const lifecycle = new Lifecycle(config.containerd ?? (service as LifecycleProcess).address, config);

@@ -112,7 +112,7 @@ export class Container {
 
   /** Lets init execute the user's program. With poststart hooks it returns when that has happened. */
   start(options: { span?: Span } = {}): void {
-    using _span = options.span?.child('runtime.start');
+    using _span = options.span?.child('runtime.start', 'runtime');
     const status = this.status();
     if (status === 'stopped')
       throw new EngineError('FailedPrecondition', 'cannot start a container that has stopped', { layer: 'runtime' });

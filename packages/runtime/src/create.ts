@@ -5,6 +5,7 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import type { State } from '@berth/oci/runtime-spec';
 import { CLONE, setns } from '@berth/sys/namespace';
 import { mkfifo, O } from '@berth/sys/path';
+import type { Span } from '@berth/trace/tracer';
 import { readBundle, rootfsPath, validateSpec } from './bundle.ts';
 import type { Cgroup } from './cgroup/cgroup.ts';
 import { hierarchies } from './cgroup/hierarchy.ts';
@@ -31,8 +32,12 @@ export interface Created {
 }
 
 export function create(options: CreateOptions): Created {
+  const { span } = options;
+  return span ? span.during('runtime.create', (child) => build(options, child), 'runtime') : build(options, undefined);
+}
+
+function build(options: CreateOptions, span: Span | undefined): Created {
   using undo = new UndoStack();
-  using span = options.span?.child('runtime.create');
   const spec = options.spec ?? readBundle(options.bundle);
   validateSpec(spec);
   const process = spec.process;

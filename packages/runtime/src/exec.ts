@@ -11,7 +11,6 @@ import { validateProcess } from './bundle.ts';
 import type { Cgroup } from './cgroup/cgroup.ts';
 import { loadCgroup } from './cgroup/open.ts';
 import { subCgroup } from './cgroup/sub-cgroup.ts';
-import { taskFiles } from './cgroup/task-files.ts';
 import type { Channel, ChildMessage } from './channel.ts';
 import type { ExecOptions, ExecResult } from './container.ts';
 import { execProgram, suitsProgram } from './exec-program.ts';
@@ -49,7 +48,7 @@ export function exec(root: string, container: SavedState, process: Process, opti
     pidNamespace: types.includes('pid') ? init : undefined,
     cgroupDirectory: joinsUser ? undefined : cgroup.location.paths[''],
   };
-  const place = { init, namespaces: flags, taskFiles: taskFiles(cgroup.location), oomScore };
+  const place = { init, namespaces: flags, taskFiles: cgroup.taskFiles(), oomScore };
   if (suitsProgram(plan, place)) {
     const pid = spawnProgram(execProgram(plan, place), birth);
     if (pid !== undefined) {

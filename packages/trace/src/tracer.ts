@@ -79,10 +79,10 @@ export class Span implements Disposable {
   readonly #record: SpanRecord;
   #ended = false;
 
-  constructor(tracer: Tracer, name: string, parent: TraceContext | undefined) {
+  constructor(tracer: Tracer, layer: string, name: string, parent: TraceContext | undefined) {
     this.#tracer = tracer;
     this.context = { traceId: parent?.traceId ?? tracer.identifiers.traceId(), spanId: tracer.identifiers.spanId() };
-    this.#record = { ...this.context, layer: tracer.layer, name, startNs: Number(process.hrtime.bigint()), endNs: 0 };
+    this.#record = { ...this.context, layer, name, startNs: Number(process.hrtime.bigint()), endNs: 0 };
     if (parent) this.#record.parentSpanId = parent.spanId;
   }
 
@@ -97,13 +97,14 @@ export class Span implements Disposable {
     return this;
   }
 
-  child(name: string): Span {
-    return this.#tracer.start(name, this.context);
+  /** A library that is a layer of its own, such as the runtime in a shim, says so; else a child is of its parent's layer. */
+  child(name: string, layer = this.#record.layer): Span {
+    return new Span(this.#tracer, layer, name, this.context);
   }
 
   /** Runs `body` in a child span; an error ends the span and is thrown on. */
-  during<T>(name: string, body: (span: Span) => T): T {
-    const span = this.child(name);
+  during<T>(name: string, body: (span: Span) => T, layer?: string): T {
+    const span = this.child(name, layer);
     let result: T;
     try {
       result = body(span);
@@ -130,8 +131,8 @@ export class Span implements Disposable {
   /** A child span that another process timed; nanoseconds of CLOCK_MONOTONIC. */
   record(name: string, startNs: number, endNs: number): void {
     const { traceId, spanId } = this.context;
-    const { layer, sink, identifiers } = this.#tracer;
-    sink.write({ traceId, spanId: identifiers.spanId(), parentSpanId: spanId, layer, name, startNs, endNs });
+    const { sink, identifiers } = this.#tracer;
+    sink.write({ traceId, spanId: identifiers.spanId(), parentSpanId: spanId, layer: this.#record.layer, name, startNs, endNs });
   }
 
   end(): void {
@@ -156,6 +157,6 @@ export class Tracer {
     this.sink = sink;
   }
   start(name: string, parent?: TraceContext): Span {
-    return new Span(this, name, parent);
+    return new Span(this, this.layer, name, parent);
   }
 }

@@ -1,6 +1,7 @@
 // `berth trace`: the waterfall of a container's last start. Each line is a span: its layer, its name, when it ran and how long.
 
 import { containerTrace } from '@berth/client/containers/trace';
+import { exportRequest, monotonicToUnix } from '@berth/trace/otlp';
 import type { SpanRecord } from '@berth/trace/tracer';
 import type { Command } from '../command.ts';
 import { ExitError } from '../exit.ts';
@@ -9,11 +10,14 @@ import { goJson } from '../format/template.ts';
 export const command: Command = {
   usage: 'trace [OPTIONS] CONTAINER',
   description: "Draw which layer spent which milliseconds of a container's last start",
-  flags: { format: { type: 'string', description: "Format output: 'json' for the spans themselves" } },
+  flags: { format: { type: 'string', description: "Format output: 'json' for the spans themselves, 'otlp' for OpenTelemetry's form" } },
   arguments: { min: 1, max: 1 },
   async run(context, args) {
     const { Spans: spans } = await containerTrace(context.engine, args.at(0));
-    if (args.string('format') === 'json') context.print(goJson(spans));
+    const format = args.string('format');
+    if (format === 'json') context.print(goJson(spans));
+    else if (format === 'otlp') context.print(JSON.stringify(exportRequest(spans, monotonicToUnix())));
+    else if (format) throw new ExitError(1, `unknown format ${format}: use json or otlp`);
     else if (spans.length === 0)
       throw new ExitError(1, `no trace of container ${args.at(0)}: it was never started, or its trace was dropped`);
     else context.print(waterfall(spans, Math.min(context.stdout.columns || 100, 140)));

@@ -68,7 +68,7 @@ async function launchMounted(context: ContainerContext, container: Container, ro
   const { tasks } = context.lifecycle;
   const containerId = container.id;
 
-  const endpoints = span.during('allocate endpoints', () => allocateEndpoints(context, container));
+  const endpoints = span.during('allocate endpoints', () => allocateEndpoints(context, container), 'network');
   for (const endpoint of endpoints) emitNetwork(context, container, endpoint, 'connect');
   let created = false;
   try {
@@ -81,19 +81,19 @@ async function launchMounted(context: ContainerContext, container: Container, ro
     );
     created = true;
     io.taken();
-    span.during('attach network', () => {
-      attachNetworks(container, endpoints, pid);
-      openNames(
-        context,
-        container,
-        endpoints.map(({ record }) => record),
-        pid,
-      );
-    });
+    const records = endpoints.map(({ record }) => record);
+    span.during(
+      'attach network',
+      () => {
+        attachNetworks(container, endpoints, pid);
+        openNames(context, container, records, pid);
+      },
+      'network',
+    );
     await connectAttachments(context, container, span);
     const startedAt = nowText();
     await span.during('start task', (child) => tasks.start({ containerId }, traced(child)));
-    container.record.endpoints = endpoints.map((endpoint) => endpoint.record);
+    container.record.endpoints = records;
     container.setRunning(pid, startedAt);
     emitMounted(context, container);
     emitContainerEvent(context, container, 'start');

@@ -35,6 +35,8 @@ export interface Cgroup {
    * is left. Neither way takes the kernel's threadgroup lock, whose first taker waits some 7 ms for an RCU grace period.
    */
   joinAsThread(): void;
+  /** The files by which `joinAsThread` does it, for a child that runs no JavaScript: it writes 0 to each. */
+  taskFiles(): string[];
   /** Sets the limits that `resources` names and leaves the others. Devices are restricted at create, and only then. */
   apply(resources: LinuxResources, purpose: ApplyPurpose): void;
   /** Stops every process; returns once the kernel says they all are. */

@@ -74,6 +74,11 @@ export class CgroupV1 implements Cgroup {
     }
   }
 
+  taskFiles(): string[] {
+    // v1's `tasks` moves one thread and does without the lock that `cgroup.procs` takes.
+    return this.#directories().flatMap(([controller, path]) => (controller === '' ? [] : [`${path}/tasks`]));
+  }
+
   apply(resources: LinuxResources, purpose: ApplyPurpose): void {
     if (resources.unified && Object.keys(resources.unified).length > 0) {
       throw new EngineError('InvalidArgument', 'invalid configuration: cannot use unified on cgroup v1', { layer: 'runtime' });

@@ -59,6 +59,10 @@ export class CgroupV2 implements Cgroup {
   /** Being born in it was all. */
   joinAsThread(): void {}
 
+  taskFiles(): string[] {
+    return [];
+  }
+
   apply(resources: LinuxResources, purpose: ApplyPurpose): void {
     applyLimits(this.#path, resources);
     if (purpose === 'create') this.#restrictDevices(resources);

@@ -46,6 +46,7 @@ export class AttachServer implements Output {
   /** What waits for the first client; undefined when nothing does any more. */
   #kept: { stream: OutputStream; frame: Buffer }[] | undefined;
   #keptBytes = 0;
+  #keptFor: NodeJS.Timeout | undefined;
 
   /** Listens at once; `changed` as Output says. */
   constructor(options: AttachOptions, changed: () => void) {
@@ -53,7 +54,7 @@ export class AttachServer implements Output {
     this.#changed = changed;
     if (options.keep) {
       this.#kept = [];
-      setTimeout(() => this.#giveKept(undefined), KEPT_FOR).unref();
+      this.#keptFor = setTimeout(() => this.#giveKept(undefined), KEPT_FOR).unref();
     }
     mkdirSync(dirname(options.socket), { recursive: true, mode: 0o711 });
     rmSync(options.socket, { force: true });
@@ -98,6 +99,7 @@ export class AttachServer implements Output {
   /** No more output and no new clients; connected ones are hung up on when they have everything. */
   close(): void {
     this.#over = true;
+    clearTimeout(this.#keptFor);
     this.#server.close();
     rmSync(this.#options.socket, { force: true });
     for (const client of this.#clients) client.end();
@@ -118,6 +120,7 @@ export class AttachServer implements Output {
   #giveKept(client: Client | undefined): void {
     const kept = this.#kept;
     if (!kept) return;
+    clearTimeout(this.#keptFor);
     this.#kept = undefined;
     this.#keptBytes = 0;
     if (client) for (const { stream, frame } of kept) client.write(stream, frame);

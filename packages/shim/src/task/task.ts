@@ -88,7 +88,7 @@ export class Task {
     }
     this.init.starting();
     try {
-      await telling('start', () => during(span, 'runtime.start', () => this.#container.start()));
+      await telling('start', () => during(span, 'runtime.start', () => this.#container.start(), 'runtime'));
       this.init.status = Status.RUNNING;
       this.#host.events.publish('/tasks/start', events.TaskStart, { containerId: this.id, pid: this.init.pid });
     } finally {
@@ -170,7 +170,7 @@ export class Task {
   }
 
   async #deleteInit(span: Span | undefined): Promise<void> {
-    await during(span, 'runtime.delete', () => this.#container.delete({ force: this.init.exit === undefined }));
+    await during(span, 'runtime.delete', () => this.#container.delete({ force: this.init.exit === undefined }), 'runtime');
     for (const exec of this.#execs.values()) exec.stdio.close();
     this.#execs.clear();
   }
@@ -181,8 +181,11 @@ export class Task {
       throw new EngineError('FailedPrecondition', `exec ${exec.execId} has been started before`, { layer: 'shim' });
     try {
       const started = await telling('exec', () =>
-        during(span, 'runtime.exec', (child) =>
-          this.#container.exec(spec, { execId: exec.execId, stdio: exec.stdio.forProcess, span: child }),
+        during(
+          span,
+          'runtime.exec',
+          (child) => this.#container.exec(spec, { execId: exec.execId, stdio: exec.stdio.forProcess, span: child }),
+          'runtime',
         ),
       );
       exec.pid = started.pid;
@@ -235,8 +238,8 @@ async function telling<T>(what: 'create' | 'start' | 'exec', body: () => Awaitab
   }
 }
 
-function during<T>(span: Span | undefined, name: string, body: (child: Span | undefined) => T): T {
-  return span ? span.during(name, body) : body(undefined);
+function during<T>(span: Span | undefined, name: string, body: (child: Span | undefined) => T, layer?: string): T {
+  return span ? span.during(name, body, layer) : body(undefined);
 }
 
 function nameOf(status: Status): string {
