@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { HostDirectory } from './host-directory.ts';
-import { parseToml } from './toml.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'berth-hosts-'));
 after(() => rmSync(root, { recursive: true }));
@@ -46,10 +45,4 @@ test('certificates alone, a port in the name, and nothing at all', async () => {
   const hosts = new HostDirectory(root);
   assert.deepEqual((await hosts.hostsFor('r.example:443'))[0]?.tls, { ca: ['CA'] });
   assert.equal((await hosts.hostsFor('other.example'))[0]?.host, 'other.example');
-});
-
-test('what is not understood is refused with its line', () => {
-  assert.throws(() => parseToml('a = 1\nb = 2020-01-01T00:00:00\n', 'f'), /f:2: /);
-  assert.throws(() => parseToml('a = "x\n', 'f'), /f:1: expected a string/);
-  assert.throws(() => parseToml('a = 1\na = 2\n', 'f'), /a is set twice/);
 });

@@ -3,21 +3,21 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { isTable, parseToml, type TomlTable, type TomlValue } from '../toml.ts';
 import { ConfiguredHosts, defaultHost, type HostSource, isLoopback, type RegistryHost, type TlsOptions } from './host.ts';
-import { parseToml, type TomlTable, type TomlValue } from './toml.ts';
 
 export class HostDirectory implements HostSource {
-  readonly #directory: string;
+  readonly #directories: readonly string[];
   readonly #defaults = new ConfiguredHosts();
 
-  constructor(directory: string) {
-    this.#directory = directory;
+  /** Several directories are separated by colons; the first one that knows a host is used for it. */
+  constructor(directories: string) {
+    this.#directories = directories.split(':').filter(Boolean);
   }
 
   async hostsFor(domain: string): Promise<readonly RegistryHost[]> {
-    const directory = [domain, domain.replace(/:(\d+)$/, '_$1_'), '_default']
-      .map((name) => join(this.#directory, name))
-      .find((path) => existsSync(path));
+    const names = [domain, domain.replace(/:(\d+)$/, '_$1_'), '_default'];
+    const directory = this.#directories.flatMap((root) => names.map((name) => join(root, name))).find((path) => existsSync(path));
     if (directory === undefined) return this.#defaults.hostsFor(domain);
     const file = join(directory, 'hosts.toml');
     if (existsSync(file)) return hostsOf(domain, directory, parseToml(readFileSync(file, 'utf8'), file));
@@ -76,5 +76,5 @@ function certificatesIn(directory: string): TlsOptions {
 }
 
 function tableOf(value: TomlValue | undefined): TomlTable {
-  return typeof value === 'object' && !Array.isArray(value) ? value : {};
+  return isTable(value) ? value : {};
 }
