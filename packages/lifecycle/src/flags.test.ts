@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isKind } from '@berth/errdefs/engine-error';
+import { defaultConfig } from './config/read.ts';
 import { parseSettings } from './flags.ts';
 
 test('defaults, flags, and the configuration file below the flags', (t) => {
@@ -12,36 +13,53 @@ test('defaults, flags, and the configuration file below the flags', (t) => {
   const file = join(directory, 'config.toml');
   writeFileSync(
     file,
-    `version = 2\nroot = "/r"\n# comment\nstate = '/s'\n[grpc]\n  address = "/a.sock" # here\n[debug]\nlevel = "warn"\n[plugins."x"]\nroot = "/other"\n`,
+    `version = 2\nroot = "/r"\nstate = '/s'\n[grpc]\n  address = "/a.sock"\n[debug]\nlevel = "warn"\n[plugins."x"]\nroot = "/other"\n`,
   );
   assert.deepEqual(parseSettings([]), {
-    root: '/var/lib/berth/lifecycle',
-    state: '/run/berth/lifecycle',
+    ...defaultConfig(),
     address: '/run/berth/lifecycle/lifecycle.sock',
-    logLevel: 'info',
+    eventsAddress: '/run/berth/lifecycle/lifecycle.sock.ttrpc',
     traceDir: undefined,
-    plainShims: false,
-    runtimeAliases: [],
+    warnings: [],
   });
   assert.deepEqual(
     parseSettings(['-c', file, '--root', '/flag', '-l', 'debug', '--trace-dir=/t', '--plain-shims', '--runtime-alias', 'a.b=c.d']),
     {
+      ...defaultConfig(),
       root: '/flag',
       state: '/s',
       address: '/a.sock',
+      eventsAddress: '/a.sock.ttrpc',
       logLevel: 'debug',
       traceDir: '/t',
       plainShims: true,
-      runtimeAliases: ['a.b=c.d'],
+      runtimeAliases: { 'a.b': 'c.d' },
+      warnings: [`${file}:8: plugins.x is not known to berth-lifecycle and has no effect`],
     },
   );
-  assert.equal(parseSettings(['--version', '--root', '/x']), 'version');
+});
+
+test('what is printed instead: the version, and configuration files that are read again', (t) => {
+  const printed = (...argv: string[]) => {
+    const settings = parseSettings(argv);
+    return 'print' in settings ? settings.print : undefined;
+  };
+  assert.match(printed('--version', '--root', '/x') ?? '', /^berth-lifecycle v/);
+  const directory = mkdtempSync(join(tmpdir(), 'berth-flags-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const file = join(directory, 'config.toml');
+  writeFileSync(file, printed('config', 'default') ?? '');
+  assert.deepEqual(parseSettings(['-c', file]), parseSettings([]));
+  writeFileSync(file, printed('--root', '/r', '--state', '/s', 'config', 'dump') ?? '');
+  assert.deepEqual(parseSettings(['-c', file]), parseSettings(['--root', '/r', '--state', '/s']));
 });
 
 test('what is no command line is refused', () => {
   for (const bad of [
     ['--nonsense'],
     ['extra'],
+    ['config', 'migrate'],
+    ['--runtime-alias', 'a.b=plain'],
     ['-l', 'loud'],
     ['--root'],
     ['-c', '/no/such/file'],

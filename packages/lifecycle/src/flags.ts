@@ -1,39 +1,33 @@
-// The command line of berth-lifecycle: containerd's flags, and --trace-dir. What a flag does not say, --config may: containerd's
-// config.toml, of which root, state, [grpc] address, [debug] level are read and the rest is left alone.
-import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+// The command line of berth-lifecycle: containerd's flags, its `config` command, and flags of Berth's own. What a flag does not say, the
+// file of --config may; what neither says has its default.
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { type Config, LOG_LEVELS } from './config/keys.ts';
+import { printConfig } from './config/print.ts';
+import { defaultConfig, readConfig } from './config/read.ts';
+import { parseAliases } from './tasks/runtime-aliases.ts';
+import { REVISION, VERSION } from './version.ts';
 
-export interface Settings {
-  /** What lasts: metadata, content, snapshots. */
-  root: string;
-  /** What ends with the machine: bundles, sockets of shims. */
-  state: string;
-  /** The gRPC socket's path; ttrpc's is `<address>.ttrpc`. */
-  address: string;
-  logLevel: LogLevel;
+export interface Settings extends Config {
+  /** Where spans are recorded. */
   traceDir: string | undefined;
-  /** Starts shims as programs of their own, without the zygote. */
-  plainShims: boolean;
-  /** FROM=TO: which runtime is started when FROM is asked for. */
-  runtimeAliases: readonly string[];
+  /** What the configuration file says that has no effect. */
+  warnings: readonly string[];
 }
 
-const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+/** sun_path without its last zero. */
+const LONGEST_SOCKET_PATH = 107;
 
-/** sun_path without its last zero, less what is appended. */
-const LONGEST_SOCKET_PATH = 107 - '.ttrpc'.length;
-
-export const USAGE = `Usage: berth-lifecycle [flags]
+export const USAGE = `Usage: berth-lifecycle [flags] [config default|dump]
 
 The lifecycle service: images, snapshots, containers and their tasks, behind containerd's gRPC API.
+\`config default\` prints a configuration file with the defaults, \`config dump\` one with the settings in force.
 
   --root DIR          what lasts (default /var/lib/berth/lifecycle)
   --state DIR         what ends with the machine (default /run/berth/lifecycle)
   -a, --address PATH  gRPC socket (default <state>/lifecycle.sock); ttrpc is served on PATH.ttrpc
-  -c, --config FILE   containerd's config.toml: root, state, [grpc] address, [debug] level
+  -c, --config FILE   containerd's config.toml
   -l, --log-level L   ${LOG_LEVELS.join(', ')} (default info)
   --trace-dir DIR     record spans, one file a trace
   --plain-shims       start every shim as a program of its own, without the zygote
@@ -41,29 +35,46 @@ The lifecycle service: images, snapshots, containers and their tasks, behind con
   -v, --version       print the version
 `;
 
-/** The settings, or what is to be printed instead of serving. InvalidArgument for a command line that is none. */
-export function parseSettings(argv: readonly string[]): Settings | 'version' | 'help' {
+/** The settings, or the text that is to be printed instead of serving. InvalidArgument for a command line that is none. */
+export function parseSettings(argv: readonly string[]): Settings | { print: string } {
   const { values, positionals } = parse(argv);
-  if (values.help) return 'help';
-  if (values.version) return 'version';
-  if (positionals.length > 0) throw refuse(`unexpected argument "${positionals[0]}"`);
-  const file = values.config === undefined ? {} : readConfig(values.config);
-  const state = resolve(values.state ?? file.state ?? '/run/berth/lifecycle');
-  const address = resolve((values.address ?? file['grpc.address'] ?? join(state, 'lifecycle.sock')).replace(/^unix:(\/\/)?/, ''));
-  if (Buffer.byteLength(address) > LONGEST_SOCKET_PATH)
-    throw refuse(`the socket's path ${address} is longer than ${LONGEST_SOCKET_PATH} bytes; use a shorter --address`);
-  const level = values['log-level'] ?? file['debug.level'] ?? 'info';
-  const logLevel = LOG_LEVELS.find((known) => known === (level === 'panic' ? 'fatal' : level));
-  if (!logLevel) throw refuse(`unknown log level "${level}"; there are ${LOG_LEVELS.join(', ')}`);
-  return {
-    root: resolve(values.root ?? file.root ?? '/var/lib/berth/lifecycle'),
-    state,
-    address,
-    logLevel,
-    traceDir: values['trace-dir'] === undefined ? undefined : resolve(values['trace-dir']),
-    plainShims: values['plain-shims'] ?? false,
-    runtimeAliases: values['runtime-alias'] ?? [],
-  };
+  if (values.help) return { print: USAGE };
+  if (values.version) return { print: `berth-lifecycle ${VERSION} ${REVISION}\n` };
+  const command = positionals.join(' ');
+  if (command === 'config default') return { print: printConfig(defaultConfig()) };
+  if (command !== '' && command !== 'config dump') throw refuse(`unexpected argument "${command}"`);
+  const { config, warnings } = values.config === undefined ? { config: defaultConfig(), warnings: [] } : readConfig(values.config);
+  const settings = settle({
+    ...config,
+    root: values.root ?? config.root,
+    state: values.state ?? config.state,
+    address: values.address ?? config.address,
+    logLevel: logLevelOf(values['log-level'] ?? config.logLevel),
+    plainShims: values['plain-shims'] ?? config.plainShims,
+    runtimeAliases: { ...config.runtimeAliases, ...parseAliases(values['runtime-alias'] ?? []) },
+  });
+  if (command === 'config dump') return { print: printConfig(settings) };
+  return { ...settings, traceDir: values['trace-dir'] === undefined ? undefined : resolve(values['trace-dir']), warnings };
+}
+
+/** Absolute paths, and those that follow from others. */
+function settle(config: Config): Config {
+  const state = resolve(config.state);
+  const address = socketPath(config.address || `${state}/lifecycle.sock`);
+  const eventsAddress = socketPath(config.eventsAddress || `${address}.ttrpc`);
+  return { ...config, root: resolve(config.root), state, address, eventsAddress };
+}
+
+function socketPath(address: string): string {
+  const path = resolve(address.replace(/^unix:(\/\/)?/, ''));
+  if (Buffer.byteLength(path) <= LONGEST_SOCKET_PATH) return path;
+  throw refuse(`the socket's path ${path} is longer than ${LONGEST_SOCKET_PATH} bytes; use a shorter --address`);
+}
+
+function logLevelOf(level: string): Config['logLevel'] {
+  const known = LOG_LEVELS.find((each) => each === level);
+  if (!known) throw refuse(`unknown log level "${level}"; there are ${LOG_LEVELS.join(', ')}`);
+  return known;
 }
 
 function parse(argv: readonly string[]) {
@@ -87,30 +98,6 @@ function parse(argv: readonly string[]) {
   } catch (error) {
     throw refuse((error as Error).message);
   }
-}
-
-type ConfigKey = 'root' | 'state' | 'grpc.address' | 'debug.level';
-
-/** The strings of a TOML file that this service knows. */
-function readConfig(path: string): Partial<Record<ConfigKey, string>> {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw new EngineError('InvalidArgument', `cannot read the configuration file ${path}: ${(cause as Error).message}`, {
-      layer: 'lifecycle',
-      cause,
-    });
-  }
-  const values: Record<string, string> = {};
-  let section = '';
-  for (const line of text.split('\n')) {
-    const header = /^\s*\[([^\]]+)\]/.exec(line);
-    if (header) section = `${header[1]?.trim()}.`;
-    const entry = /^\s*([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)')/.exec(line);
-    if (entry) values[section + entry[1]] = entry[3] ?? (JSON.parse(`"${entry[2]}"`) as string);
-  }
-  return values;
 }
 
 function refuse(message: string): EngineError {

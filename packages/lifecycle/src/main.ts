@@ -1,19 +1,18 @@
 // berth-lifecycle: reads the command line, serves until SIGTERM or SIGINT, and says both on stderr. Containers outlive it.
+import { writeFileSync } from 'node:fs';
 import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
 import pino from 'pino';
-import { parseSettings, USAGE } from './flags.ts';
+import { parseSettings } from './flags.ts';
 import { startService } from './service.ts';
-import { REVISION, VERSION } from './version.ts';
 
 const STDERR = 2;
 
 try {
   const settings = parseSettings(process.argv.slice(2));
-  if (settings === 'version') process.stdout.write(`berth-lifecycle ${VERSION} ${REVISION}\n`);
-  else if (settings === 'help') process.stdout.write(USAGE);
+  if ('print' in settings) process.stdout.write(settings.print);
   else {
     const log = pino(
-      { level: settings.logLevel, base: { program: 'berth-lifecycle', pid: process.pid } },
+      { level: settings.logLevel === 'panic' ? 'fatal' : settings.logLevel, base: { program: 'berth-lifecycle', pid: process.pid } },
       pino.destination({ fd: STDERR, sync: true }),
     );
     // Tasks are safe with their shims: better to be started anew than to go on in a state that nobody foresaw.
@@ -21,6 +20,9 @@ try {
       log.fatal({ err: error }, 'unexpected error; stopping, containers run on');
       process.exit(70);
     });
+    for (const warning of settings.warnings) log.warn(warning);
+    if (settings.temp !== '') process.env.TMPDIR = settings.temp;
+    if (settings.oomScore !== 0) writeFileSync('/proc/self/oom_score_adj', String(settings.oomScore));
     const service = await startService(settings, log);
     log.info({ address: settings.address, root: settings.root, state: settings.state }, 'serving');
     let stopping = false;

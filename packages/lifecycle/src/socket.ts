@@ -1,5 +1,5 @@
 // A listening unix socket's file: left by a service that was killed it is in the way, of a living one it must not be touched.
-import { chmodSync, existsSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
@@ -19,9 +19,13 @@ export async function claimSocket(path: string): Promise<void> {
   rmSync(path, { force: true });
 }
 
-/** For root alone: whoever may talk to this service is root on the machine. */
-export function protectSocket(path: string): void {
-  chmodSync(path, 0o600);
+/**
+ * For root alone, or for the user and group that the configuration names: whoever may talk to this service is as good as root on the
+ * machine.
+ */
+export function protectSocket(path: string, { uid, gid }: { uid: number; gid: number }): void {
+  chmodSync(path, gid === 0 ? 0o600 : 0o660);
+  if (uid !== 0 || gid !== 0) chownSync(path, uid, gid);
 }
 
 function answers(path: string): Promise<boolean> {

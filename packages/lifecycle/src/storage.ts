@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Database } from 'better-sqlite3';
+import type { Config } from './config/keys.ts';
 import { FileContent } from './content/file-content.ts';
 import type { CopyJob } from './diff/copy-job.ts';
 import { UnpackPool } from './diff/unpack-pool.ts';
@@ -20,6 +21,14 @@ import { type PublishEvent, storageEvents } from './storage-events.ts';
 
 export const DEFAULT_SNAPSHOTTER = 'overlayfs';
 
+const DEFAULTS: StorageConfig = {
+  contentSharing: 'shared',
+  overlayRoot: '',
+  overlayOptions: [],
+  nativeRoot: '',
+  hasSnapshotter: () => true,
+};
+
 export interface StorageOptions {
   /** The service's --root. */
   root: string;
@@ -28,7 +37,13 @@ export interface StorageOptions {
   publish: PublishEvent;
   /** Notes that a namespace exists: the first thing made in it brings it about. */
   ensureNamespace(namespace: string): void;
+  config?: StorageConfig;
 }
+
+/** What an operator may choose. */
+export type StorageConfig = Pick<Config, 'contentSharing' | 'overlayRoot' | 'overlayOptions' | 'nativeRoot'> & {
+  hasSnapshotter(name: string): boolean;
+};
 
 export class Storage implements AsyncDisposable {
   readonly content: FileContent;
@@ -39,20 +54,29 @@ export class Storage implements AsyncDisposable {
   readonly #collector: GarbageCollector;
   readonly #pool = new UnpackPool();
 
-  constructor({ root, database, leases, publish, ensureNamespace }: StorageOptions) {
+  constructor({ root, database, leases, publish, ensureNamespace, config = DEFAULTS }: StorageOptions) {
     const events = storageEvents((namespace, topic, event) => {
       ensureNamespace(namespace);
       publish(namespace, topic, event);
     });
-    this.content = new FileContent({ root: join(root, 'io.containerd.content.v1.content'), database, leases, onChange: events.content });
+    this.content = new FileContent({
+      root: join(root, 'io.containerd.content.v1.content'),
+      database,
+      leases,
+      onChange: events.content,
+      isolated: config.contentSharing === 'isolated',
+    });
     this.images = new SqliteImages({ database, onChange: events.image });
     const copy = (from: string, to: string) => this.#pool.run<void>({ kind: 'copy', from, to } satisfies CopyJob);
-    const mechanisms = [new OverlayMechanism(), new NativeMechanism(copy)];
+    const mechanisms = [
+      { mechanism: new OverlayMechanism({ mountOptions: config.overlayOptions }), elsewhere: config.overlayRoot },
+      { mechanism: new NativeMechanism(copy), elsewhere: config.nativeRoot },
+    ].filter(({ mechanism }) => config.hasSnapshotter(mechanism.name));
     this.snapshotters = new Map(
-      mechanisms.map((mechanism) => [
+      mechanisms.map(({ mechanism, elsewhere }) => [
         mechanism.name,
         new DirectorySnapshots(mechanism, {
-          root: join(root, `io.containerd.snapshotter.v1.${mechanism.name}`),
+          root: elsewhere || join(root, `io.containerd.snapshotter.v1.${mechanism.name}`),
           database,
           leases,
           onChange: events.snapshot,

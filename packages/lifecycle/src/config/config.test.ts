@@ -53,7 +53,10 @@ test("a file of Debian's containerd, with what is not known named", () => {
 test('values of the wrong kind are refused with their line', () => {
   for (const [text, expected] of [
     ['version = 3\n[grpc]\nuid = "root"\n', /wrong\.toml:3: grpc\.uid must be a whole number/],
-    ['[plugins."io.containerd.gc.v1.scheduler"]\n\nschedule_delay = "soon"\n', /:3: plugins\."io\.containerd\.gc\.v1\.scheduler"\.schedule_delay must be a duration/],
+    [
+      '[plugins."io.containerd.gc.v1.scheduler"]\n\nschedule_delay = "soon"\n',
+      /:3: plugins\."io\.containerd\.gc\.v1\.scheduler"\.schedule_delay must be a duration/,
+    ],
     ['[debug]\nlevel = "loud"\n', /:2: debug\.level must be one of "trace"/],
     ['root = "/a"\nversion = 4\n', /:2: expected containerd config version equal to or less than 3, got 4/],
     ['disabled_plugins = ["a",\n 1]\n', /:2: disabled_plugins must be an array of strings/],

@@ -1,5 +1,6 @@
 // Every key of containerd's config.toml that this service takes, with its place, kind and default. What is read, what `config default`
 // prints and what counts as unknown all come from this one table.
+import { DEFAULT_PACE } from '../gc/schedule.ts';
 import { duration, flag, type Kind, list, map, oneOf, share, text, whole } from './kinds.ts';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'panic'] as const;
@@ -48,12 +49,12 @@ export const CONFIG_KEYS = {
   eventsGid: key(['ttrpc', 'gid'], whole, 0),
   logLevel: key(['debug', 'level'], oneOf(...LOG_LEVELS), 'info'),
   /** Of the time, what garbage collection may take at most. */
-  pauseThreshold: key(scheduler('pause_threshold'), share, 0.02),
+  pauseThreshold: key(scheduler('pause_threshold'), share, DEFAULT_PACE.pauseThreshold),
   /** Deletions after which garbage is collected; 0: after the first. */
-  deletionThreshold: key(scheduler('deletion_threshold'), whole, 0),
+  deletionThreshold: key(scheduler('deletion_threshold'), whole, DEFAULT_PACE.deletionThreshold),
   /** Other changes after which it is; 0: never because of them. */
-  mutationThreshold: key(scheduler('mutation_threshold'), whole, 100),
-  scheduleDelay: key(scheduler('schedule_delay'), duration, 500),
+  mutationThreshold: key(scheduler('mutation_threshold'), whole, DEFAULT_PACE.mutationThreshold),
+  scheduleDelay: key(scheduler('schedule_delay'), duration, DEFAULT_PACE.scheduleDelay),
   startupDelay: key(scheduler('startup_delay'), duration, 500),
   /** Whether a blob that another namespace has is to be had for its digest alone, or by sending its bytes once more. */
   contentSharing: key(['plugins', 'io.containerd.metadata.v1.bolt', 'content_sharing_policy'], oneOf('shared', 'isolated'), 'shared'),
@@ -76,7 +77,7 @@ export const CONFIG_KEYS = {
   plainShims: key(own('plain_shims'), flag, false),
   /** Which runtime is started when another is asked for. */
   runtimeAliases: key(own('runtime_aliases'), map, {}),
-} satisfies Record<string, ConfigKey<never>>;
+};
 
 type Keys = typeof CONFIG_KEYS;
 

@@ -54,7 +54,10 @@ export const duration: Kind<number> = {
   read(value) {
     if (value === 0 || value === '0') return 0;
     if (typeof value !== 'string' || !/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(value)) return undefined;
-    return [...value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)].reduce((sum, [, count, unit = '']) => sum + Number(count) * (UNITS[unit] ?? 0), 0);
+    return [...value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)].reduce(
+      (sum, [, count, unit = '']) => sum + Number(count) * (UNITS[unit] ?? 0),
+      0,
+    );
   },
   print: (value) => (value % 1000 === 0 ? `${value / 1000}s` : `${value}ms`),
 };

@@ -101,7 +101,9 @@ function unknownKeys(file: ConfigFile): string[] {
     }
   };
   walk(file.document, []);
-  return unknown.map((path) => `${file.path}:${lineOf(file.text, path)}: ${nameOf(path)} is not known to berth-lifecycle and has no effect`);
+  return unknown.map(
+    (path) => `${file.path}:${lineOf(file.text, path)}: ${nameOf(path)} is not known to berth-lifecycle and has no effect`,
+  );
 }
 
 /** As it is written in the file: `plugins."io.containerd.gc.v1.scheduler".schedule_delay`. */

@@ -22,6 +22,8 @@ export interface FileContentOptions {
   database: Database;
   leases: LeaseResources;
   onChange?: OnContentChange;
+  /** A blob of another namespace is not to be had for its digest alone: its bytes are asked for once more. */
+  isolated?: boolean;
 }
 
 /** The machine's content; `in` gives one namespace's view. */
@@ -42,7 +44,8 @@ export class FileContent {
   }
 
   in(scope: Scope): Content {
-    return new NamespaceContent({ files: this, rows: this.#rows, scope, leases: this.#options.leases, onChange: this.#options.onChange });
+    const { leases, onChange, isolated } = this.#options;
+    return new NamespaceContent({ files: this, rows: this.#rows, scope, leases, onChange, isolated });
   }
 
   blobPath(digest: Digest): string {

@@ -24,6 +24,7 @@ export interface NamespaceContentOptions {
   scope: Scope;
   leases: LeaseResources;
   onChange?: OnContentChange;
+  isolated?: boolean;
 }
 
 export class NamespaceContent implements Content {
@@ -32,13 +33,15 @@ export class NamespaceContent implements Content {
   readonly #scope: Scope;
   readonly #leases: LeaseResources;
   readonly #onChange: OnContentChange | undefined;
+  readonly #isolated: boolean;
 
-  constructor({ files, rows, scope, leases, onChange }: NamespaceContentOptions) {
+  constructor({ files, rows, scope, leases, onChange, isolated = false }: NamespaceContentOptions) {
     this.#files = files;
     this.#rows = rows;
     this.#scope = scope;
     this.#leases = leases;
     this.#onChange = onChange;
+    this.#isolated = isolated;
   }
 
   info(digest: Digest): BlobInfo {
@@ -131,7 +134,7 @@ export class NamespaceContent implements Content {
     }
     const unlock = this.#files.lock(namespace, options.ref);
     try {
-      const shared = expected && this.#rows.anyOwner.get(expected)?.size;
+      const shared = expected && !this.#isolated ? this.#rows.anyOwner.get(expected)?.size : undefined;
       const ingest = {
         namespace,
         ref: options.ref,

@@ -12,8 +12,26 @@ export interface Plugin {
   error?: string;
 }
 
-/** `grpc` are the full names of the services that are served. */
-export function plugins(root: string, snapshotters: readonly string[], grpc: readonly string[]): Plugin[] {
+export const SNAPSHOTTER = 'io.containerd.snapshotter.v1';
+export const INTERNAL = 'io.containerd.internal.v1';
+export const GRPC = 'io.containerd.grpc.v1';
+
+/** `containerd.services.leases.v1.Leases` is the plugin `leases`. */
+export function grpcId(service: string): string {
+  return service.split('.')[2] ?? service;
+}
+
+export interface Parts {
+  /** Of the whole service. */
+  root: string;
+  snapshotters: ReadonlyMap<string, { root: string }>;
+  /** Full names of what is served. */
+  services: readonly string[];
+  /** Whether the restart monitor runs. */
+  restarts: boolean;
+}
+
+export function plugins({ root, snapshotters, services, restarts }: Parts): Plugin[] {
   const platforms = [hostPlatform()];
   const plugin = (type: string, id: string, more: Partial<Plugin> = {}): Plugin => ({
     type,
@@ -25,9 +43,7 @@ export function plugins(root: string, snapshotters: readonly string[], grpc: rea
   });
   return [
     plugin('io.containerd.content.v1', 'content', { exports: { root: `${root}/io.containerd.content.v1.content` } }),
-    ...snapshotters.map((id) =>
-      plugin('io.containerd.snapshotter.v1', id, { platforms, exports: { root: `${root}/io.containerd.snapshotter.v1.${id}` } }),
-    ),
+    ...[...snapshotters].map(([id, snapshotter]) => plugin(SNAPSHOTTER, id, { platforms, exports: { root: snapshotter.root } })),
     plugin('io.containerd.metadata.v1', 'bolt', { capabilities: [] }),
     plugin('io.containerd.differ.v1', 'walking', { platforms }),
     plugin('io.containerd.event.v1', 'exchange'),
@@ -36,8 +52,7 @@ export function plugins(root: string, snapshotters: readonly string[], grpc: rea
     plugin('io.containerd.runtime.v2', 'task', { platforms }),
     plugin('io.containerd.transfer.v1', 'local'),
     plugin('io.containerd.streaming.v1', 'manager'),
-    ...grpc
-      .filter((name) => name.startsWith('containerd.services.'))
-      .map((name) => plugin('io.containerd.grpc.v1', name.split('.')[2] ?? name)),
+    ...(restarts ? [plugin(INTERNAL, 'restart', { capabilities: ['no', 'always', 'on-failure', 'unless-stopped'] })] : []),
+    ...services.filter((name) => name.startsWith('containerd.services.')).map((name) => plugin(GRPC, grpcId(name))),
   ];
 }

@@ -13,11 +13,11 @@ export interface LeasesServiceOptions {
   namespaces: NamespaceStore;
   /** Collects garbage; resolves when it is gone. */
   collect(): Promise<unknown>;
-  /** Collects it in a moment. */
-  collectSoon(): void;
+  /** A lease is gone: garbage may be left. */
+  deleted(): void;
 }
 
-export function leasesService({ store, namespaces, collect, collectSoon }: LeasesServiceOptions): Implementation<typeof Leases> {
+export function leasesService({ store, namespaces, collect, deleted }: LeasesServiceOptions): Implementation<typeof Leases> {
   return {
     create({ id, labels }, call) {
       const namespace = namespaceOf(call);
@@ -27,7 +27,7 @@ export function leasesService({ store, namespaces, collect, collectSoon }: Lease
     async delete({ id, sync }, call) {
       store.delete(namespaceOf(call), id);
       if (sync) await collect();
-      else collectSoon();
+      else deleted();
       return {};
     },
     list: ({ filters }, call) => ({ leases: store.list(namespaceOf(call), filters).map(messageOf) }),

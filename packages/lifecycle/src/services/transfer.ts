@@ -11,6 +11,7 @@ import { OCIRegistry } from '@berth/rpc/gen/containerd/types/transfer/registry';
 import type { Implementation } from '@berth/rpc/ttrpc/server';
 import { parseTraceparent, TRACEPARENT } from '@berth/trace/context';
 import type { Span, Tracer } from '@berth/trace/tracer';
+import type { Config } from '../config/keys.ts';
 import { EXPIRE_LABEL, type LeaseStore } from '../leases/lease-store.ts';
 import type { Scope } from '../metadata/scope.ts';
 import type { Storage } from '../storage.ts';
@@ -29,6 +30,7 @@ export interface TransferServiceOptions {
   storage: Storage;
   leases: LeaseStore;
   tracer: Tracer;
+  config: Pick<Config, 'hostDirectories' | 'downloads' | 'uploads'>;
   /** Collects garbage: what a transfer that failed for good has left. */
   collect(): Promise<unknown>;
 }
@@ -96,10 +98,11 @@ async function transfer(
   { progress, span, signal }: Progressing,
 ): Promise<void> {
   const { source, destination } = request;
+  const { config } = options;
   const streamOf = (id: string) => options.streams.get(storage.namespace, id);
   if (holds(source, OCIRegistry) && holds(destination, ImageStore)) {
     const store = unpack(ImageStore, destination);
-    const { reference, repository } = await openRegistryEnd(unpack(OCIRegistry, source), streamOf);
+    const { reference, repository } = await openRegistryEnd(unpack(OCIRegistry, source), streamOf, config.hostDirectories);
     using opened = repository;
     const unpackings = store.unpacks.map(({ platform, snapshotter }) => ({
       platform: platformOf(platform) ?? hostPlatform(),
@@ -114,6 +117,7 @@ async function transfer(
       labels: store.labels,
       platforms: store.platforms.flatMap((platform) => platformOf(platform) ?? []),
       unpack: unpackings,
+      parallel: config.downloads,
       progress,
       span,
       signal,
@@ -121,10 +125,10 @@ async function transfer(
   } else if (holds(source, ImageStore) && holds(destination, OCIRegistry)) {
     const store = unpack(ImageStore, source);
     const { target } = storage.images.get(store.name);
-    const { reference, repository } = await openRegistryEnd(unpack(OCIRegistry, destination), streamOf);
+    const { reference, repository } = await openRegistryEnd(unpack(OCIRegistry, destination), streamOf, config.hostDirectories);
     using opened = repository;
     const platforms = store.platforms.flatMap((platform) => platformOf(platform) ?? []);
-    await push({ storage, repository: opened, reference, target, platforms, progress, signal });
+    await push({ storage, repository: opened, reference, target, platforms, progress, parallel: config.uploads, signal });
   } else if (holds(source, ImageStore) && holds(destination, ImageStore)) {
     const { target, labels } = storage.images.get(unpack(ImageStore, source).name);
     const { name } = unpack(ImageStore, destination);

@@ -62,6 +62,10 @@ export class DirectorySnapshots {
     return this.mechanism.name;
   }
 
+  get root(): string {
+    return this.options.root;
+  }
+
   in(scope: Scope): Snapshotter {
     return new NamespaceSnapshotter(this, scope);
   }

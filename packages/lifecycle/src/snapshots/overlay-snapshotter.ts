@@ -13,11 +13,12 @@ export class OverlayMechanism implements DirectoryMechanism {
   readonly #options: string[];
 
   /** `userxattr` is for rootless daemons, who may not write trusted.* attributes (kernel 5.11). */
-  constructor(options: { userxattr?: boolean } = {}) {
+  constructor(options: { userxattr?: boolean; mountOptions?: readonly string[] } = {}) {
     this.#options = [
       // The index is for NFS export; with it, an upper directory that was once mounted elsewhere is refused.
       ...(existsSync('/sys/module/overlay/parameters/index') ? ['index=off'] : []),
       ...(options.userxattr ? ['userxattr'] : []),
+      ...(options.mountOptions ?? []),
     ];
   }
 

@@ -17,9 +17,10 @@ const DEFAULT_BINARIES = new Set(['', 'runc']);
 export class RuntimeAliases {
   readonly #targets: ReadonlyMap<string, string>;
 
-  /** `pairs` are FROM=TO. InvalidArgument when one is not, or TO is no runtime's name. */
-  constructor(pairs: readonly string[]) {
-    this.#targets = new Map(pairs.map(parsePair));
+  /** InvalidArgument when what is to be started is no runtime's name. */
+  constructor(targets: Readonly<Record<string, string>>) {
+    this.#targets = new Map(Object.entries(targets));
+    for (const target of this.#targets.values()) shimProgramOf(target);
   }
 
   /** The runtime that a request gets. An OCI runtime that it names (BinaryName) goes along; the default one stays behind. */
@@ -29,6 +30,11 @@ export class RuntimeAliases {
     const isDefault = holds(wanted.options, Options) && DEFAULT_BINARIES.has(unpack(Options, wanted.options).binaryName);
     return { name, options: name === BERTH_RUNTIME && isDefault ? undefined : wanted.options };
   }
+}
+
+/** `pairs` are FROM=TO. InvalidArgument when one is not, or TO is no runtime's name. */
+export function parseAliases(pairs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(pairs.map(parsePair));
 }
 
 function parsePair(pair: string): [string, string] {

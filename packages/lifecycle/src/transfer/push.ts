@@ -21,6 +21,8 @@ export interface PushOptions {
   /** Of an index, only these; all when empty. */
   platforms: readonly Platform[];
   progress: ProgressSink;
+  /** Blobs uploaded at a time. */
+  parallel?: number;
   signal: AbortSignal;
 }
 
@@ -31,7 +33,7 @@ export async function push(options: PushOptions): Promise<Descriptor> {
   const { reference, progress } = options;
   progress({ event: `Pushing to ${canonical(reference)}` });
   const root = await rootOf(options);
-  const limit = new Limit(PARALLEL_UPLOADS);
+  const limit = new Limit(options.parallel ?? PARALLEL_UPLOADS);
   await pushDocument(options, limit, root, reference.tag ?? root.digest, []);
   progress({ event: `Completed push to ${canonical(reference)}`, descriptor: root });
   return root;

@@ -22,15 +22,16 @@ export interface RegistryEnd {
   repository: Repository;
 }
 
-/** `streamOf` finds the client's streams by their ids. */
-export async function openRegistryEnd(end: OCIRegistry, streamOf: (id: string) => MessageStream): Promise<RegistryEnd> {
+/** `streamOf` finds the client's streams by their ids. `defaultHosts` are the directories of hosts.toml files for clients that name none. */
+export async function openRegistryEnd(end: OCIRegistry, streamOf: (id: string) => MessageStream, defaultHosts = ''): Promise<RegistryEnd> {
   const reference = withDefaultTag(parseReference(end.reference));
   const credentials = end.resolver?.authStream ? askOver(streamOf(end.resolver.authStream), end.reference) : anonymous;
-  return { reference, repository: await Repository.open({ reference, hosts: hostsOf(end.resolver), credentials }) };
+  return { reference, repository: await Repository.open({ reference, hosts: hostsOf(end.resolver, defaultHosts), credentials }) };
 }
 
-function hostsOf(resolver: RegistryResolver | undefined): HostSource {
-  const found: HostSource = resolver?.hostDir ? new HostDirectory(resolver.hostDir) : new ConfiguredHosts();
+function hostsOf(resolver: RegistryResolver | undefined, defaultHosts: string): HostSource {
+  const directories = resolver?.hostDir || defaultHosts;
+  const found: HostSource = directories ? new HostDirectory(directories) : new ConfiguredHosts();
   if (!resolver || (resolver.defaultScheme === '' && Object.keys(resolver.headers).length === 0)) return found;
   return {
     async hostsFor(domain): Promise<readonly RegistryHost[]> {

@@ -23,16 +23,24 @@ type AnyHandler = (request: any, call: Call) => any;
 /** Told of every call that ended, with the error that it ended in. */
 export type OnCall = (path: string, milliseconds: number, error: unknown) => void;
 
+export interface GrpcServerOptions {
+  onCall?: OnCall;
+  /** Bytes of one message. */
+  largestReceived?: number;
+  largestSent?: number;
+}
+
 export class GrpcServer {
-  readonly #server = new Server({
-    'grpc.max_receive_message_length': MESSAGE_LIMIT,
-    'grpc.max_send_message_length': MESSAGE_LIMIT,
-    'grpc.max_concurrent_streams': 10_000,
-  });
+  readonly #server: Server;
   readonly #onCall: OnCall | undefined;
 
-  constructor(options: { onCall?: OnCall } = {}) {
-    this.#onCall = options.onCall;
+  constructor({ onCall, largestReceived = MESSAGE_LIMIT, largestSent = MESSAGE_LIMIT }: GrpcServerOptions = {}) {
+    this.#onCall = onCall;
+    this.#server = new Server({
+      'grpc.max_receive_message_length': largestReceived,
+      'grpc.max_send_message_length': largestSent,
+      'grpc.max_concurrent_streams': 10_000,
+    });
   }
 
   /** Adds a service. A method left out answers NotImplemented. */

@@ -1,0 +1,146 @@
+// The services that berth-lifecycle answers, each bound to the stores that it is the face of. service.ts serves them, over gRPC and ttrpc.
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Container, Containers } from '@berth/rpc/gen/containerd/services/containers/v1/containers';
+import { Content } from '@berth/rpc/gen/containerd/services/content/v1/content';
+import { Diff } from '@berth/rpc/gen/containerd/services/diff/v1/diff';
+import { Events } from '@berth/rpc/gen/containerd/services/events/v1/events';
+import { Images } from '@berth/rpc/gen/containerd/services/images/v1/images';
+import { Introspection } from '@berth/rpc/gen/containerd/services/introspection/v1/introspection';
+import { Leases } from '@berth/rpc/gen/containerd/services/leases/v1/leases';
+import { Namespaces } from '@berth/rpc/gen/containerd/services/namespaces/v1/namespace';
+import { Snapshots } from '@berth/rpc/gen/containerd/services/snapshots/v1/snapshots';
+import { Streaming } from '@berth/rpc/gen/containerd/services/streaming/v1/streaming';
+import { Tasks } from '@berth/rpc/gen/containerd/services/tasks/v1/tasks';
+import { Transfer } from '@berth/rpc/gen/containerd/services/transfer/v1/transfer';
+import { Version } from '@berth/rpc/gen/containerd/services/version/v1/version';
+import { Health } from '@berth/rpc/gen/grpc/health/v1';
+import { loopback } from '@berth/rpc/loopback';
+import type { Implementation } from '@berth/rpc/ttrpc/server';
+import type { ServiceType } from '@berth/rpc/wire/message';
+import type { Tracer } from '@berth/trace/tracer';
+import type { Logger } from 'pino';
+import type { Config } from './config/keys.ts';
+import type { ContainerStore } from './containers/container-store.ts';
+import type { EventExchange } from './events/exchange.ts';
+import type { CollectionSchedule } from './gc/schedule.ts';
+import { GRPC, grpcId, INTERNAL, plugins } from './introspection/plugin.ts';
+import type { PluginChoice } from './introspection/plugin-choice.ts';
+import type { LeaseStore } from './leases/lease-store.ts';
+import type { Scope } from './metadata/scope.ts';
+import type { NamespaceStore } from './namespaces/namespace-store.ts';
+import { RestartMonitor } from './restart/monitor.ts';
+import { containersService } from './services/containers.ts';
+import { contentService } from './services/content.ts';
+import { diffService } from './services/diff.ts';
+import { eventsService } from './services/events.ts';
+import { imagesService } from './services/images.ts';
+import { introspectionService } from './services/introspection.ts';
+import { leasesService } from './services/leases.ts';
+import { namespacesService } from './services/namespaces.ts';
+import { snapshotsService } from './services/snapshots.ts';
+import { streamingService } from './services/streaming.ts';
+import { tasksService } from './services/tasks.ts';
+import { transferService } from './services/transfer.ts';
+import { healthService, versionService } from './services/version.ts';
+import type { Storage } from './storage.ts';
+import { RuntimeAliases } from './tasks/runtime-aliases.ts';
+import type { TaskStore } from './tasks/task-store.ts';
+import { Downloads } from './transfer/download.ts';
+import { Streams } from './transfer/streams.ts';
+import { REVISION, VERSION } from './version.ts';
+
+/** What the services stand on. */
+export interface Core {
+  config: Config;
+  choice: PluginChoice;
+  events: EventExchange;
+  leases: LeaseStore;
+  containers: ContainerStore;
+  namespaces: NamespaceStore;
+  storage: Storage;
+  garbage: CollectionSchedule;
+  tasks: TaskStore;
+  tracer: Tracer;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: each pair is checked where it is made
+export type ServedService = readonly [ServiceType, Implementation<any>];
+
+export interface Api {
+  services: readonly ServedService[];
+  /** To be started when the services are served. Undefined when it is disabled. */
+  restarts: RestartMonitor | undefined;
+}
+
+export function lifecycleApi(core: Core, { log }: { log: Logger }): Api {
+  const { config, choice, events, leases, containers, namespaces, storage, garbage, tasks, tracer } = core;
+  const streams = new Streams();
+  const contentIn = (scope: Scope) => storage.content.in(scope);
+  const collect = () => garbage.now();
+  const aliases = new RuntimeAliases(config.runtimeAliases);
+  const mountsOf = async (namespace: string, { snapshotter, snapshotKey }: Container) =>
+    (await storage.snapshotter({ namespace }, snapshotter).mounts(snapshotKey)).map((mount) => ({ ...mount, target: mount.target ?? '' }));
+  const containersFace = containersService({ store: containers, namespaces, tasks, events });
+  const tasksFace = tasksService({ store: tasks, containers, aliases, tracer, mountsOf });
+  const transfer = { streams, downloads: new Downloads(), storage, leases, tracer, collect, config };
+
+  const services = [
+    serving(Namespaces, namespacesService(namespaces, events)),
+    serving(Containers, containersFace),
+    serving(Leases, leasesService({ store: leases, namespaces, collect, deleted: () => garbage.deleted() })),
+    serving(Events, eventsService(events)),
+    serving(Tasks, tasksFace),
+    serving(Content, contentService(contentIn)),
+    serving(Images, imagesService({ imagesIn: (scope) => storage.images.in(scope), collect })),
+    serving(Snapshots, snapshotsService({ find: (scope, name) => storage.snapshotter(scope, name), tracer })),
+    serving(Diff, diffService({ contentIn, differ: storage.differ, tracer })),
+    serving(Streaming, streamingService(streams)),
+    serving(Transfer, transferService(transfer)),
+    serving(Version, versionService(VERSION, REVISION)),
+  ].filter(([{ name }]) => choice.enabled(GRPC, grpcId(name)));
+  const names = [...services.map(([{ name }]) => name), Introspection.name, Health.name];
+  const restarts = choice.enabled(INTERNAL, 'restart')
+    ? new RestartMonitor({
+        namespaces,
+        containers: loopback(Containers, containersFace),
+        tasks: loopback(Tasks, tasksFace),
+        interval: config.restartInterval,
+        log,
+      })
+    : undefined;
+  const introspected = plugins({
+    root: config.root,
+    snapshotters: storage.snapshotters,
+    services: names,
+    restarts: restarts !== undefined,
+  });
+  choice.check(introspected);
+  return {
+    services: [
+      ...services,
+      serving(Introspection, introspectionService({ uuid: serverUuid(config.root), plugins: introspected, version: VERSION })),
+      serving(Health, healthService(new Set(names))),
+    ],
+    restarts,
+  };
+}
+
+function serving<S extends ServiceType>(service: S, implementation: Implementation<S>): ServedService {
+  return [service, implementation];
+}
+
+/** Made once for a root directory. */
+function serverUuid(root: string): string {
+  const directory = join(root, 'io.containerd.grpc.v1.introspection');
+  const path = join(directory, 'uuid');
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    const uuid = randomUUID();
+    mkdirSync(directory, { recursive: true, mode: 0o711 });
+    writeFileSync(path, uuid);
+    return uuid;
+  }
+}
