@@ -48,7 +48,7 @@ export interface Process {
   selinuxLabel?: string;
   oomScoreAdj?: number;
   scheduler?: Scheduler;
-  ioPriority?: { class: 'IOPRIO_CLASS_RT' | 'IOPRIO_CLASS_BE' | 'IOPRIO_CLASS_IDLE'; priority: number };
+  ioPriority?: { class: 'IOPRIO_CLASS_RT' | 'IOPRIO_CLASS_BE' | 'IOPRIO_CLASS_IDLE'; priority?: number };
   execCPUAffinity?: { initial?: string; final?: string };
 }
 

@@ -16,14 +16,22 @@ const WRONG: [name: string, change: (spec: Spec) => void, message: RegExp][] = [
   ['no process', (spec) => delete spec.process, /process is missing/],
   ['no program', (spec) => Object.assign(spec.process ?? {}, { args: [] }), /process\.args must not be empty/],
   ['a relative directory', (spec) => Object.assign(spec.process ?? {}, { cwd: 'tmp' }), /^Cwd must be an absolute path$/],
-  ['a null byte', (spec) => spec.process?.env?.push('A=\0'), /process\.env contains a null byte/],
+  ['a null byte', (spec) => spec.process?.env?.push('A=\0'), /process\.env\[2\] contains a null byte/],
   [
     'a limit',
     (spec) => spec.process?.rlimits?.push({ type: 'RLIMIT_LUCK', soft: 1, hard: 1 }),
-    /process\.rlimits has the unknown type "RLIMIT_LUCK"/,
+    /process\.rlimits\[1\]\.type has the unknown value "RLIMIT_LUCK"/,
   ],
-  ['a negative user', (spec) => Object.assign(spec.process ?? {}, { user: { uid: -1, gid: 0 } }), /process\.user has the id -1/],
-  ['a namespace', (spec) => spec.linux?.namespaces?.push({ type: 'luck' as 'pid' }), /linux\.namespaces has the unknown type "luck"/],
+  [
+    'a negative user',
+    (spec) => Object.assign(spec.process ?? {}, { user: { uid: -1, gid: 0 } }),
+    /process\.user\.uid must be from 0 to 4294967294, not -1/,
+  ],
+  [
+    'a namespace',
+    (spec) => spec.linux?.namespaces?.push({ type: 'luck' as 'pid' }),
+    /linux\.namespaces\[6\]\.type has the unknown value "luck"/,
+  ],
   [
     'a host name without a namespace',
     (spec) => Object.assign(spec.linux ?? {}, { namespaces: [{ type: 'mount' }] }),
@@ -36,6 +44,11 @@ const WRONG: [name: string, change: (spec: Spec) => void, message: RegExp][] = [
     /vm\.swappiness is not in a separate kernel namespace/,
   ],
   [
+    'a sysctl that leads out of its namespace',
+    (spec) => Object.assign(spec.linux ?? {}, { sysctl: { 'net/../kernel/core_pattern': 'x' } }),
+    /sysctl\["net\/\.\.\/kernel\/core_pattern"\] is not the name of a sysctl/,
+  ],
+  [
     'a hook without a path',
     (spec) => Object.assign(spec, { hooks: { poststop: [{ path: 'sh' }] } }),
     /hooks\.poststop\[0\]\.path must be absolute/,
@@ -43,7 +56,7 @@ const WRONG: [name: string, change: (spec: Spec) => void, message: RegExp][] = [
   [
     'a device',
     (spec) => Object.assign(spec.linux ?? {}, { devices: [{ type: 'x', path: '/dev/x' }] }),
-    /linux\.devices\[0\]\.type must be c, b, u or p/,
+    /linux\.devices\[0\]\.type has the unknown value "x": it must be one of c, b, u, p/,
   ],
   ['a mount', (spec) => spec.mounts?.push({ destination: 7 as unknown as string }), /mounts\[7\]\.destination must be a string, not 7/],
 ];

@@ -1,11 +1,15 @@
 // A bundle: its config.json, read and checked (runtime-spec bundle.md, config.md). Runs in the parent. Errors are one line and name
-// the field; what the kernel checks itself is left to it.
+// the field. shape.ts checks what each field may hold by itself, this file what fields mean to each other; what the kernel checks
+// itself is left to it.
 import { readFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
-import { HOOK_KINDS, type Hooks, type Linux, type Mount, NAMESPACE_TYPES, type Process, type Spec } from '@berth/oci/runtime-spec';
-import { propagationFlags } from './mount-options.ts';
-import { RLIMITS } from './rlimits.ts';
+import { HOOK_KINDS, type Hooks, type Linux, type LinuxResources, type Mount, type Process, type Spec } from '@berth/oci/runtime-spec';
+import { checkShape, invalid, show, step } from './shape.ts';
+import { PROCESS, RESOURCES, SPEC } from './spec-fields.ts';
+
+/** __NEW_UTS_LEN: the kernel takes no longer name. */
+const MAX_HOST_NAME = 64;
 
 export function readBundle(bundle: string): Spec {
   const path = join(bundle, 'config.json');
@@ -20,10 +24,19 @@ export function readBundle(bundle: string): Spec {
       });
     throw cause;
   }
+  const spec = parseDocument(text, path) as Spec;
+  // The command line looks at it before it is checked.
+  if (typeof spec !== 'object' || spec === null || Array.isArray(spec)) checkShape(spec, SPEC, '');
+  return spec;
+}
+
+/** JSON of somebody else; `path` is what the error calls it. */
+export function parseDocument(text: string, path: string): unknown {
   try {
-    return JSON.parse(text) as Spec;
+    return JSON.parse(text);
   } catch (cause) {
-    throw new EngineError('InvalidArgument', `${path} is not valid JSON: ${(cause as Error).message}`, { layer: 'runtime', cause });
+    const reason = (cause as Error).message.replaceAll(/\s+/g, ' ');
+    throw new EngineError('InvalidArgument', `${path} is not valid JSON: ${reason}`, { layer: 'runtime', cause });
   }
 }
 
@@ -33,76 +46,82 @@ export function rootfsPath(bundle: string, spec: Spec): string {
   return isAbsolute(path) ? path : join(bundle, path);
 }
 
-/** Throws InvalidArgument for the first thing that is wrong. */
+/** Throws InvalidArgument for the first thing that is wrong. Fields that are null are deleted. */
 export function validateSpec(spec: Spec): void {
-  object(spec, 'config.json');
-  if (typeof spec.ociVersion !== 'string' || !/^1\.\d+\.\d+/.test(spec.ociVersion))
-    invalid('ociVersion', `must be a version 1.x.y, not ${show(spec.ociVersion)}`);
-  object(spec.root, 'root');
-  text(spec.root?.path, 'root.path');
-  if (spec.root?.path === '') invalid('root.path', 'must not be empty');
+  checkShape(spec, SPEC, '');
+  if (!/^1\.\d+\.\d+/.test(spec.ociVersion)) invalid('ociVersion', `must be a version 1.x.y, not ${show(spec.ociVersion)}`);
+  if (!spec.root) invalid('root', 'is missing');
+  if (spec.root.path === '') invalid('root.path', 'must not be empty');
   if (!spec.process) invalid('process', 'is missing');
-  validateProcess(spec.process, 'process');
-  for (const [index, mount] of list(spec.mounts, 'mounts').entries()) {
-    text(mount.destination, `mounts[${index}].destination`);
+  checkProcess(spec.process, 'process');
+  for (const [index, mount] of (spec.mounts ?? []).entries()) {
     if (mount.destination === '') invalid(`mounts[${index}].destination`, 'must not be empty');
-    for (const option of list(mount.options, `mounts[${index}].options`)) text(option, `mounts[${index}].options`);
-    validateIdMap(mount, `mounts[${index}]`, spec.linux);
+    checkIdMap(mount, `mounts[${index}]`, spec.linux);
   }
-  if (spec.hooks) validateHooks(spec.hooks);
-  if (spec.linux) validateLinux(spec.linux);
-  const isNew = (type: string) => spec.linux?.namespaces?.some((namespace) => namespace.type === type && !namespace.path);
-  const has = (type: string) => spec.linux?.namespaces?.some((namespace) => namespace.type === type);
-  if (spec.hostname && !has('uts')) invalid('hostname', 'needs a UTS namespace of its own: add {"type": "uts"} to linux.namespaces');
-  if (spec.linux?.uidMappings?.length && !has('user'))
-    invalid('linux.uidMappings', 'need a user namespace: add {"type": "user"} to linux.namespaces');
-  if (isNew('user') && !spec.linux?.uidMappings?.length) invalid('linux.uidMappings', 'are needed for a new user namespace');
-  if (!has('mount') && (spec.linux?.maskedPaths?.length || spec.linux?.readonlyPaths?.length))
-    invalid('linux.maskedPaths', 'and readonlyPaths need a mount namespace: add {"type": "mount"} to linux.namespaces');
+  if (spec.hooks) checkHooks(spec.hooks);
+  if (spec.linux) checkLinux(spec.linux);
+  checkNamespaces(spec);
 }
 
-function validateIdMap(mount: Mount, at: string, linux: Linux | undefined): void {
+function checkNamespaces({ hostname, domainname, linux = {} }: Spec): void {
+  const isNew = (type: string) => linux.namespaces?.some((namespace) => namespace.type === type && !namespace.path);
+  const has = (type: string) => linux.namespaces?.some((namespace) => namespace.type === type);
+  for (const [field, name] of Object.entries({ hostname, domainname })) {
+    if (!name) continue;
+    if (!has('uts')) invalid(field, 'needs a UTS namespace of its own: add {"type": "uts"} to linux.namespaces');
+    if (Buffer.byteLength(name) > MAX_HOST_NAME) invalid(field, `must not be longer than ${MAX_HOST_NAME} bytes`);
+  }
+  if (linux.uidMappings?.length && !has('user'))
+    invalid('linux.uidMappings', 'need a user namespace: add {"type": "user"} to linux.namespaces');
+  for (const field of ['uidMappings', 'gidMappings'] as const)
+    if (isNew('user') && !linux[field]?.length) invalid(`linux.${field}`, 'are needed for a new user namespace');
+  if (!has('mount') && (linux.maskedPaths?.length || linux.readonlyPaths?.length))
+    invalid('linux.maskedPaths', 'and readonlyPaths need a mount namespace: add {"type": "mount"} to linux.namespaces');
+  if (Object.keys(linux.timeOffsets ?? {}).length && !isNew('time'))
+    invalid('linux.timeOffsets', 'need a new time namespace: add {"type": "time"} to linux.namespaces');
+}
+
+function checkIdMap(mount: Mount, at: string, linux: Linux | undefined): void {
   const asked = mount.options?.some((option) => option === 'idmap' || option === 'ridmap');
-  const uids = list(mount.uidMappings, `${at}.uidMappings`).length;
-  const gids = list(mount.gidMappings, `${at}.gidMappings`).length;
-  if (!asked && !uids && !gids) return;
+  const { uidMappings: uids = [], gidMappings: gids = [] } = mount;
+  if (!asked && !uids.length && !gids.length) return;
   const isBind = mount.type === 'bind' || mount.options?.some((option) => option === 'bind' || option === 'rbind');
   if (!isBind) invalid(at, 'is id-mapped, which only bind mounts can be');
-  if (Boolean(uids) !== Boolean(gids)) invalid(`${at}.uidMappings`, 'and gidMappings must both be given, or neither');
-  if (!uids && !linux?.namespaces?.some(({ type }) => type === 'user'))
+  if (Boolean(uids.length) !== Boolean(gids.length)) invalid(`${at}.uidMappings`, 'and gidMappings must both be given, or neither');
+  if (!uids.length && !linux?.namespaces?.some(({ type }) => type === 'user'))
     invalid(`${at}.uidMappings`, 'are needed for an id-mapped mount of a container without a user namespace');
 }
 
+/** The same for a further process, which comes without the rest of the document. */
 export function validateProcess(process: Process, at: string): void {
-  object(process, at);
-  const args = list(process.args, `${at}.args`);
-  if (args.length === 0) invalid(`${at}.args`, 'must not be empty');
-  for (const arg of args) text(arg, `${at}.args`);
-  for (const entry of list(process.env, `${at}.env`)) text(entry, `${at}.env`);
-  text(process.cwd, `${at}.cwd`);
+  checkShape(process, PROCESS, at);
+  checkProcess(process, at);
+}
+
+/** The same for an update. */
+export function validateResources(resources: LinuxResources): void {
+  checkShape(resources, RESOURCES, 'linux.resources');
+  checkResources(resources);
+}
+
+function checkProcess(process: Process, at: string): void {
+  if (!process.args?.length) invalid(`${at}.args`, 'must not be empty');
   if (!isAbsolute(process.cwd))
     throw new EngineError('InvalidArgument', 'Cwd must be an absolute path', { layer: 'runtime', details: { field: `${at}.cwd` } });
-  for (const rlimit of list(process.rlimits, `${at}.rlimits`)) {
-    if (RLIMITS[rlimit.type] === undefined) invalid(`${at}.rlimits`, `has the unknown type ${show(rlimit.type)}`);
-    if (rlimit.soft > rlimit.hard && rlimit.hard >= 0) invalid(`${at}.rlimits`, `${rlimit.type}: the soft limit is above the hard one`);
-  }
-  for (const id of [process.user?.uid, process.user?.gid, ...(process.user?.additionalGids ?? [])]) {
-    if (id !== undefined && !(Number.isInteger(id) && id >= 0 && id < 2 ** 32))
-      invalid(`${at}.user`, `has the id ${show(id)}, which is no number from 0 to 4294967294`);
+  for (const [index, { type, soft, hard }] of (process.rlimits ?? []).entries()) {
+    const value = (limit: number) => (limit < 0 ? Number.POSITIVE_INFINITY : limit);
+    if (value(soft) > value(hard)) invalid(`${at}.rlimits[${index}]`, `${type}: the soft limit is above the hard one`);
   }
 }
 
-function validateHooks(hooks: Hooks): void {
+function checkHooks(hooks: Hooks): void {
   for (const kind of HOOK_KINDS) {
-    for (const [index, hook] of list(hooks[kind], `hooks.${kind}`).entries()) {
-      text(hook.path, `hooks.${kind}[${index}].path`);
-      if (!isAbsolute(hook.path)) invalid(`hooks.${kind}[${index}].path`, 'must be absolute');
-      if (hook.timeout !== undefined && hook.timeout <= 0) invalid(`hooks.${kind}[${index}].timeout`, 'must be greater than 0');
-    }
+    for (const [index, { path }] of (hooks[kind] ?? []).entries())
+      if (!isAbsolute(path)) invalid(`hooks.${kind}[${index}].path`, 'must be absolute');
   }
 }
 
-function validateLinux(linux: Linux): void {
+function checkLinux(linux: Linux): void {
   for (const field of ['intelRdt', 'memoryPolicy', 'netDevices'] as const) {
     if (linux[field] !== undefined)
       throw new EngineError('NotImplemented', `config.json: linux.${field} is not supported by this runtime`, {
@@ -111,28 +130,27 @@ function validateLinux(linux: Linux): void {
       });
   }
   const seen = new Set<string>();
-  for (const namespace of list(linux.namespaces, 'linux.namespaces')) {
-    if (!NAMESPACE_TYPES.includes(namespace.type)) invalid('linux.namespaces', `has the unknown type ${show(namespace.type)}`);
-    if (seen.has(namespace.type)) invalid('linux.namespaces', `has ${namespace.type} twice`);
-    if (namespace.path && !isAbsolute(namespace.path))
-      invalid('linux.namespaces', `${namespace.type}: the path ${namespace.path} is not absolute`);
-    seen.add(namespace.type);
+  for (const [index, { type, path }] of (linux.namespaces ?? []).entries()) {
+    if (seen.has(type)) invalid('linux.namespaces', `has ${type} twice`);
+    if (path && !isAbsolute(path)) invalid(`linux.namespaces[${index}].path`, `of ${type} must be absolute, not ${show(path)}`);
+    seen.add(type);
   }
-  if (linux.rootfsPropagation && propagationFlags(linux.rootfsPropagation) === undefined)
-    invalid('linux.rootfsPropagation', `has the unknown value ${show(linux.rootfsPropagation)}`);
-  for (const [index, device] of list(linux.devices, 'linux.devices').entries()) {
-    if (!['c', 'b', 'u', 'p'].includes(device.type))
-      invalid(`linux.devices[${index}].type`, `must be c, b, u or p, not ${show(device.type)}`);
-    if (!isAbsolute(device.path ?? '')) invalid(`linux.devices[${index}].path`, 'must be absolute');
-  }
+  for (const [index, { path }] of (linux.devices ?? []).entries())
+    if (!isAbsolute(path)) invalid(`linux.devices[${index}].path`, 'must be absolute');
   for (const key of ['maskedPaths', 'readonlyPaths'] as const) {
-    for (const path of list(linux[key], `linux.${key}`))
-      if (!isAbsolute(path)) invalid(`linux.${key}`, `has the relative path ${show(path)}`);
+    for (const [index, path] of (linux[key] ?? []).entries())
+      if (!isAbsolute(path)) invalid(`linux.${key}[${index}]`, `must be absolute, not ${show(path)}`);
   }
-  for (const [key, value] of Object.entries(linux.sysctl ?? {})) {
-    text(value, `linux.sysctl[${key}]`);
-    validateSysctl(key, seen, linux);
-  }
+  for (const key of Object.keys(linux.sysctl ?? {})) checkSysctl(key, seen, linux);
+  if (linux.personality?.flags?.length) invalid('linux.personality.flags', 'must be empty: the specification has none yet');
+  if (linux.resources) checkResources(linux.resources);
+}
+
+function checkResources(resources: LinuxResources): void {
+  // It becomes part of a file's name.
+  for (const [index, { pageSize }] of (resources.hugepageLimits ?? []).entries())
+    if (!/^[1-9]\d*[KMG]B$/.test(pageSize))
+      invalid(`linux.resources.hugepageLimits[${index}].pageSize`, `must be a size like 2MB, not ${show(pageSize)}`);
 }
 
 const IPC_SYSCTLS = [
@@ -147,40 +165,20 @@ const IPC_SYSCTLS = [
 ];
 
 /** Only what belongs to a namespace of the container may be set; anything else would change the host. */
-function validateSysctl(key: string, namespaces: Set<string>, linux: Linux): void {
-  const name = key.includes('/') ? key.replaceAll('/', '.') : key;
+function checkSysctl(key: string, namespaces: Set<string>, linux: Linux): void {
+  const field = `linux.sysctl${step(key)}`;
+  const byPath = key.includes('/');
+  // The first word decides what is allowed: no step may lead back from it.
+  if (byPath && key.split('/').some((part) => ['', '.', '..'].includes(part))) invalid(field, 'is not the name of a sysctl');
+  const name = byPath ? key.replaceAll('/', '.') : key;
   const needs = (type: 'ipc' | 'network' | 'uts') => {
-    if (!namespaces.has(type)) invalid('linux.sysctl', `${key} is not allowed without a new ${type} namespace`);
+    if (!namespaces.has(type)) invalid(field, `is not allowed without a new ${type} namespace`);
   };
   if (IPC_SYSCTLS.includes(name) || name.startsWith('fs.mqueue.')) needs('ipc');
   else if (name.startsWith('net.')) {
     needs('network');
     const network = linux.namespaces?.find((namespace) => namespace.type === 'network');
-    if (network?.path === '/proc/1/ns/net') invalid('linux.sysctl', `${key} is not allowed in the host's network namespace`);
+    if (network?.path === '/proc/1/ns/net') invalid(field, "is not allowed in the host's network namespace");
   } else if (name === 'kernel.domainname' || name === 'kernel.hostname') needs('uts');
-  else if (!name.startsWith('user.')) invalid('linux.sysctl', `${key} is not in a separate kernel namespace`);
-}
-
-function invalid(field: string, what: string): never {
-  throw new EngineError('InvalidArgument', `config.json: ${field} ${what}`, { layer: 'runtime', details: { field } });
-}
-
-function object(value: unknown, field: string): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    invalid(field, value === undefined ? 'is missing' : 'must be an object');
-}
-
-function text(value: unknown, field: string): void {
-  if (typeof value !== 'string') invalid(field, value === undefined ? 'is missing' : `must be a string, not ${show(value)}`);
-  if (value.includes('\0')) invalid(field, 'contains a null byte');
-}
-
-function list<T>(value: T[] | undefined | null, field: string): T[] {
-  if (value === undefined || value === null) return [];
-  if (!Array.isArray(value)) invalid(field, `must be an array, not ${show(value)}`);
-  return value;
-}
-
-function show(value: unknown): string {
-  return JSON.stringify(value) ?? String(value);
+  else if (!name.startsWith('user.')) invalid(field, 'is not in a separate kernel namespace');
 }

@@ -46,6 +46,9 @@ export const CAPABILITY_NAMES = [
   'CAP_CHECKPOINT_RESTORE',
 ] as const;
 
+/** The sets of a process, as config.json names them. */
+export const CAPABILITY_SET_NAMES = ['bounding', 'effective', 'inheritable', 'permitted', 'ambient'] as const;
+
 const NUMBERS = new Map<string, number>(CAPABILITY_NAMES.map((name, number) => [name, number]));
 
 export interface CapabilitySets {

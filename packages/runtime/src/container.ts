@@ -9,6 +9,7 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import type { ContainerStatus, LinuxResources, Process, Spec, State } from '@berth/oci/runtime-spec';
 import { kill, POLLIN, pidfdOpen, pidfdSendSignal, poll } from '@berth/sys/namespace';
 import type { Span } from '@berth/trace/tracer';
+import { validateResources } from './bundle.ts';
 import type { Cgroup, CgroupStats } from './cgroup/cgroup.ts';
 import { loadCgroup } from './cgroup/open.ts';
 import { create } from './create.ts';
@@ -160,6 +161,7 @@ export class Container {
 
   update(resources: LinuxResources): void {
     if (this.status() === 'stopped') throw new EngineError('FailedPrecondition', 'container not running', { layer: 'runtime' });
+    validateResources(resources);
     this.cgroup().apply(resources, 'update');
     const linux = this.#saved.spec.linux ?? {};
     this.#saved.spec.linux = { ...linux, resources: mergeResources(linux.resources ?? {}, resources) };

@@ -133,7 +133,7 @@ function restrain(program: SyscallProgram, plan: ProcessPlan): void {
 }
 
 function becomeUser(program: SyscallProgram, plan: ProcessPlan): void {
-  const { uid, gid, additionalGids = [] } = plan.process.user ?? { uid: 0, gid: 0 };
+  const { uid, gid, additionalGids = [] } = { uid: 0, gid: 0, ...plan.process.user };
   prctl(program, PR.SET_KEEPCAPS, 1);
   program.call(SYSCALL.setgroups, [additionalGids.length, bytesOf(Uint32Array.from(additionalGids))]);
   program.call(SYSCALL.setresgid, [gid, gid, gid]);

@@ -16,6 +16,8 @@ import { ignoredSignals } from './signals.ts';
 const SIGKILL = 9;
 /** What of a failed hook's output goes into the error. */
 const KEPT_OUTPUT = 4096;
+/** poll(2) takes an int. */
+const MAX_POLL_MS = 2 ** 31 - 1;
 
 /** Runs hooks in order; the first failure ends it. */
 export function runHooks(kind: HookKind, hooks: readonly Hook[] | undefined, state: State): void {
@@ -35,7 +37,7 @@ function runHook(name: string, hook: Hook, state: State): void {
     if (pid === 0) becomeHook(hook, input, output);
     unblock();
     pidfd = pidfdOpen(pid);
-    const timely = poll(pidfd, POLLIN, hook.timeout ? hook.timeout * 1000 : -1) !== 0;
+    const timely = poll(pidfd, POLLIN, hook.timeout ? Math.min(hook.timeout * 1000, MAX_POLL_MS) : -1) !== 0;
     if (!timely) kill(pid, SIGKILL);
     const exit = waitpid(pid);
     if (!timely) throw failure(name, `hook ran past specified timeout of ${hook.timeout}s`, '');

@@ -51,6 +51,8 @@ const GLOBAL_FLAGS = {
 } as const satisfies Record<string, FlagSpec>;
 
 const VERSION = '0.1.0';
+/** Characters. */
+const LONGEST_MESSAGE = 8192;
 
 async function main(words: readonly string[]): Promise<number> {
   let global: Arguments | undefined;
@@ -109,7 +111,7 @@ function logOf(global: Arguments | undefined): Log {
 
 /** What callers read: containerd the last error of the log file, people standard error. */
 function report(error: unknown, verb: string, global: Arguments | undefined): void {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = oneLine(error instanceof Error ? error.message : String(error));
   const message =
     verb === 'create' || verb === 'run' || verb === 'start'
       ? `berth-runtime ${verb} failed: ${reason}`
@@ -118,6 +120,13 @@ function report(error: unknown, verb: string, global: Arguments | undefined): vo
         : reason;
   logOf(global).write('error', message);
   if (global?.flags.has('debug') && error instanceof Error) writeSync(2, `${error.stack}\n`);
+}
+
+/** Whatever a configuration or a program put into a message: callers read line by line, and nobody reads a megabyte. */
+function oneLine(message: string): string {
+  const line = message.trim().replaceAll(/[\r\n]+/g, ' ');
+  const half = LONGEST_MESSAGE / 2;
+  return line.length <= LONGEST_MESSAGE ? line : `${line.slice(0, half)} […] ${line.slice(-half)}`;
 }
 
 function overview(): string {

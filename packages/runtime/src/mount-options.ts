@@ -30,7 +30,7 @@ export interface AttributeChange {
 }
 
 /** name → [mount(2) flag, set or clear, the attribute of mount_setattr(2) where there is one]. */
-const FLAGS: Record<string, readonly [flag: number, on: boolean, attribute?: number, attributeClear?: number]> = {
+const FLAGS: Record<string, readonly [flag: number, on: boolean, attribute?: number, attributeClear?: number]> = bare({
   ro: [MS.RDONLY, true, ATTR.RDONLY],
   rw: [MS.RDONLY, false, ATTR.RDONLY],
   nosuid: [MS.NOSUID, true, ATTR.NOSUID],
@@ -58,9 +58,9 @@ const FLAGS: Record<string, readonly [flag: number, on: boolean, attribute?: num
   nolazytime: [MS.LAZYTIME, false],
   silent: [MS.SILENT, true],
   loud: [MS.SILENT, false],
-};
+});
 
-const PROPAGATION: Record<string, number> = {
+const PROPAGATION: Record<string, number> = bare({
   shared: MS.SHARED,
   slave: MS.SLAVE,
   private: MS.PRIVATE,
@@ -69,7 +69,10 @@ const PROPAGATION: Record<string, number> = {
   rslave: MS.SLAVE | MS.REC,
   rprivate: MS.PRIVATE | MS.REC,
   runbindable: MS.UNBINDABLE | MS.REC,
-};
+});
+
+/** What linux.rootfsPropagation may be. */
+export const PROPAGATION_WORDS = Object.keys(PROPAGATION);
 
 const SPECIAL = ['bind', 'rbind', 'remount', 'defaults', 'tmpcopyup', 'idmap', 'ridmap'] as const;
 
@@ -116,6 +119,11 @@ export function parseMountOptions(options: readonly string[], type = ''): Parsed
   }
   parsed.data = data.join(',');
   return parsed;
+}
+
+/** Without a prototype: `constructor` is no option. */
+function bare<T extends object>(table: T): T {
+  return Object.assign(Object.create(null), table);
 }
 
 /** Later options win over earlier ones. */

@@ -77,7 +77,9 @@ function resolve({ id, cgroupsPath }: OpenCgroupOptions, own: () => string): str
 function clean(path: string): string {
   const normal = posix.normalize(`/${path}`).replace(/\/+$/, '');
   if (normal === '')
-    throw new EngineError('InvalidArgument', `invalid cgroupsPath "${path}": it names the root of the hierarchy`, { layer: 'runtime' });
+    throw new EngineError('InvalidArgument', `invalid cgroupsPath ${JSON.stringify(path)}: it names the root of the hierarchy`, {
+      layer: 'runtime',
+    });
   return normal;
 }
 

@@ -2,6 +2,7 @@
 import { closeSync, readFileSync } from 'node:fs';
 import type { Process } from '@berth/oci/runtime-spec';
 import { setChildSubreaper } from '@berth/sys/process';
+import { parseDocument, validateProcess } from '../bundle.ts';
 import { loadContainer } from '../container.ts';
 import { type Arguments, numberOf, textOf, usage } from './arguments.ts';
 import type { Command } from './command.ts';
@@ -37,6 +38,7 @@ export const exec: Command = {
     if (!id) throw usage('berth-runtime: "exec" requires a minimum of 1 argument: the container\'s id');
     const container = loadContainer(settings.root, id);
     const process = wantedProcess(parsed, args, container.spec.process);
+    validateProcess(process, 'process');
     const detach = parsed.flags.has('detach');
     const socket = textOf(parsed, 'console-socket');
     if (process.terminal && detach && socket === undefined)
@@ -64,7 +66,7 @@ export const exec: Command = {
 
 function wantedProcess(parsed: Arguments, args: string[], init: Process | undefined): Process {
   const file = textOf(parsed, 'process');
-  if (file !== undefined) return JSON.parse(readFileSync(file, 'utf8')) as Process;
+  if (file !== undefined) return parseDocument(readFileSync(file, 'utf8'), file) as Process;
   if (!args.length) throw usage('process args cannot be empty');
   const wanted: Process = { ...init, cwd: textOf(parsed, 'cwd') ?? init?.cwd ?? '/', args, terminal: parsed.flags.has('tty') };
   wanted.env = [...(init?.env ?? []), ...(parsed.values.get('env') ?? [])];

@@ -1,6 +1,7 @@
 // berth-runtime update: new limits for a container, from flags or as LinuxResources JSON from a file or standard input.
 import { readFileSync } from 'node:fs';
 import type { LinuxResources } from '@berth/oci/runtime-spec';
+import { parseDocument } from '../bundle.ts';
 import { loadContainer } from '../container.ts';
 import { type Arguments, numberOf, onlyId, sizeOf, textOf } from './arguments.ts';
 import type { Command } from './command.ts';
@@ -31,12 +32,15 @@ export const update: Command = {
   run(parsed, { root }) {
     const container = loadContainer(root, onlyId(parsed, 'update'));
     const file = textOf(parsed, 'resources');
-    container.update(
-      file === undefined ? fromFlags(parsed) : (JSON.parse(readFileSync(file === '-' ? 0 : file, 'utf8')) as LinuxResources),
-    );
+    container.update(file === undefined ? fromFlags(parsed) : fromFile(file));
     return 0;
   },
 };
+
+function fromFile(file: string): LinuxResources {
+  const [source, name] = file === '-' ? [0, 'standard input'] : [file, file];
+  return parseDocument(readFileSync(source, 'utf8'), name) as LinuxResources;
+}
 
 function fromFlags(parsed: Arguments): LinuxResources {
   const number = (name: string) => numberOf(parsed, name);

@@ -35,7 +35,7 @@ export function isNullDevice(fd: number): boolean {
  */
 export function prepareProgram(plan: ProcessPlan, passListener: (listener: number) => void): string {
   const { process: spec } = plan;
-  const user = spec.user ?? { uid: 0, gid: 0 };
+  const user = { uid: 0, gid: 0, ...spec.user };
   sys.closeOnExecFrom(3 + plan.preserveFds);
   for (let fd = 3; fd < 3 + plan.preserveFds; fd++) setCloseOnExec(fd, false);
   applyScheduling(spec, plan.linux);

@@ -17,12 +17,18 @@ const FLAGS: Record<string, bigint> = {
 /** struct sched_attr, its first version. */
 const SCHED_ATTR_SIZE = 48;
 const IOPRIO_CLASSES = { IOPRIO_CLASS_RT: 1, IOPRIO_CLASS_BE: 2, IOPRIO_CLASS_IDLE: 3 } as const;
-const PERSONALITIES = { LINUX: 0, LINUX32: 8 } as const;
+const DOMAINS = { LINUX: 0, LINUX32: 8 } as const;
+
+/** What config.json may name. */
+export const SCHEDULER_POLICIES = Object.keys(POLICIES);
+export const SCHEDULER_FLAGS = Object.keys(FLAGS);
+export const IO_PRIORITY_CLASSES = Object.keys(IOPRIO_CLASSES);
+export const PERSONALITIES = Object.keys(DOMAINS);
 
 export function applyScheduling(process: Process, linux: Linux | undefined): void {
   if (process.scheduler) setScheduler(schedulerAttributes(process.scheduler));
-  if (process.ioPriority) setIoPriority((IOPRIO_CLASSES[process.ioPriority.class] << 13) | process.ioPriority.priority);
-  if (linux?.personality) setPersonality(PERSONALITIES[linux.personality.domain]);
+  if (process.ioPriority) setIoPriority((IOPRIO_CLASSES[process.ioPriority.class] << 13) | (process.ioPriority.priority ?? 0));
+  if (linux?.personality) setPersonality(DOMAINS[linux.personality.domain]);
 }
 
 function schedulerAttributes(scheduler: Scheduler): Uint8Array {

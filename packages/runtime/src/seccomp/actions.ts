@@ -25,6 +25,9 @@ const PLAIN: Partial<Record<SeccompAction, number>> = {
   SCMP_ACT_NOTIFY: RETURN_NOTIFY,
 };
 
+/** What a profile may name. */
+export const SECCOMP_ACTIONS: readonly string[] = [...Object.keys(PLAIN), 'SCMP_ACT_ERRNO', 'SCMP_ACT_TRACE'];
+
 /** `errnoRet` is the errno of ERRNO and the message of TRACE; EPERM when the profile has none. */
 export function returnValue(action: SeccompAction, errnoRet: number = EPERM): number {
   if (action === 'SCMP_ACT_ERRNO') return RETURN_ERRNO | Math.min(errnoRet, MAX_ERRNO);

@@ -26,7 +26,17 @@ export const X32_BIT = 0x40000000;
 const TOKENS = { x86_64: 0xc000003e, x86: 0x40000003, x32: 0xc000003e, aarch64: 0xc00000b7, arm: 0x40000028 } as const;
 
 /** SCMP_ARCH_* of other kinds of machine: valid in a profile, of no effect here. */
-const FOREIGN = /^SCMP_ARCH_(MIPS(EL)?(64)?(N32)?|PPC(64(LE)?)?|S390X?|RISCV64|PARISC(64)?|LOONGARCH64|M68K|SH(EB)?)$/;
+const FOREIGN =
+  'MIPS MIPS64 MIPS64N32 MIPSEL MIPSEL64 MIPSEL64N32 PPC PPC64 PPC64LE S390 S390X RISCV64 PARISC PARISC64 LOONGARCH64 M68K SH SHEB'
+    .split(' ')
+    .map((name) => `SCMP_ARCH_${name}`);
+
+/** What a profile may name. */
+export const SECCOMP_ARCHITECTURES: readonly string[] = [
+  ...Object.keys(TOKENS).map((name) => `SCMP_ARCH_${name.toUpperCase()}`),
+  'SCMP_ARCH_NATIVE',
+  ...FOREIGN,
+];
 
 /** Tables are parsed when they are first asked for. */
 export class Architectures {
@@ -51,7 +61,7 @@ export function architecturesOf(names: readonly string[]): ArchitectureName[] {
     if (name.startsWith('SCMP_ARCH_') && short in TOKENS) {
       const architecture = short as ArchitectureName;
       if (family(architecture) === family(native)) found.add(architecture);
-    } else if (name !== 'SCMP_ARCH_NATIVE' && !FOREIGN.test(name)) {
+    } else if (!SECCOMP_ARCHITECTURES.includes(name)) {
       throw new EngineError('InvalidArgument', `string ${name} is not a valid arch for seccomp`, { layer: 'runtime' });
     }
   }

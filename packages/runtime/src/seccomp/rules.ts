@@ -38,7 +38,8 @@ export interface ArchitectureRules {
   beyond: { first: number; value: number } | undefined;
 }
 
-const OPERATORS: ReadonlySet<string> = new Set<SeccompOperator>([
+/** What a profile may name. */
+export const SECCOMP_OPERATORS: readonly SeccompOperator[] = [
   'SCMP_CMP_NE',
   'SCMP_CMP_LT',
   'SCMP_CMP_LE',
@@ -46,7 +47,7 @@ const OPERATORS: ReadonlySet<string> = new Set<SeccompOperator>([
   'SCMP_CMP_GE',
   'SCMP_CMP_GT',
   'SCMP_CMP_MASKED_EQ',
-]);
+];
 const UINT64 = 1n << 64n;
 
 export function rulesFor(seccomp: LinuxSeccomp, architecture: Architecture): ArchitectureRules {
@@ -92,7 +93,7 @@ function conditionsOf(entry: SeccompSyscall, wide: boolean): Condition[][] {
     if (!Number.isInteger(argument.index) || argument.index < 0 || argument.index > 5) {
       throw invalid(`seccomp rule for ${entry.names[0]}: there is no argument ${argument.index}, arguments are 0 to 5`);
     }
-    if (!OPERATORS.has(argument.op)) throw invalid(`string ${argument.op} is not a valid operator for seccomp`);
+    if (!SECCOMP_OPERATORS.includes(argument.op)) throw invalid(`string ${argument.op} is not a valid operator for seccomp`);
     return { index: argument.index, op: argument.op, value: uint64(argument.value), valueTwo: uint64(argument.valueTwo ?? 0), wide };
   });
   const repeated = new Set(conditions.map(({ index }) => index)).size < conditions.length;
