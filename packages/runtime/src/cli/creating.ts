@@ -3,7 +3,7 @@ import { closeSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { connectUnix, sendWithFds } from '@berth/sys/fd-passing';
 import { pidfdOpen } from '@berth/sys/namespace';
-import { readBundle } from '../bundle.ts';
+import { readBundle, validateSpec } from '../bundle.ts';
 import { type Container, createContainer } from '../container.ts';
 import { type Arguments, type FlagSpec, numberOf, textOf, usage } from './arguments.ts';
 import type { Settings } from './command.ts';
@@ -22,6 +22,7 @@ export const CREATE_FLAGS = {
 export function createFromFlags(id: string, parsed: Arguments, settings: Settings, caller: { terminal: boolean }): Container {
   const bundle = resolve(textOf(parsed, 'bundle') ?? '.');
   const spec = readBundle(bundle);
+  validateSpec(spec);
   const socket = textOf(parsed, 'console-socket');
   const wantsTerminal = spec.process?.terminal === true;
   if (wantsTerminal && socket === undefined && !caller.terminal)
