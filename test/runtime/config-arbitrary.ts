@@ -153,7 +153,7 @@ function anyOf(shape: Shape): fc.Arbitrary<unknown> {
     case 'record':
       return fc
         .record(Object.fromEntries(Object.entries(shape.fields).map(([name, child]) => [name, anyOf(child)])), {
-          requiredKeys: shape.required,
+          requiredKeys: [...shape.required],
         })
         .map((value) => ({ ...value }));
   }

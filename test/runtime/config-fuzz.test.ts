@@ -95,7 +95,7 @@ const SPECIAL: readonly Malformed[] = [
   { path: 'cgroupsPath', document: withLinux({ cgroupsPath: '/../..' }) },
   { path: '"/x"', document: withMounts([{ destination: '/x', type: 'no-such-type', source: 'x' }]) },
   { path: 'process.oomScoreAdj', document: withProcess({ oomScoreAdj: 1e9 }) },
-  { path: 'process.user.uid', document: withProcess({ user: { uid: 2 ** 32 - 1 } }) },
+  { path: 'process.user.uid', document: withProcess({ user: { uid: 2 ** 32 - 1, gid: 0 } }) },
   {
     path: 'linux.uidMappings',
     document: withLinux({ namespaces: [{ type: 'mount' }, { type: 'user' }], uidMappings: overlapping(), gidMappings: overlapping() }),

@@ -41,56 +41,89 @@ export function closedRecord<T>(fields: { [K in keyof Required<T>]: Shape }): Re
 /** What nobody reads is written down with the rest, by a recursive function: it has to end somewhere. */
 const MAX_DEPTH = 64;
 
+/** What does not fit, and where: a path as it is written below the value that was looked at. */
+interface Misfit {
+  path: string;
+  what: string;
+}
+
 /**
  * Throws InvalidArgument for the first thing that does not fit; `at` is the path of `value` in its document, '' for the whole of it.
  * A field that is null is no field, and is deleted: Go writes its empty pointers and lists so.
  */
 export function checkShape(value: unknown, shape: Shape, at: string): void {
+  const found = misfit(value, shape);
+  // Below the document itself a path begins without a dot.
+  if (found) invalid(at === '' ? found.path.replace(/^\./, '') : at + found.path, found.what);
+}
+
+/** On the way of every container, with a thousand values for its filter: paths are made only when they are needed. */
+function misfit(value: unknown, shape: Shape): Misfit | undefined {
   switch (shape.is) {
     case 'text':
-      if (typeof value !== 'string') invalid(at, `must be a string, not ${show(value)}`);
+      if (typeof value !== 'string') return here(`must be a string, not ${show(value)}`);
       // The kernel would read no further.
-      if (value.includes('\0')) invalid(at, 'contains a null byte');
-      return;
+      return value.includes('\0') ? here('contains a null byte') : undefined;
     case 'flag':
-      if (typeof value !== 'boolean') invalid(at, `must be true or false, not ${show(value)}`);
-      return;
+      return typeof value === 'boolean' ? undefined : here(`must be true or false, not ${show(value)}`);
     case 'number':
-      if (typeof value !== 'number') invalid(at, `must be a number, not ${show(value)}`);
-      if (!Number.isInteger(value)) invalid(at, `must be a whole number, not ${value}`);
-      if (value < shape.least || value > shape.most)
-        invalid(at, `must be from ${border(shape.least)} to ${border(shape.most)}, not ${value}`);
-      return;
+      if (typeof value !== 'number') return here(`must be a number, not ${show(value)}`);
+      if (!Number.isInteger(value)) return here(`must be a whole number, not ${value}`);
+      if (value >= shape.least && value <= shape.most) return undefined;
+      return here(`must be from ${border(shape.least)} to ${border(shape.most)}, not ${value}`);
     case 'word':
-      if (!shape.words.includes(value as string))
-        invalid(at, `has the unknown value ${show(value)}: it must be one of ${shape.words.join(', ')}`);
-      return;
+      if (shape.words.includes(value as string)) return undefined;
+      return here(`has the unknown value ${show(value)}: it must be one of ${shape.words.join(', ')}`);
     case 'list':
-      if (!Array.isArray(value)) invalid(at, `must be an array, not ${show(value)}`);
-      for (let index = 0; index < value.length; index++) checkShape(value[index], shape.of, `${at}[${index}]`);
-      return;
+      return Array.isArray(value) ? misfitInList(value, shape.of) : here(`must be an array, not ${show(value)}`);
     case 'map':
-      for (const [key, each] of Object.entries(object(value, at))) {
-        if (key.includes('\0')) invalid(at, 'has a key with a null byte');
-        checkShape(each, shape.of, `${at}${step(key)}`);
-      }
-      return;
+      return isObject(value) ? misfitInMap(value, shape.of) : here(`must be an object, not ${show(value)}`);
     case 'record':
-      checkRecord(object(value, at), shape, at);
+      return isObject(value) ? misfitInRecord(value, shape) : here(`must be an object, not ${show(value)}`);
   }
 }
 
-function checkRecord(value: Record<string, unknown>, { fields, required, closed }: RecordShape, at: string): void {
+function misfitInList(values: readonly unknown[], of: Shape): Misfit | undefined {
+  for (let index = 0; index < values.length; index++) {
+    const found = misfit(values[index], of);
+    if (found) return below(`[${index}]`, found);
+  }
+  return undefined;
+}
+
+function misfitInMap(values: Record<string, unknown>, of: Shape): Misfit | undefined {
+  for (const key of Object.keys(values)) {
+    if (key.includes('\0')) return here('has a key with a null byte');
+    const found = misfit(values[key], of);
+    if (found) return below(step(key), found);
+  }
+  return undefined;
+}
+
+function misfitInRecord(value: Record<string, unknown>, { fields, required, closed }: RecordShape): Misfit | undefined {
   for (const name of Object.keys(value)) {
     const each = value[name];
-    const path = at === '' ? name : `${at}.${name}`;
-    if (each === null || each === undefined) delete value[name];
-    else if (Object.hasOwn(fields, name)) checkShape(each, fields[name] as Shape, path);
-    else if (closed) invalid(at, `has the unknown field ${show(name)}: there are ${Object.keys(fields).join(', ')}`);
-    else if (typeof each === 'object' && deeperThan(each, MAX_DEPTH))
-      invalid(`${at}${step(name)}`, `is nested more than ${MAX_DEPTH} levels deep`);
+    if (each === null || each === undefined) {
+      delete value[name];
+    } else if (Object.hasOwn(fields, name)) {
+      const found = misfit(each, fields[name] as Shape);
+      if (found) return below(`.${name}`, found);
+    } else if (closed) {
+      return here(`has the unknown field ${show(name)}: there are ${Object.keys(fields).join(', ')}`);
+    } else if (typeof each === 'object' && deeperThan(each, MAX_DEPTH)) {
+      return below(step(name), here(`is nested more than ${MAX_DEPTH} levels deep`));
+    }
   }
-  for (const name of required) if (value[name] === undefined) invalid(at === '' ? name : `${at}.${name}`, 'is missing');
+  for (const name of required) if (value[name] === undefined) return below(`.${name}`, here('is missing'));
+  return undefined;
+}
+
+function here(what: string): Misfit {
+  return { path: '', what };
+}
+
+function below(name: string, { path, what }: Misfit): Misfit {
+  return { path: name + path, what };
 }
 
 function deeperThan(value: object, levels: number): boolean {
@@ -98,9 +131,8 @@ function deeperThan(value: object, levels: number): boolean {
   return Object.values(value).some((each) => typeof each === 'object' && each !== null && deeperThan(each, levels - 1));
 }
 
-function object(value: unknown, at: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) invalid(at, `must be an object, not ${show(value)}`);
-  return value as Record<string, unknown>;
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** InvalidArgument in one line; `field` is the path within the document. */
