@@ -121,7 +121,7 @@ export interface Linux {
   netDevices?: Record<string, { name?: string }>;
   cgroupsPath?: string;
   resources?: LinuxResources;
-  intelRdt?: { closID?: string; l3CacheSchema?: string; memBwSchema?: string; enableCMT?: boolean; enableMBM?: boolean };
+  intelRdt?: IntelRdt;
   memoryPolicy?: { mode: string; nodes?: string; flags?: string[] };
   sysctl?: Record<string, string>;
   seccomp?: LinuxSeccomp;
@@ -130,6 +130,16 @@ export interface Linux {
   readonlyPaths?: string[];
   mountLabel?: string;
   personality?: { domain: 'LINUX' | 'LINUX32'; flags?: string[] };
+}
+
+export interface IntelRdt {
+  /** Class of service: a directory of resctrl, shared with whoever names it too. */
+  closID?: string;
+  /** Lines of the directory's schemata file. */
+  schemata?: string[];
+  l3CacheSchema?: string;
+  memBwSchema?: string;
+  enableMonitoring?: boolean;
 }
 
 export interface Device {

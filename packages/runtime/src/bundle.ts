@@ -5,6 +5,10 @@ import { readFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { HOOK_KINDS, type Hooks, type Linux, type LinuxResources, type Mount, type Process, type Spec } from '@berth/oci/runtime-spec';
+import { execAffinity } from './cpu-affinity.ts';
+import { parseMemoryPolicy } from './memory-policy.ts';
+import { validateNetDevices } from './net-devices.ts';
+import { validateIntelRdt } from './resource-director.ts';
 import { checkShape, invalid, show, step } from './shape.ts';
 import { PROCESS, RESOURCES, SPEC } from './spec-fields.ts';
 
@@ -106,6 +110,7 @@ function checkProcess(process: Process, at: string): void {
   if (!process.args?.length) invalid(`${at}.args`, 'must not be empty');
   if (!isAbsolute(process.cwd))
     throw new EngineError('InvalidArgument', 'Cwd must be an absolute path', { layer: 'runtime', details: { field: `${at}.cwd` } });
+  execAffinity(process);
   for (const [index, { type, soft, hard }] of (process.rlimits ?? []).entries()) {
     const value = (limit: number) => (limit < 0 ? Number.POSITIVE_INFINITY : limit);
     if (value(soft) > value(hard)) invalid(`${at}.rlimits[${index}]`, `${type}: the soft limit is above the hard one`);
@@ -120,13 +125,9 @@ function checkHooks(hooks: Hooks): void {
 }
 
 function checkLinux(linux: Linux): void {
-  for (const field of ['intelRdt', 'memoryPolicy', 'netDevices'] as const) {
-    if (linux[field] !== undefined)
-      throw new EngineError('NotImplemented', `config.json: linux.${field} is not supported by this runtime`, {
-        layer: 'runtime',
-        details: { field },
-      });
-  }
+  if (linux.memoryPolicy) parseMemoryPolicy(linux.memoryPolicy);
+  if (linux.intelRdt) validateIntelRdt(linux.intelRdt);
+  validateNetDevices(linux);
   const seen = new Set<string>();
   for (const [index, { type, path }] of (linux.namespaces ?? []).entries()) {
     if (seen.has(type)) invalid('linux.namespaces', `has ${type} twice`);

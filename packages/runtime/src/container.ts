@@ -17,6 +17,7 @@ import { exec } from './exec.ts';
 import { openGate } from './gate.ts';
 import { runHooks } from './hooks.ts';
 import { isAlive } from './process-status.ts';
+import { leaveResctrl } from './resource-director.ts';
 import { fifoPath, readState, type SavedState, savedIds, stateDirectory, validateId, writeState } from './state-file.ts';
 
 const SIGKILL = 9;
@@ -219,6 +220,7 @@ export class Container {
     // Without a pid namespace of its own a container's other processes outlive its init.
     if (!this.spec.linux?.namespaces?.some((namespace) => namespace.type === 'pid' && !namespace.path)) cgroup.kill();
     cgroup.remove();
+    if (this.spec.linux?.intelRdt) leaveResctrl(this.spec.linux.intelRdt, this.id);
     rmSync(this.#directory, { recursive: true, force: true });
     try {
       runHooks('poststop', this.spec.hooks?.poststop, this.#hookState('stopped'));

@@ -17,8 +17,10 @@ import { runInit } from './init/init.ts';
 import { planInit } from './init-plan.ts';
 import { cloneSources } from './mount-sources.ts';
 import { planNamespaces } from './namespaces.ts';
+import { moveNetDevices } from './net-devices.ts';
 import { setOomScore } from './oom-score.ts';
 import { processStatus } from './process-status.ts';
+import { enterResctrl, leaveResctrl } from './resource-director.ts';
 import { passListener } from './seccomp-listener.ts';
 import { awaitReady, discardChild, ForkCrash, type Newborn, type Ready, raiseHardLimits, recordTimings, sendGo, spawn } from './spawn.ts';
 import { fifoPath, makeStateDirectory, type SavedState, writeInit, writeState } from './state-file.ts';
@@ -37,6 +39,8 @@ export function create(options: CreateOptions): Created {
 }
 
 function build(options: CreateOptions, span: Span | undefined): Created {
+  // Outlives `undo`, which may need what it holds.
+  using held = new UndoStack();
   using undo = new UndoStack();
   const spec = options.spec ?? readBundle(options.bundle);
   validateSpec(spec);
@@ -80,6 +84,8 @@ function build(options: CreateOptions, span: Span | undefined): Created {
   if (existed) warnOfCompany(cgroup, options);
   cgroup.apply(spec.linux?.resources ?? {}, 'create');
   cgroupSpan?.end();
+  const rdt = spec.linux?.intelRdt;
+  if (rdt) undo.defer(() => leaveResctrl(rdt, options.id));
 
   using descriptors = new UndoStack();
   const namespaces = planNamespaces(spec.linux, descriptors);
@@ -116,6 +122,7 @@ function build(options: CreateOptions, span: Span | undefined): Created {
     const ready = awaitReady(newborn, {
       passListener: (listener) => passListener(listener, spec, pid, current),
       runHooks() {
+        moveNetDevices(spec.linux, pid, undo, held);
         runHooks('prestart', spec.hooks?.prestart, current);
         runHooks('createRuntime', spec.hooks?.createRuntime, current);
       },
@@ -130,6 +137,8 @@ function build(options: CreateOptions, span: Span | undefined): Created {
   const { master } = ready;
   if (master !== undefined) undo.defer(() => closeSync(master));
 
+  if (rdt) enterResctrl(rdt, options.id, pid);
+  if (!plan.hooks.runtime) moveNetDevices(spec.linux, pid, undo, held);
   recordTimings(span, ready.timings);
   state.pid = pid;
   state.startTime = processStatus(pid)?.startTime ?? 0;

@@ -8,6 +8,7 @@ import { O } from '@berth/sys/path';
 import { PR } from '@berth/sys/process';
 import { SYSCALL } from '@berth/sys/syscall-numbers';
 import { canRunPrograms, SyscallProgram } from '@berth/sys/syscall-program';
+import type { Affinity } from './cpu-affinity.ts';
 import { isNullDevice, pathCandidates } from './init/become-program.ts';
 import type { ProcessPlan } from './plan.ts';
 import type { Filter } from './seccomp/filter.ts';
@@ -20,6 +21,7 @@ export interface ExecPlace {
   namespaces: number;
   /** Files of v1 hierarchies to write 0 to. */
   taskFiles: readonly string[];
+  affinity: Affinity;
   oomScore: number | undefined;
 }
 
@@ -55,7 +57,8 @@ export function suitsProgram(plan: ProcessPlan, place: ExecPlace): boolean {
     plan.env.some((entry) => entry.startsWith('HOME=')) &&
     !spec.scheduler &&
     !spec.ioPriority &&
-    !plan.linux?.personality
+    !plan.linux?.personality &&
+    !plan.linux?.memoryPolicy
   );
 }
 
@@ -76,10 +79,12 @@ export function execProgram(plan: ProcessPlan, place: ExecPlace): SyscallProgram
   return program;
 }
 
-function join(program: SyscallProgram, { init, namespaces, taskFiles, oomScore }: ExecPlace): void {
+function join(program: SyscallProgram, { init, namespaces, taskFiles, oomScore, affinity }: ExecPlace): void {
   // Before setns: these paths are the host's. A child of vfork has an OOM score of its own, though its memory is shared.
   if (oomScore !== undefined) writeFile(program, '/proc/self/oom_score_adj', String(oomScore));
+  if (affinity.beforeCgroup) setAffinity(program, affinity.beforeCgroup);
   for (const path of taskFiles) writeFile(program, path, '0');
+  if (affinity.inCgroup) setAffinity(program, affinity.inCgroup);
   if (namespaces) program.call(SYSCALL.setns, [init, namespaces]);
   program.call(SYSCALL.setsid, []);
 }
@@ -173,6 +178,10 @@ function writeFile(program: SyscallProgram, path: string, text: string): void {
   const fd = program.call(SYSCALL.openat, [AT_FDCWD, path, O.WRONLY | O.CLOEXEC]);
   program.call(SYSCALL.write, [fd, text, text.length]);
   program.call(SYSCALL.close, [fd]);
+}
+
+function setAffinity(program: SyscallProgram, mask: Uint8Array): void {
+  program.call(SYSCALL.schedSetaffinity, [0, mask.length, mask]);
 }
 
 function prctl(program: SyscallProgram, option: number, first: number, second = 0): void {

@@ -13,6 +13,7 @@ import { loadCgroup } from './cgroup/open.ts';
 import { subCgroup } from './cgroup/sub-cgroup.ts';
 import type { Channel, ChildMessage } from './channel.ts';
 import type { ExecOptions, ExecResult } from './container.ts';
+import { type Affinity, execAffinity } from './cpu-affinity.ts';
 import { execProgram, suitsProgram } from './exec-program.ts';
 import { confine, executeProgram, prepareProgram, useDescriptors } from './init/become-program.ts';
 import { openTerminal, useTerminal } from './init/console.ts';
@@ -48,7 +49,8 @@ export function exec(root: string, container: SavedState, process: Process, opti
     pidNamespace: types.includes('pid') ? init : undefined,
     cgroupDirectory: joinsUser ? undefined : cgroup.location.paths[''],
   };
-  const place = { init, namespaces: flags, taskFiles: cgroup.taskFiles(), oomScore };
+  const affinity = execAffinity(process);
+  const place = { init, namespaces: flags, taskFiles: cgroup.taskFiles(), oomScore, affinity };
   if (suitsProgram(plan, place)) {
     const pid = spawnProgram(execProgram(plan, place), birth);
     if (pid !== undefined) {
@@ -61,7 +63,7 @@ export function exec(root: string, container: SavedState, process: Process, opti
     ...birth,
     cloneFlags: 0,
     intermediate: joinsUser ? () => setns(init, CLONE.NEWUSER) : undefined,
-    live: (channel) => live(plan, channel, init, cgroup, oomScore, joinsUser ? flags & ~CLONE.NEWUSER : flags, joinsUser),
+    live: (channel) => live(plan, channel, init, cgroup, { oomScore, affinity }, joinsUser ? flags & ~CLONE.NEWUSER : flags, joinsUser),
   });
   const { pid, channel } = newborn;
   undo.defer(() => discardChild(newborn));
@@ -89,7 +91,7 @@ function live(
   channel: Channel,
   init: number,
   cgroup: Cgroup,
-  oomScore: number | undefined,
+  { oomScore, affinity }: { oomScore: number | undefined; affinity: Affinity },
   flags: number,
   inUserNamespace: boolean,
 ): never {
@@ -97,8 +99,10 @@ function live(
     if (inUserNamespace) channel.awaitGo();
     else {
       setOomScore('self', oomScore);
+      if (affinity.beforeCgroup) sys.setAffinity(affinity.beforeCgroup);
       cgroup.joinAsThread();
     }
+    if (affinity.inCgroup) sys.setAffinity(affinity.inCgroup);
     // From the moment it is visible in the container, nobody there may look into this process (CVE-2019-5736, CVE-2016-9962).
     sys.setDumpable(false);
     if (flags) setns(init, flags);

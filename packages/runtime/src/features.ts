@@ -1,6 +1,7 @@
 // What this runtime can do, as runtime-spec's features.md describes it.
 import { HOOK_KINDS, NAMESPACE_TYPES, OCI_VERSION } from '@berth/oci/runtime-spec';
 import { CAPABILITY_NAMES } from './capabilities.ts';
+import { MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES } from './memory-policy.ts';
 import { knownMountOptions } from './mount-options.ts';
 import { SECCOMP_FLAGS } from './seccomp/filter.ts';
 
@@ -26,7 +27,9 @@ export function features() {
       },
       apparmor: { enabled: true },
       selinux: { enabled: true },
-      intelRdt: { enabled: false },
+      intelRdt: { enabled: true, schemata: true, monitoring: true },
+      memoryPolicy: { modes: MEMORY_POLICY_MODES, flags: MEMORY_POLICY_FLAGS },
+      netDevices: { enabled: true },
       mountExtensions: { idmap: { enabled: true } },
     },
   };

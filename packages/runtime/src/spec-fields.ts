@@ -1,4 +1,4 @@
-// The fields of config.json and what each may hold: runtime-spec 1.2 config.md and config-linux.md. Where the kernel's own range is
+// The fields of config.json and what each may hold: runtime-spec 1.3 config.md and config-linux.md. Where the kernel's own range is
 // narrower than that of the type, and the same on every machine, it is the kernel's.
 import {
   type Capabilities,
@@ -7,6 +7,7 @@ import {
   HOOK_KINDS,
   type Hook,
   type IdMapping,
+  type IntelRdt,
   type Linux,
   type LinuxResources,
   type LinuxSeccomp,
@@ -184,13 +185,7 @@ const LINUX = record<Linux>({
   netDevices: map(record<NonNullable<Linux['netDevices']>[string]>({ name: text })),
   cgroupsPath: text,
   resources: RESOURCES,
-  intelRdt: record<NonNullable<Linux['intelRdt']>>({
-    closID: text,
-    l3CacheSchema: text,
-    memBwSchema: text,
-    enableCMT: flag,
-    enableMBM: flag,
-  }),
+  intelRdt: record<IntelRdt>({ closID: text, schemata: list(text), l3CacheSchema: text, memBwSchema: text, enableMonitoring: flag }),
   memoryPolicy: record<NonNullable<Linux['memoryPolicy']>>({ mode: text, nodes: text, flags: list(text) }),
   sysctl: map(text),
   seccomp: SECCOMP,

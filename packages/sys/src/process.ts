@@ -21,6 +21,8 @@ const cKeyctlJoin = bind('long syscall(long, int, const char*)');
 const cSigprocmask = bind('int sigprocmask(int, void*, void*)');
 const cSigaction = bind('int sigaction(int, void*, void*)');
 const cPersonality = bind('int personality(unsigned long)');
+const cSchedSetaffinity = bind('int sched_setaffinity(int, size_t, void*)');
+const cSetMempolicy = bind('long syscall(long, int, void*, unsigned long)');
 const cSchedSetattr = bind('long syscall(long, int, void*, unsigned int)');
 
 /** Of prctl(2). */
@@ -195,6 +197,16 @@ export function ignoreSignal(signal: number): void {
 
 export function setPersonality(persona: number): void {
   check(cPersonality(persona), 'personality', persona);
+}
+
+/** Of the caller. A bit a CPU, in whole eight bytes; CPUs that are not there, or that its cpuset has not, are left out. */
+export function setAffinity(mask: Uint8Array): void {
+  check(cSchedSetaffinity(0, mask.length, mask), 'sched_setaffinity');
+}
+
+/** Of the caller; survives execve. A bit a NUMA node, in whole eight bytes. */
+export function setMemoryPolicy(mode: number, nodes: Uint8Array): void {
+  check(cSetMempolicy(SYSCALL.setMempolicy, mode, nodes, nodes.length * 8), 'set_mempolicy', mode);
 }
 
 export function setIoPriority(value: number): void {

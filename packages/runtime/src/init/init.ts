@@ -9,6 +9,7 @@ import { POLLIN, poll, setns, unshare } from '@berth/sys/namespace';
 import { dup2, fchdir, O, openInRoot } from '@berth/sys/path';
 import * as sys from '@berth/sys/process';
 import type { Channel, Timing } from '../channel.ts';
+import { ALL_CPUS } from '../cpu-affinity.ts';
 import { runHooks } from '../hooks.ts';
 import { setOomScore } from '../oom-score.ts';
 import type { InitPlan } from '../plan.ts';
@@ -55,6 +56,7 @@ function setUp(plan: InitPlan, channel: Channel): string {
   if (plan.waitsForParent) channel.awaitGo();
   else setOomScore('self', plan.process.oomScoreAdj);
   plan.joinCgroup?.joinAsThread();
+  sys.setAffinity(ALL_CPUS);
   enterNamespaces(plan);
   sys.setsid();
   sys.umask(0);

@@ -1,9 +1,11 @@
-// How the kernel schedules a process, and what it says it is: sched_setattr(2), ioprio_set(2), sched_setaffinity(2), personality(2).
+// How the kernel schedules a process, and what it says it is: sched_setattr(2), ioprio_set(2), set_mempolicy(2), personality(2).
 // Runs in init and in exec'd processes, while they still have the right to better themselves.
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Linux, Process, Scheduler } from '@berth/oci/runtime-spec';
 import { setIoPriority, setPersonality, setScheduler } from '@berth/sys/process';
+import { applyMemoryPolicy } from '../memory-policy.ts';
 
+/** Of sched_setattr(2). */
 const POLICIES = { SCHED_OTHER: 0, SCHED_FIFO: 1, SCHED_RR: 2, SCHED_BATCH: 3, SCHED_ISO: 4, SCHED_IDLE: 5, SCHED_DEADLINE: 6 } as const;
 const FLAGS: Record<string, bigint> = {
   SCHED_FLAG_RESET_ON_FORK: 0x01n,
@@ -28,6 +30,7 @@ export const PERSONALITIES = Object.keys(DOMAINS);
 export function applyScheduling(process: Process, linux: Linux | undefined): void {
   if (process.scheduler) setScheduler(schedulerAttributes(process.scheduler));
   if (process.ioPriority) setIoPriority((IOPRIO_CLASSES[process.ioPriority.class] << 13) | (process.ioPriority.priority ?? 0));
+  if (linux?.memoryPolicy) applyMemoryPolicy(linux.memoryPolicy);
   if (linux?.personality) setPersonality(DOMAINS[linux.personality.domain]);
 }
 

@@ -91,6 +91,16 @@ export function setLinkUp(index: number): Request {
   return { type: RTM_NEWLINK, flags: 0, payload: ifinfomsg(index, IFF_UP, IFF_UP), what: `set link ${index} up` };
 }
 
+export function setLinkDown(index: number): Request {
+  return { type: RTM_NEWLINK, flags: 0, payload: ifinfomsg(index, 0, IFF_UP), what: `set link ${index} down` };
+}
+
+/** Into another namespace under another name, as one step; the link must be down to be renamed. */
+export function moveLink(index: number, name: string, namespaceFd: number): Request {
+  const payload = concat([ifinfomsg(index, 0, 0), text(IFLA_IFNAME, name), u32(IFLA_NET_NS_FD, namespaceFd)]);
+  return { type: RTM_NEWLINK, flags: 0, payload, what: `move link ${index} to another namespace as ${name}` };
+}
+
 export function deleteLink(name: string): Request {
   const payload = concat([ifinfomsg(0, 0, 0), text(IFLA_IFNAME, name)]);
   return { type: RTM_DELLINK, flags: 0, payload, what: `delete link ${name}` };

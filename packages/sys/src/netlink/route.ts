@@ -17,6 +17,7 @@ const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFA_BROADCAST = 4;
 const IFA_F_NODAD = 0x02;
+const IFA_F_PERMANENT = 0x80;
 const RTA_DST = 1;
 const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
@@ -57,7 +58,8 @@ function addressBody(index: number, address: InterfaceAddress): Uint8Array {
   header[2] = ip.length === 16 ? IFA_F_NODAD : 0;
   new DataView(header.buffer).setUint32(4, index, true);
   const parts = [header, attribute(IFA_LOCAL, ip), attribute(IFA_ADDRESS, ip)];
-  if (ip.length === 4) parts.push(attribute(IFA_BROADCAST, broadcast(ip, address.prefixLength)));
+  // A /31 or /32 has none (RFC 3021).
+  if (ip.length === 4 && address.prefixLength < 31) parts.push(attribute(IFA_BROADCAST, broadcast(ip, address.prefixLength)));
   return concat(parts);
 }
 
@@ -94,16 +96,24 @@ export function addForwardingEntry(port: number, mac: string): Request {
   };
 }
 
+export interface ConfiguredAddress extends InterfaceAddress {
+  /** Somebody set it: it has no lifetime. */
+  permanent: boolean;
+  /** Valid beyond the link (RT_SCOPE_UNIVERSE). */
+  global: boolean;
+}
+
 /** The addresses of an interface. */
-export function listAddresses(socket: NetlinkSocket, index: number): InterfaceAddress[] {
+export function listAddresses(socket: NetlinkSocket, index: number): ConfiguredAddress[] {
   const header = new Uint8Array(8);
-  const found: InterfaceAddress[] = [];
+  const found: ConfiguredAddress[] = [];
   for (const { payload } of socket.dump({ type: RTM_GETADDR, flags: 0, payload: header, what: 'list addresses' })) {
     const data = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
     if (data.getUint32(4, true) !== index) continue;
     const attributes = decodeAttributes(payload.subarray(8));
     const address = attributes.get(IFA_LOCAL) ?? attributes.get(IFA_ADDRESS);
-    if (address) found.push({ address, prefixLength: data.getUint8(1) });
+    const [permanent, global] = [(data.getUint8(2) & IFA_F_PERMANENT) !== 0, data.getUint8(3) === RT_SCOPE_UNIVERSE];
+    if (address) found.push({ address, prefixLength: data.getUint8(1), permanent, global });
   }
   return found;
 }
