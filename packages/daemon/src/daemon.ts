@@ -23,6 +23,7 @@ import { HealthChecks } from './health/health-checks.ts';
 import { followImages, imageContext } from './images/image-context.ts';
 import { Lifecycle } from './lifecycle/lifecycle.ts';
 import { LifecycleProcess } from './lifecycle/lifecycle-process.ts';
+import { ShimConnections } from './lifecycle/shim-connections.ts';
 import { NetworkVerbs } from './networks/network-verbs.ts';
 import { openNetworks } from './networks/open-networks.ts';
 import { archiveRoutes } from './routes/archive.ts';
@@ -72,6 +73,8 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
     const lifecycle = new Lifecycle(config.containerd ?? (service as LifecycleProcess).address, config);
     stack.defer(() => lifecycle.connection.close());
 
+    const shims = stack.use(new ShimConnections(service?.state, config.namespace));
+
     const events = new Events();
     const store = new ContainerStore(database.collection<ContainerRecord>('container'));
     const usersOf = (name: string) =>
@@ -96,6 +99,7 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
       store,
       images: images.catalog,
       lifecycle,
+      shims,
       networks,
       volumes,
       events,

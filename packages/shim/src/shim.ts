@@ -70,7 +70,11 @@ export function becomeShim(parameters: ShimParameters, prepared: PreparedShim, e
 
 /** All of a shim that does not change the process it is in (the zygote's warm-up runs it too). */
 export function serveShim(parameters: ShimParameters, log: ShimLog, { ready, failed, shutdown }: ShimEvents): ServedShim {
-  const events = new EventPublisher(parameters.ttrpcAddress, parameters.namespace);
+  const events = new EventPublisher({
+    address: parameters.ttrpcAddress,
+    namespace: parameters.namespace,
+    inOrder: parameters.eventsInOrder === true,
+  });
   const server = new TtrpcServer();
   const reaper = new Reaper();
   const tracer = new Tracer('shim', parameters.traceDir ? new TraceDirectory(parameters.traceDir) : discard);

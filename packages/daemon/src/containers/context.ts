@@ -7,6 +7,7 @@ import type { Config } from '../config/config.ts';
 import type { Events } from '../events/events.ts';
 import type { ImageResolver } from '../images/image.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { ShimConnections } from '../lifecycle/shim-connections.ts';
 import type { Background } from '../state/background.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import type { Container } from './container.ts';
@@ -18,6 +19,7 @@ export interface ContainerContext {
   readonly store: ContainerStore;
   readonly images: ImageResolver;
   readonly lifecycle: Lifecycle;
+  readonly shims: ShimConnections;
   readonly networks: Networks;
   readonly volumes: Volumes;
   readonly events: Events;

@@ -38,6 +38,7 @@ export async function finishRun(context: ContainerContext, container: Container,
   );
   container.cleanup = deleted.then(() => io?.close()).then(() => unmountPluginVolumes(context, container));
   container.io = undefined;
+  context.shims.close(container.id);
   closeNames(container);
   releaseEndpoints(context, held);
   record.endpoints = [];

@@ -1,6 +1,7 @@
 // Commands in running containers: create, start (attached or not), resize, inspect.
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecCreateRequest, ExecStartRequest } from '@berth/api/exec';
 import { EngineError, isKind, toEngineError } from '@berth/errdefs/engine-error';
 import type { Process } from '@berth/oci/runtime-spec';
@@ -9,7 +10,6 @@ import type { Span } from '@berth/trace/tracer';
 import type { Container } from '../containers/container.ts';
 import { attachSocket } from '../containers/container-directory.ts';
 import { type ContainerContext, emitContainerEvent } from '../containers/context.ts';
-import { runtimeOf } from '../containers/runtime.ts';
 import { isRuntimeError, runtimeExitCode, runtimeMessage } from '../containers/runtime-error.ts';
 import { capabilitiesOf } from '../containers/spec/capabilities.ts';
 import { rlimits } from '../containers/spec/resources.ts';
@@ -23,8 +23,11 @@ import { parseDetachKeys } from '../io/detach-keys.ts';
 import { traced } from '../lifecycle/lifecycle.ts';
 import type { HijackedStream } from '../server/hijack.ts';
 import { ExecInstance } from './exec-instance.ts';
+import { type ExecTask, execTask } from './exec-task.ts';
 
 const SIGKILL = 9;
+/** Milliseconds from the end of an exec to the clearing: its client has a last question, which goes first. */
+const CLEAR_AFTER = 20;
 /** Ended execs of one container that can still be inspected. */
 const KEPT = 100;
 
@@ -75,9 +78,7 @@ export class Execs {
     client: HijackedStream | undefined,
     span: Span,
   ): Promise<void> {
-    const { tasks } = this.#context.lifecycle;
     const { request } = exec;
-    const ids = { containerId: container.id, execId: exec.id };
     const stdin = client !== undefined && request.AttachStdin === true;
     const terminal = request.Tty === true;
     const path = attachSocket(this.#context.config, exec.id);
@@ -86,20 +87,27 @@ export class Execs {
       const uris = execStdioUris(this.#context.config, exec.id, { stdin, terminal, attached: client !== undefined });
       const io = openTaskIo(this.#context, container, uris, { execId: exec.id, terminal });
       exec.io = io;
-      const registered = span.during('exec', (child) => tasks.exec({ ...ids, ...io.names, terminal, spec }, traced(child)));
-      const start = () => span.during('start exec', (child) => tasks.start(ids, traced(child)));
+      const task = await execTask(this.#context, container, exec.id);
+      const registered = span.during('exec', (child) => task.register({ ...io.names, terminal, spec }, child));
+      const start = () => span.during('start exec', (child) => task.start(child));
       // Requests of one ttrpc connection arrive in order, so the start need not wait for the registration's answer.
-      const started = this.#keepsOrder(container) ? start() : undefined;
+      const started = task.ordered ? start() : undefined;
       started?.catch(() => {
         // Told below; or the registration failed, and then that is the error.
       });
+      task.exit()?.then(
+        (exitCode) => void exec.exited(exitCode),
+        () => {
+          // The start tells why; or the shim is gone, which is told as the end of the container.
+        },
+      );
       await registered;
       const streams = { stdin, stdout: request.AttachStdout === true || terminal, stderr: request.AttachStderr === true };
       const process =
         client &&
         (await connectProcess(path, streams).catch(async (error) => {
           // Nobody would see what it does.
-          if (started) await tasks.kill({ ...ids, signal: SIGKILL }).catch(() => {});
+          if (started) await task.kill(SIGKILL).catch(() => {});
           throw error;
         }));
       try {
@@ -108,13 +116,13 @@ export class Execs {
         io.taken();
       } catch (error) {
         process?.destroy();
-        await tasks.deleteProcess(ids).catch(() => {});
+        await task.delete().catch(() => {});
         throw error;
       }
       // A short command may have ended before the answer came.
       if (exec.phase === 'starting') exec.phase = 'running';
       this.#emit(container, exec, 'exec_start');
-      this.#clearAfterExit(container, exec, path);
+      this.#clearAfterExit(container, exec, task, path);
       if (!client || !process) return;
       const keys = terminal ? parseDetachKeys(request.DetachKeys ?? '') : undefined;
       const outcome = await runAttachment(client, process, { stdin, detachKeys: keys, onOutputEnd: () => exec.outputEnded() });
@@ -132,25 +140,22 @@ export class Execs {
     await this.#context.lifecycle.tasks.resizePty({ containerId: exec.containerId, execId: exec.id, width, height }, traced(span));
   }
 
-  /** Whether both the way to the shim and the shim are Berth's: output that comes before its client waits for it there. */
-  #keepsOrder(container: Container): boolean {
-    return this.#context.lifecycle.connection.shortened && runtimeOf(this.#context, container).attaches;
-  }
-
   /** Once its process has ended, its traces in the service and on disk go. */
-  #clearAfterExit(container: Container, exec: ExecInstance, path: string): void {
+  #clearAfterExit(container: Container, exec: ExecInstance, task: ExecTask, path: string): void {
     const clear = (exitCode: number) => {
       emitContainerEvent(this.#context, container, 'exec_die', { execID: exec.id, exitCode: String(exitCode) });
-      const deleted = this.#context.lifecycle.tasks.deleteProcess({ containerId: container.id, execId: exec.id }).then(
-        () => {
-          exec.io?.close();
-          rmSync(path, { force: true });
-        },
-        (error) => {
-          if (!isKind(error, 'NotFound')) this.#context.log.debug({ exec: exec.id, err: error }, 'the exec process is gone already');
-        },
-      );
-      this.#context.background.track(deleted);
+      const cleared = delay(CLEAR_AFTER)
+        .then(() => task.delete())
+        .then(
+          () => {
+            exec.io?.close();
+            rmSync(path, { force: true });
+          },
+          (error) => {
+            if (!isKind(error, 'NotFound')) this.#context.log.debug({ exec: exec.id, err: error }, 'the exec process is gone already');
+          },
+        );
+      this.#context.background.track(cleared);
     };
     if (exec.phase === 'ended') clear(exec.exitCode ?? 0);
     else exec.exits.once('exit', clear);

@@ -48,6 +48,9 @@ export async function runAttachment(client: HijackedStream, process: Socket, opt
         detached = true;
         resolve();
       });
+    } else {
+      // What is not asked for is read away, and with it the end of it: a connection that is over on both sides is closed at once.
+      client.input.resume();
     }
   });
   process.pipe(client.output, { end: false });
@@ -55,9 +58,9 @@ export async function runAttachment(client: HijackedStream, process: Socket, opt
   process.unpipe(client.output);
   client.input.unpipe?.(process);
   client.input.removeAllListeners('data');
-  process.destroy();
   if (process.readableEnded) options.onOutputEnd?.();
   client.end();
+  process.destroy();
   return detached ? 'detached' : 'ended';
 }
 

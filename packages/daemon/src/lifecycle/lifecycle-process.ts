@@ -14,6 +14,8 @@ const SLOWEST_RESTART = 5_000;
 
 export class LifecycleProcess {
   readonly address: string;
+  /** Its state directory: bundles are there. */
+  readonly state: string;
   readonly #config: Config;
   readonly #log: Logger;
   readonly #pidFile: string;
@@ -26,6 +28,7 @@ export class LifecycleProcess {
     this.#config = config;
     this.#log = log;
     this.address = join(config.execRoot, 'lifecycle.sock');
+    this.state = join(config.execRoot, 'lifecycle');
     this.#pidFile = join(config.execRoot, 'lifecycle.pid');
   }
 
@@ -62,7 +65,7 @@ export class LifecycleProcess {
       '--root',
       join(config.dataRoot, 'lifecycle'),
       '--state',
-      join(config.execRoot, 'lifecycle'),
+      this.state,
       '--address',
       this.address,
       '--log-level',

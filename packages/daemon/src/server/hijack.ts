@@ -4,6 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { finished, type Readable, type Writable } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { requestState, speaksAtLeast } from './request.ts';
 
 export interface HijackedStream {
@@ -47,6 +48,11 @@ function streamOf(input: Readable, output: Writable): HijackedStream {
     output,
     closed,
     end() {
+      // Both sides have said everything: a close needs no further turn of the event loop, as a half-close would. TLS has a word to say.
+      if (input === (output as unknown) && input.readableEnded && output.writableLength === 0 && !(output as TLSSocket).encrypted) {
+        output.destroy();
+        return;
+      }
       output.end();
       input.resume();
       const timer = setTimeout(() => output.destroy(), LINGER);

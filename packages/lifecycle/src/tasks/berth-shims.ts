@@ -31,6 +31,7 @@ export class BerthShims implements Shims {
       id,
       bundle: path,
       ttrpcAddress: eventsAddress,
+      eventsInOrder: true,
       runtimeRoot: this.#runtimeRoot(namespace),
       debug,
     });

@@ -138,7 +138,7 @@ export class TtrpcClient implements Disposable {
     this.#startClock(stream, options);
     const write = (flags: number, message: Uint8Array) => {
       if (this.#broken) throw this.#broken;
-      this.#stream.write(encodeFrame({ stream, type: FrameType.data, flags, message }));
+      this.#send({ stream, type: FrameType.data, flags, message });
     };
     return {
       send: (message) => write(0, method.request.encode(message)),
@@ -176,8 +176,19 @@ export class TtrpcClient implements Disposable {
       timeoutNano: options.timeout === undefined ? 0 : Math.ceil(options.timeout * 1e6),
       metadata: options.metadata ? toKeyValues(options.metadata) : [],
     });
-    this.#stream.write(encodeFrame({ stream, type: FrameType.request, flags, message }));
+    this.#send({ stream, type: FrameType.request, flags, message });
     return { stream, release: () => this.#pending.delete(stream) };
+  }
+
+  /** What one turn of the event loop sends leaves in one write: each write may wake the peer, who then waits for the next. */
+  #send(frame: Frame): void {
+    const bytes = encodeFrame(frame);
+    if (this.#stream.writableCorked === 0) {
+      this.#stream.cork();
+      // After the promises that are settled now, whose continuations may have more to send.
+      queueMicrotask(() => process.nextTick(() => this.#stream.uncork()));
+    }
+    this.#stream.write(bytes);
   }
 
   /** ttrpc has no frame that cancels a call: the answer is dropped when it comes. */

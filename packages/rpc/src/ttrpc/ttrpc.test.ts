@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { Duplex } from 'node:stream';
 import test, { type TestContext } from 'node:test';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { Task } from '../../gen/containerd/runtime/task/v3/shim.ts';
@@ -59,6 +60,30 @@ test('many calls share a connection and are answered in any order', async (t) =>
   const order: string[] = [];
   await Promise.all(['30', '1', '15'].map(async (delay) => order.push(text(await echo.one(any(delay))))));
   assert.deepEqual(order, ['1', '15', '30']);
+});
+
+test('what one turn of the event loop calls leaves in one write', async () => {
+  const writes: number[] = [];
+  const stream = new Duplex({
+    read() {},
+    write: (_chunk, _encoding, done) => {
+      writes.push(1);
+      done();
+    },
+    writev: (chunks, done) => {
+      writes.push(chunks.length);
+      done();
+    },
+  });
+  using client = new TtrpcClient(stream);
+  const echo = client.stub(Echo);
+  const lost = (call: Promise<unknown>) => call.catch(() => {});
+  lost(echo.one(any('first')));
+  lost(Promise.resolve().then(() => echo.one(any('its continuation'))));
+  await new Promise((resolve) => setImmediate(resolve));
+  lost(echo.one(any('another turn')));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(writes, [2, 1]);
 });
 
 test('metadata and errors arrive with their kinds', async (t) => {

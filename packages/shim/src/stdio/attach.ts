@@ -205,6 +205,11 @@ class Client {
 
   end(): void {
     if (!this.#wish) return; // ready() comes here again
+    if (!this.#wish.stdin && this.#socket.writableLength === 0) {
+      // Everything is with the client, and nothing of it is awaited: a close is with it at once, a half-close in the next turn.
+      this.#socket.destroy();
+      return;
+    }
     this.#socket.end();
     // To close with input unread would reach the client as a reset: read it away, but not for ever.
     this.#socket.resume();

@@ -31,6 +31,11 @@ export class TaskProcess {
     this.stdio = stdio;
   }
 
+  /** Somebody waits for the exit, and will know it without an event. */
+  get awaited(): boolean {
+    return this.#waiters.length > 0;
+  }
+
   wait(): ProcessExit | Promise<ProcessExit> {
     return this.exit ?? new Promise((resolve) => this.#waiters.push(resolve));
   }

@@ -104,7 +104,7 @@ export class Task {
     const exec = new TaskProcess(execId, ProcessStdio.open(names, { namespace: this.#host.namespace, id: this.id }, this.#host.log));
     this.#execs.set(execId, exec);
     this.#execSpecs.set(exec, { ...spec, terminal: names.terminal });
-    this.#host.events.publish('/tasks/exec-added', events.TaskExecAdded, { containerId: this.id, execId });
+    this.#host.events.publishSoon('/tasks/exec-added', events.TaskExecAdded, { containerId: this.id, execId });
   }
 
   async kill(execId: string, signal: number, all: boolean): Promise<void> {
@@ -158,7 +158,7 @@ export class Task {
     this.#execs.delete(execId);
     this.#execSpecs.delete(process);
     if (process.exit || execId === '') {
-      this.#host.events.publish('/tasks/delete', events.TaskDelete, {
+      this.#host.events.publishSoon('/tasks/delete', events.TaskDelete, {
         containerId: this.id,
         id: execId,
         pid: process.pid,
@@ -196,15 +196,21 @@ export class Task {
       throw error;
     }
     exec.status = Status.RUNNING;
-    this.#host.events.publish('/tasks/exec-started', events.TaskExecStarted, { containerId: this.id, execId: exec.execId, pid: exec.pid });
+    this.#host.events.publishSoon('/tasks/exec-started', events.TaskExecStarted, {
+      containerId: this.id,
+      execId: exec.execId,
+      pid: exec.pid,
+    });
     this.#host.reaper.watch(exec.pid, (exit) => void this.#exited(exec, exit));
     return exec.pid;
   }
 
   async #exited(process: TaskProcess, { status }: Exit): Promise<void> {
     if (process === this.init) this.#tellOom();
+    // Who waits for an exec knows by that; the event is for others.
+    const awaited = process !== this.init && process.awaited;
     const exit = await process.finished(status);
-    this.#host.events.publish('/tasks/exit', events.TaskExit, {
+    this.#host.events[awaited ? 'publishSoon' : 'publish']('/tasks/exit', events.TaskExit, {
       containerId: this.id,
       id: process.execId === '' ? this.id : process.execId,
       pid: process.pid,

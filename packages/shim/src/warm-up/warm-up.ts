@@ -73,6 +73,7 @@ async function live(root: string, id: string): Promise<void> {
     id,
     bundle,
     ttrpcAddress,
+    eventsInOrder: true,
     runtimeRoot: join(root, 'runtime'),
     socketDir: join(root, 's'),
     traceDir: join(root, 'traces'),

@@ -10,6 +10,8 @@ export interface ShimParameters {
   bundle: string;
   /** Where events are forwarded to (containerd.services.events.ttrpc.v1.Events): a unix socket's path; '' publishes nowhere. */
   ttrpcAddress: string;
+  /** Whoever serves there handles the events of one connection in order, so that several may be on their way. */
+  eventsInOrder?: boolean;
   /** The runtime's state root of this namespace, e.g. `<state>/runtime/moby`. */
   runtimeRoot: string;
   /** Directory of the shims' own sockets. The whole socket path must stay below 108 bytes (sun_path). */
