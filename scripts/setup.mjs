@@ -19,6 +19,7 @@ await step('dependencies', ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.ya
 linkNode();
 await step('build', sources(), build, 'dist/berthd.js');
 await step('debian', ['scripts/setup.mjs'], unpackDebian, '.cache/debian/usr/bin/busybox');
+if (process.env.npm_lifecycle_event === 'test') await step('criu', ['scripts/setup.mjs'], unpackCriu, '.cache/debian/usr/sbin');
 if (process.env.npm_lifecycle_event === 'test') await step('virtual machine', ['scripts/setup.mjs'], unpackMachine, '.cache/debian/boot');
 
 function checkMachine() {
@@ -107,6 +108,57 @@ function unpackMachine() {
   for (const deb of readdirSync(debs).filter((name) => name.endsWith('.deb')))
     run('dpkg', ['-x', join(debs, deb), target], `${deb} could not be unpacked`);
   rmSync(debs, { recursive: true });
+}
+
+/**
+ * criu, which checkpoints need: Debian 12's does not know kernels from 6.13 on, Debian 13's does. It is unpacked from there with the C
+ * library that it was built for, and a script that starts it with that. A test that finds none says so and is skipped.
+ */
+function unpackCriu() {
+  const directory = join(CACHE, 'debian', 'criu');
+  const command = join(CACHE, 'debian', 'usr/sbin/criu');
+  const apt = join(directory, 'apt');
+  mkdirSync(dirname(command), { recursive: true });
+  if (process.arch !== 'x64') return;
+  for (const name of ['state/lists/partial', 'cache/archives/partial']) mkdirSync(join(apt, name), { recursive: true });
+  const mirror = debianMirror();
+  const keys = '/usr/share/keyrings/debian-archive-keyring.gpg';
+  writeFileSync(join(apt, 'sources.list'), `deb [signed-by=${keys}] ${mirror} trixie main\n`);
+  const settings = {
+    'Dir::Etc::sourcelist': join(apt, 'sources.list'),
+    'Dir::Etc::sourceparts': '-',
+    'Dir::State': join(apt, 'state'),
+    'Dir::State::status': '/dev/null',
+    'Dir::Cache': join(apt, 'cache'),
+    'APT::Sandbox::User': 'root',
+  };
+  const options = ['-qq', ...Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`])];
+  const got = mirror
+    ? [['update'], ['install', '-y', '--download-only', '--no-install-recommends', 'criu']].map((words) =>
+        spawnSync('apt-get', [...options, ...words]),
+      )
+    : [];
+  if (got.length === 0 || got.some((result) => result.status !== 0)) {
+    console.log('setup: no criu of Debian 13: the tests of checkpoints need one in PATH, or will be skipped');
+  } else {
+    const archives = join(apt, 'cache/archives');
+    for (const deb of readdirSync(archives).filter((name) => name.endsWith('.deb')))
+      run('dpkg', ['-x', join(archives, deb), directory], `${deb} could not be unpacked`);
+    const script = `#!/bin/sh
+root="${directory}"
+exec "$root/usr/lib64/ld-linux-x86-64.so.2" --library-path "$root/usr/lib/x86_64-linux-gnu" "$root/usr/sbin/criu" "$@"
+`;
+    writeFileSync(command, script, { mode: 0o755 });
+  }
+  rmSync(apt, { recursive: true });
+}
+
+/** Where this machine takes Debian's packages from. */
+function debianMirror() {
+  const words = ['indextargets', '--format', '$(ORIGIN) $(SITE) $(REPO_URI)', 'Created-By: Packages'];
+  const lines = spawnSync('apt-get', words, { encoding: 'utf8' }).stdout ?? '';
+  const uris = lines.split('\n').flatMap((line) => (line.startsWith('Debian ') ? [line.split(' ')[2]] : []));
+  return uris.find((uri) => !uri.includes('security'));
 }
 
 function manifests() {

@@ -13,6 +13,9 @@ import { validateResources } from './bundle.ts';
 import type { Cgroup, CgroupStats } from './cgroup/cgroup.ts';
 import { loadCgroup } from './cgroup/open.ts';
 import { create } from './create.ts';
+import { checkpoint } from './criu/checkpoint.ts';
+import type { CheckpointOptions, RestoreOptions } from './criu/options.ts';
+import { Restore } from './criu/restore.ts';
 import { exec } from './exec.ts';
 import { openGate } from './gate.ts';
 import { runHooks } from './hooks.ts';
@@ -169,6 +172,15 @@ export class Container {
     writeState(this.#directory, this.#saved);
   }
 
+  /** Saves it into images; without `leaveRunning` or `preDump` it has stopped then. A failure leaves it as it was. */
+  checkpoint(options: CheckpointOptions): void {
+    const status = this.status();
+    if (status !== 'running' && status !== 'paused')
+      throw new EngineError('FailedPrecondition', `Container cannot be checkpointed in ${status} state`, { layer: 'runtime' });
+    const { paths, version } = this.#saved.cgroup;
+    checkpoint(this.#saved, options, version === 2 ? paths[''] : paths.freezer);
+  }
+
   pids(): number[] {
     return this.cgroup().pids();
   }
@@ -306,6 +318,13 @@ function userName(uid: number): string {
  */
 export function createContainer(options: CreateOptions): Container {
   const { state, master } = create(options);
+  return new Container(options.root, state, master);
+}
+
+/** A container from the images of a checkpoint: it runs when it returns. As with create, init is a child of the calling process. */
+export function restoreContainer(options: CreateOptions & RestoreOptions): Container {
+  using restore = Restore.begin(options);
+  const { state, master } = restore.finish();
   return new Container(options.root, state, master);
 }
 

@@ -1,15 +1,12 @@
 // Creating a container: the parent's side. Each step that acquires something says how it is given back; when a later one fails
 // nothing is left. Spawning is retried when the forked engine crashed before it could report.
-import { closeSync, openSync, rmSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { State } from '@berth/oci/runtime-spec';
 import { CLONE, setns } from '@berth/sys/namespace';
-import { mkfifo, O } from '@berth/sys/path';
 import type { Span } from '@berth/trace/tracer';
-import { readBundle, rootfsPath, validateSpec } from './bundle.ts';
-import type { Cgroup } from './cgroup/cgroup.ts';
-import { hierarchies } from './cgroup/hierarchy.ts';
-import { openCgroup } from './cgroup/open.ts';
+import { readBundle, validateSpec } from './bundle.ts';
+import { claim } from './claim.ts';
 import type { CreateOptions } from './container.ts';
 import { runHooks } from './hooks.ts';
 import { writeIdMaps } from './id-maps.ts';
@@ -23,7 +20,7 @@ import { processStatus } from './process-status.ts';
 import { enterResctrl, leaveResctrl } from './resource-director.ts';
 import { passListener } from './seccomp-listener.ts';
 import { awaitReady, discardChild, ForkCrash, type Newborn, type Ready, raiseHardLimits, recordTimings, sendGo, spawn } from './spawn.ts';
-import { fifoPath, makeStateDirectory, type SavedState, writeInit, writeState } from './state-file.ts';
+import { type SavedState, writeInit } from './state-file.ts';
 import { UndoStack } from './undo.ts';
 
 const FORK_ATTEMPTS = 3;
@@ -50,40 +47,8 @@ function build(options: CreateOptions, span: Span | undefined): Created {
     throw new EngineError('InvalidArgument', 'mounts for the root filesystem need a mount namespace of the container', {
       layer: 'runtime',
     });
-  const directory = makeStateDirectory(options.root, options.id);
-  undo.defer(() => rmSync(directory, { recursive: true, force: true }));
-  const fifo = fifoPath(directory);
-  mkfifo(fifo, 0o622);
-  const gate = openSync(fifo, O.RDONLY | O.NONBLOCK | O.CLOEXEC);
-  using _gate = closing(gate);
-
-  using cgroupSpan = span?.child('cgroup');
-  const mounted = hierarchies();
-  const cgroup = openCgroup({
-    id: options.id,
-    hierarchies: mounted,
-    cgroupsPath: spec.linux?.cgroupsPath,
-    driver: options.cgroupManager,
-    rootless: globalThis.process.geteuid?.() !== 0,
-  });
-  const rootfs = rootfsPath(options.bundle, spec);
-  const state: SavedState = {
-    id: options.id,
-    pid: 0,
-    startTime: 0,
-    bundle: options.bundle,
-    rootfs,
-    created: new Date().toISOString(),
-    owner: globalThis.process.getuid?.() ?? 0,
-    cgroup: cgroup.location,
-    spec,
-  };
-  writeState(directory, state);
-  const existed = cgroup.create();
-  undo.defer(() => cgroup.remove());
-  if (existed) warnOfCompany(cgroup, options);
-  cgroup.apply(spec.linux?.resources ?? {}, 'create');
-  cgroupSpan?.end();
+  using claimed = claim(options, spec, undo, span);
+  const { directory, state, cgroup, mounted, gate } = claimed;
   const rdt = spec.linux?.intelRdt;
   if (rdt) undo.defer(() => leaveResctrl(rdt, options.id));
 
@@ -149,12 +114,6 @@ function build(options: CreateOptions, span: Span | undefined): Created {
   return { state, master };
 }
 
-/** Its limits would be shared, and killing all of one container would kill the other. */
-function warnOfCompany(cgroup: Cgroup, { warn }: CreateOptions): void {
-  const count = warn ? cgroup.pids().length : 0;
-  if (count) warn?.(`container's cgroup is not empty: ${count} process(es) found`);
-}
-
 function retrying<T>(attempt: () => T): T {
   for (let tries = 1; ; tries++) {
     try {
@@ -163,8 +122,4 @@ function retrying<T>(attempt: () => T): T {
       if (!(error instanceof ForkCrash) || tries === FORK_ATTEMPTS) throw error;
     }
   }
-}
-
-function closing(fd: number): Disposable {
-  return { [Symbol.dispose]: () => closeSync(fd) };
 }

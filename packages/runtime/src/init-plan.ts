@@ -66,7 +66,7 @@ function hookState(options: CreateOptions, spec: Spec): State {
   return state;
 }
 
-function planMount(mount: Mount, bundle: string): MountPlan {
+export function planMount(mount: Mount, bundle: string): MountPlan {
   const options = parseMountOptions(mount.options ?? [], mount.type);
   const source = mount.source ?? '';
   return {

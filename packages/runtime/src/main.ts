@@ -3,6 +3,7 @@ import { writeSync } from 'node:fs';
 import { OCI_VERSION } from '@berth/oci/runtime-spec';
 import { type Span, type SpanRecord, Tracer } from '@berth/trace/tracer';
 import { type Arguments, type FlagSpec, parseArguments, textOf, usage } from './cli/arguments.ts';
+import { checkpoint } from './cli/checkpoint.ts';
 import { type Command, print, type Settings } from './cli/command.ts';
 import { create } from './cli/create.ts';
 import { deleteContainer } from './cli/delete.ts';
@@ -14,6 +15,7 @@ import { list } from './cli/list.ts';
 import { Log } from './cli/log.ts';
 import { pause, resume } from './cli/pause.ts';
 import { ps } from './cli/ps.ts';
+import { restore } from './cli/restore.ts';
 import { run } from './cli/run.ts';
 import { spec } from './cli/spec.ts';
 import { start } from './cli/start.ts';
@@ -21,6 +23,7 @@ import { state } from './cli/state.ts';
 import { update } from './cli/update.ts';
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  checkpoint,
   create,
   delete: deleteContainer,
   events,
@@ -30,6 +33,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   list,
   pause,
   ps,
+  restore,
   resume,
   run,
   spec,
@@ -43,7 +47,7 @@ const GLOBAL_FLAGS = {
   log: { kind: 'value', help: 'file for log messages (default: standard error)' },
   'log-format': { kind: 'value', help: 'text (default) or json' },
   root: { kind: 'value', help: 'directory for the state of containers (default: /run/berth/runtime)' },
-  criu: { kind: 'value', help: 'taken for compatibility' },
+  criu: { kind: 'value', help: 'the criu for checkpoint and restore (default: the one in $PATH)' },
   'systemd-cgroup': { kind: 'flag', help: 'let systemd make the cgroups; cgroupsPath is slice:prefix:name' },
   rootless: { kind: 'value', help: 'true, false or auto' },
   help: { kind: 'flag', short: 'h', help: 'show this' },
@@ -93,6 +97,7 @@ function settingsOf(global: Arguments, verb: string): Settings {
   return {
     root: textOf(global, 'root') ?? '/run/berth/runtime',
     systemdCgroup: global.flags.has('systemd-cgroup'),
+    criu: textOf(global, 'criu') || undefined,
     span: global.flags.has('debug') ? debugSpan(logOf(global), verb) : undefined,
     warn: (message) => logOf(global).write('warning', message),
   };

@@ -23,6 +23,8 @@ export interface SavedState extends SavedInit {
   owner: number;
   cgroup: CgroupLocation;
   spec: Spec;
+  /** What init was given as 0, 1 and 2, as /proc/self/fd names it; none when it has a terminal. */
+  streams?: string[];
 }
 
 const STATE = 'state.json';

@@ -7,6 +7,8 @@ export interface Settings {
   /** The directory of the state directories. */
   root: string;
   systemdCgroup: boolean;
+  /** The criu to use instead of the one in PATH. */
+  criu: string | undefined;
   /** With --debug: what the verb does is logged by its spans. */
   span: Span | undefined;
   warn(message: string): void;

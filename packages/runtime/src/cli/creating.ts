@@ -43,16 +43,22 @@ export function createFromFlags(id: string, parsed: Arguments, settings: Setting
     warn: settings.warn,
     ...(settings.span ? { span: settings.span } : {}),
   });
+  handOver(container, parsed);
+  return container;
+}
+
+/** Gives others what the flags say of a new container; when that fails it is no more. */
+export function handOver(container: Container, parsed: Arguments): void {
+  const socket = textOf(parsed, 'console-socket');
+  const pidFile = textOf(parsed, 'pid-file');
   try {
     if (socket !== undefined && container.consoleMaster !== undefined) sendConsole(socket, container.consoleMaster);
     sendPidfd(textOf(parsed, 'pidfd-socket'), container.pid);
-    const pidFile = textOf(parsed, 'pid-file');
     if (pidFile !== undefined) writePidFile(pidFile, container.pid);
   } catch (error) {
     container.delete({ force: true });
     throw error;
   }
-  return container;
 }
 
 /** One message with the descriptor; its data is the terminal's name. */

@@ -9,7 +9,7 @@ import { mknodAt, O, openAt, symlinkAt, unlinkAt } from '@berth/sys/path';
 import type { InitPlan } from '../plan.ts';
 import { openDirectory, openTarget } from './mount-target.ts';
 
-const DEFAULT_DEVICES: readonly Device[] = [
+export const DEFAULT_DEVICES: readonly Device[] = [
   { type: 'c', path: '/dev/null', major: 1, minor: 3 },
   { type: 'c', path: '/dev/random', major: 1, minor: 8 },
   { type: 'c', path: '/dev/full', major: 1, minor: 7 },

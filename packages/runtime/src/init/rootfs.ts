@@ -89,6 +89,21 @@ function statOf({ source, tree }: MountPlan): Stats {
   return tree === undefined ? statSync(source) : fstatSync(tree);
 }
 
+/**
+ * What a restore needs of makeMounts: the places, in the root and in what is bound into it, where criu will mount. Inside file systems
+ * that criu mounts itself it makes them, too.
+ */
+export function makeMountPoints(plan: InitPlan, root: number): void {
+  const made = plan.mounts.filter(({ options }) => !options.bind && !options.remount).map(({ destination }) => `${destination}/`);
+  for (const each of plan.mounts) {
+    if (each.options.remount || made.some((directory) => each.destination.startsWith(directory))) continue;
+    const kind = each.options.bind && !statOf(each).isDirectory() ? 'file' : 'directory';
+    const target = openTarget(root, each.destination, kind);
+    if (each.options.bind) attach(each, target);
+    else closeSync(target);
+  }
+}
+
 /** A bind mount is finished before it is attached, so nothing ever sees it with the wrong attributes. Closes the target. */
 function attach(each: MountPlan, target: number): void {
   const { options } = each;
