@@ -14,8 +14,8 @@ export interface RegistryProcess extends AsyncDisposable {
   blobPath(digest: string): string;
 }
 
-/** `htpasswd`: the file's content, for basic authentication. */
-export async function startRegistry(options: { htpasswd?: string } = {}): Promise<RegistryProcess> {
+/** `htpasswd`: the file's content, for basic authentication. `foreignLayers`: takes manifests that name addresses. */
+export async function startRegistry(options: { htpasswd?: string; foreignLayers?: boolean } = {}): Promise<RegistryProcess> {
   const directory = mkdtempSync(join(tmpdir(), 'berth-registry-'));
   const port = await freePort();
   const root = join(directory, 'data');
@@ -28,6 +28,7 @@ export async function startRegistry(options: { htpasswd?: string } = {}): Promis
     `storage: { filesystem: { rootdirectory: ${root} }, delete: { enabled: true } }`,
     `http: { addr: "127.0.0.1:${port}" }`,
     ...auth,
+    ...(options.foreignLayers ? ['validation: { manifests: { urls: { allow: [".*"] } } }'] : []),
     '',
   ];
   writeFileSync(join(directory, 'config.yml'), config.join('\n'));

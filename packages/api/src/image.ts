@@ -1,6 +1,34 @@
 // Images on the Engine API (moby's api/swagger.yaml, 1.51).
 import type { ContainerConfig } from './host-config.ts';
 
+/** One of the manifests behind an image's name (API 1.47). */
+export interface ImageManifestSummary {
+  /** The manifest's digest. */
+  ID: string;
+  Descriptor: OciDescriptor;
+  /** Everything of it is here. */
+  Available: boolean;
+  Kind: 'image' | 'attestation' | 'unknown';
+  /** Bytes; Content as stored, Total with what is unpacked. */
+  Size: { Content: number; Total: number };
+  ImageData?: { Platform: OciPlatform; Containers: string[]; Size: { Unpacked: number } };
+  AttestationData?: { For: string };
+}
+
+export interface OciPlatform {
+  os: string;
+  architecture: string;
+  variant?: string;
+}
+
+export interface OciDescriptor {
+  mediaType: string;
+  digest: string;
+  size: number;
+  platform?: OciPlatform;
+  annotations?: Record<string, string>;
+}
+
 export interface ImageSummary {
   Id: string;
   ParentId: string;
@@ -14,6 +42,9 @@ export interface ImageSummary {
   Labels: Record<string, string> | null;
   /** -1 when it was not counted. */
   Containers: number;
+  /** On request. */
+  Manifests?: ImageManifestSummary[];
+  Descriptor?: OciDescriptor;
 }
 
 export interface ImageInspect {
@@ -36,6 +67,9 @@ export interface ImageInspect {
   GraphDriver: { Name: string; Data: Record<string, string> | null };
   RootFS: { Type: string; Layers?: string[] };
   Metadata: { LastTagTime: string };
+  Descriptor?: OciDescriptor;
+  /** On request. */
+  Manifests?: ImageManifestSummary[];
 }
 
 export interface ImageHistoryItem {
@@ -82,4 +116,5 @@ export interface ImageSearchItem {
   description: string;
   star_count: number;
   is_official: boolean;
+  is_automated: boolean;
 }

@@ -124,8 +124,20 @@ export function isLayerType(mediaType: string): boolean {
   );
 }
 
+/** Layers that registries need not hold: their descriptor names the servers of their makers. */
+export function isForeignLayerType(mediaType: string): boolean {
+  return isLayerType(mediaType) && /\.(foreign|nondistributable)\./.test(mediaType);
+}
+
 export function isConfigType(mediaType: string): boolean {
   return mediaType === MEDIA_TYPE.ociConfig || mediaType === MEDIA_TYPE.dockerConfig;
+}
+
+/** The manifest that an index's entry makes statements about (BuildKit's attestation storage); undefined for all other entries. */
+export function attests({ annotations }: Descriptor): Digest | undefined {
+  const digest = annotations?.['vnd.docker.reference.digest'];
+  const isAttestation = annotations?.['vnd.docker.reference.type'] === 'attestation-manifest';
+  return isAttestation && digest !== undefined && isDigest(digest) ? digest : undefined;
 }
 
 /** How a layer's bytes are packed, by its media type; undefined means: look at its first bytes. */

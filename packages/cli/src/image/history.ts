@@ -3,6 +3,7 @@ import { imageHistory } from '@berth/client/images/history';
 import type { Command } from '../command.ts';
 import { renderListing } from '../format/listing.ts';
 import { humanDuration, humanSize } from '../format/units.ts';
+import { platformField } from './platform.ts';
 
 export const command: Command = {
   usage: 'history [OPTIONS] IMAGE',
@@ -11,13 +12,14 @@ export const command: Command = {
     format: { type: 'string', description: "Format output: 'table', 'table TEMPLATE', 'json' or a Go template" },
     human: { type: 'boolean', alias: 'H', description: 'Print sizes and dates in human readable format (default true)' },
     'no-trunc': { type: 'boolean', description: "Don't truncate output" },
+    platform: { type: 'string', description: 'Show history for the given platform. Formatted as "os[/arch[/variant]]"' },
     quiet: { type: 'boolean', alias: 'q', description: 'Only show image IDs' },
   },
   arguments: { min: 1, max: 1 },
   async run(context, args) {
     const full = args.boolean('no-trunc');
     const human = args.boolean('human') || !args.given('human');
-    const items = await imageHistory(context.engine, args.at(0));
+    const items = await imageHistory(context.engine, args.at(0), platformField(args.string('platform')));
     const cut = (text: string) => (full || text.length <= 45 ? text : `${text.slice(0, 44)}…`);
     const rows = items.map((item) => ({
       Comment: item.Comment,

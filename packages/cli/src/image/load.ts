@@ -3,6 +3,7 @@ import { loadImages } from '@berth/client/images/load';
 import type { Command } from '../command.ts';
 import { ExitError } from '../exit.ts';
 import { openInput } from '../input-file.ts';
+import { platformField } from './platform.ts';
 import { showProgress } from './progress.ts';
 
 export const command: Command = {
@@ -19,10 +20,9 @@ export const command: Command = {
     if (path === undefined && context.stdin.isTTY) throw new ExitError(1, 'requested load from stdin, but stdin is empty');
     // Bars need a terminal; what a script reads is only the names of what was loaded.
     const quiet = args.boolean('quiet') || !context.stdout.isTTY;
-    const platform = args.string('platform');
     const messages = loadImages(context.engine, openInput(path ?? '-'), {
       quiet,
-      ...(platform ? { platform } : {}),
+      ...platformField(args.string('platform')),
     });
     await showProgress(messages, { stream: context.stdout });
   },

@@ -3,9 +3,11 @@ import type { ImageSummary } from '@berth/api/image';
 import { parseFilters } from '@berth/client/filters';
 import { listImages } from '@berth/client/images/list';
 import type { Command } from '../command.ts';
+import { ExitError } from '../exit.ts';
 import { renderListing } from '../format/listing.ts';
 import { humanDuration, humanSize } from '../format/units.ts';
 import { splitTag } from './name.ts';
+import { imageTree } from './tree.ts';
 
 export const command: Command = {
   usage: 'images [OPTIONS] [REPOSITORY[:TAG]]',
@@ -17,12 +19,19 @@ export const command: Command = {
     format: { type: 'string', description: "Format output: 'table', 'table TEMPLATE', 'json' or a Go template" },
     'no-trunc': { type: 'boolean', description: "Don't truncate output" },
     quiet: { type: 'boolean', alias: 'q', description: 'Only show image IDs' },
+    tree: { type: 'boolean', description: 'Show the platforms behind each image' },
   },
   arguments: { min: 0, max: 1 },
   async run(context, args) {
     const filters = parseFilters(args.list('filter'));
     const reference = args.positional[0];
     if (reference) filters.reference = [...(filters.reference ?? []), reference];
+    if (args.boolean('tree')) {
+      const other = ['quiet', 'no-trunc', 'digests', 'format'].find((flag) => args.given(flag));
+      if (other) throw new ExitError(1, `--${other} cannot be used with --tree`);
+      context.print(imageTree(await listImages(context.engine, { all: args.boolean('all'), filters, manifests: true })));
+      return;
+    }
     const images = await listImages(context.engine, { all: args.boolean('all'), filters });
     const digests = args.boolean('digests');
     const format = args.string('format') ?? context.config.imagesFormat;

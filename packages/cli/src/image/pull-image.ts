@@ -8,7 +8,7 @@ import { showProgress } from './progress.ts';
 export async function pullWithProgress(
   context: Context,
   name: string,
-  options: { stream: NodeJS.WriteStream; quiet?: boolean; platform?: string; allTags?: boolean },
+  options: { stream: NodeJS.WriteStream; quiet?: boolean; platform?: string; allTags?: boolean; limitRate?: string | undefined },
 ): Promise<void> {
   const auth = credentialsFor(context, registryOf(name));
   const { repo, tag } = name.includes('@') ? { repo: name, tag: undefined } : splitTag(name);
@@ -18,6 +18,7 @@ export async function pullWithProgress(
       name: repo,
       ...(wanted ? { tag: wanted } : {}),
       ...(options.platform ? { platform: options.platform } : {}),
+      limitRate: options.limitRate,
       ...(auth ? { auth } : {}),
     }),
     { stream: options.stream, quiet: options.quiet === true },

@@ -10,6 +10,7 @@ export const command: Command = {
   flags: {
     'all-tags': { type: 'boolean', alias: 'a', description: 'Download all tagged images in the repository' },
     'disable-content-trust': { type: 'boolean', hidden: true },
+    'limit-rate': { type: 'string', description: 'Bytes a second at most, e.g. 500k or 10m' },
     platform: { type: 'string', description: 'Set platform if server is multi-platform capable' },
     quiet: { type: 'boolean', alias: 'q', description: 'Suppress verbose output' },
   },
@@ -22,7 +23,13 @@ export const command: Command = {
     const quiet = args.boolean('quiet');
     if (bare && !allTags && !quiet) context.print('Using default tag: latest');
     const platform = args.string('platform') ?? context.environment.DOCKER_DEFAULT_PLATFORM;
-    await pullWithProgress(context, name, { stream: context.stdout, quiet, allTags, ...(platform ? { platform } : {}) });
+    await pullWithProgress(context, name, {
+      stream: context.stdout,
+      quiet,
+      allTags,
+      limitRate: args.string('limit-rate'),
+      ...(platform ? { platform } : {}),
+    });
     context.print(reference(name, bare));
   },
 };

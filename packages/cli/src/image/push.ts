@@ -4,6 +4,7 @@ import type { Command } from '../command.ts';
 import { ExitError } from '../exit.ts';
 import { credentialsFor } from './credentials.ts';
 import { registryOf, splitTag } from './name.ts';
+import { platformField } from './platform.ts';
 import { showProgress } from './progress.ts';
 
 export const command: Command = {
@@ -12,6 +13,7 @@ export const command: Command = {
   flags: {
     'all-tags': { type: 'boolean', alias: 'a', description: 'Push all tags of an image to the repository' },
     'disable-content-trust': { type: 'boolean', hidden: true },
+    'limit-rate': { type: 'string', description: 'Bytes a second at most, e.g. 500k or 10m' },
     platform: { type: 'string', description: 'Push a platform-specific manifest as a single-platform image' },
     quiet: { type: 'boolean', alias: 'q', description: 'Suppress verbose output' },
   },
@@ -29,7 +31,8 @@ export const command: Command = {
         name: repo,
         ...(wanted ? { tag: wanted } : {}),
         ...(auth ? { auth } : {}),
-        ...(args.given('platform') ? { platform: args.string('platform') as string } : {}),
+        limitRate: args.string('limit-rate'),
+        ...platformField(args.string('platform')),
       }),
       { stream: context.stdout, quiet },
     );

@@ -2,6 +2,7 @@
 import { saveImages } from '@berth/client/images/save';
 import type { Command } from '../command.ts';
 import { checkOutput, writeOutput } from '../output-file.ts';
+import { platformField } from './platform.ts';
 
 export const command: Command = {
   usage: 'save [OPTIONS] IMAGE [IMAGE...]',
@@ -14,7 +15,6 @@ export const command: Command = {
   async run(context, args) {
     const path = args.string('output');
     checkOutput(context, path, 'save image');
-    const platform = args.string('platform');
-    await writeOutput(context, path, await saveImages(context.engine, args.positional, platform ? { platform } : {}));
+    await writeOutput(context, path, await saveImages(context.engine, args.positional, platformField(args.string('platform'))));
   },
 };

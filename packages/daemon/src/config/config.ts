@@ -2,10 +2,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Ulimit } from '@berth/api/host-config';
+import { EngineError } from '@berth/errdefs/engine-error';
+import { mirrorOf } from '@berth/oci/registry/host';
 import { parseCommandLine } from './command-line.ts';
 import { mergeConfigFile } from './config-file.ts';
 import type { OptionName, OptionValues } from './options.ts';
-import { parseSize } from './size.ts';
+import { parseRate, parseSize } from './size.ts';
 
 export interface TlsFiles {
   readonly ca: string | undefined;
@@ -57,8 +59,16 @@ export interface Config {
   readonly registry: {
     readonly insecure: readonly string[];
     readonly mirrors: readonly string[];
-    readonly maxDownloads: number;
-    readonly maxUploads: number;
+    /** Directories of certificates before those of the machine. */
+    readonly certificates: readonly string[];
+    /** Registries that get foreign layers. */
+    readonly nondistributable: readonly string[];
+    /** Of one transfer; undefined: as the lifecycle service likes. */
+    readonly maxDownloads: number | undefined;
+    readonly maxUploads: number | undefined;
+    readonly maxAttempts: number | undefined;
+    /** Bytes a second of one transfer. */
+    readonly limitRate: number | undefined;
   };
   readonly labels: readonly string[];
   readonly shutdownTimeout: number;
@@ -130,13 +140,32 @@ export function configOf(options: OptionValues): Config {
     },
     registry: {
       insecure: list('insecure-registry'),
-      mirrors: list('registry-mirror'),
-      maxDownloads: number('max-concurrent-downloads') ?? 3,
-      maxUploads: number('max-concurrent-uploads') ?? 5,
+      mirrors: list('registry-mirror').map(checkMirror),
+      certificates: list('registry-certs'),
+      nondistributable: list('allow-nondistributable-artifacts'),
+      maxDownloads: positive('max-concurrent-downloads', number),
+      maxUploads: positive('max-concurrent-uploads', number),
+      maxAttempts: positive('max-download-attempts', number),
+      limitRate: rateOf(text('limit-rate')),
     },
     labels: list('label'),
     shutdownTimeout: number('shutdown-timeout') ?? 15,
   };
+}
+
+function checkMirror(text: string): string {
+  mirrorOf(text);
+  return text;
+}
+
+function positive(name: OptionName, number: (name: OptionName) => number | undefined): number | undefined {
+  const value = number(name);
+  if (value === undefined || (Number.isInteger(value) && value > 0)) return value;
+  throw new EngineError('InvalidArgument', `invalid value for --${name}: ${value}: it must be a whole number above 0`, { layer: 'daemon' });
+}
+
+function rateOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : parseRate(text);
 }
 
 function tlsOf(tls: boolean, verify: boolean, text: (name: OptionName) => string | undefined): TlsFiles | undefined {

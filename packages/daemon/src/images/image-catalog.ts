@@ -3,7 +3,7 @@
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { chainIds, type Digest, isDigest } from '@berth/oci/digest';
 import { type Descriptor, isIndexType, isLayerType, parseImageConfig, parseManifestDocument } from '@berth/oci/image-spec';
-import { bestMatch, hostPlatform, type Platform, parsePlatform } from '@berth/oci/platform';
+import { bestMatch, formatPlatform, hostPlatform, type Platform, parsePlatform, rank } from '@berth/oci/platform';
 import { canonical, familiar, familiarName, type Reference, tryParseReference, withDefaultTag } from '@berth/oci/reference';
 import type { Image as ImageRecord } from '@berth/rpc/gen/containerd/services/images/v1/images';
 import { dateOf } from '@berth/rpc/timestamp';
@@ -30,21 +30,16 @@ export class ImageCatalog implements ImageResolver {
   #names = new Map<string, Name>();
   #images = new Map<Digest, Image>();
   #reading: Promise<void> | undefined;
-  #stale = true;
+  #next: Promise<void> | undefined;
 
   constructor(services: ImageServices) {
     this.#services = services;
   }
 
-  /** Reads the names again; calls while one reading is under way are answered by one more after it. */
-  async refresh(): Promise<void> {
-    this.#stale = true;
-    while (this.#stale) {
-      this.#reading ??= this.#read().finally(() => {
-        this.#reading = undefined;
-      });
-      await this.#reading;
-    }
+  /** Reads the names again. One that is being read already may miss what the caller has just done: all such calls share the next. */
+  refresh(): Promise<void> {
+    this.#next ??= this.#readAfter(this.#reading);
+    return this.#next;
   }
 
   all(): readonly Image[] {
@@ -62,6 +57,26 @@ export class ImageCatalog implements ImageResolver {
 
   target(name: string): Descriptor | undefined {
     return this.#names.get(name)?.target;
+  }
+
+  /** What the image's names stand for: its manifest, or an index that it is one image of. */
+  targetOf(image: Image): Descriptor {
+    return image.names.map((name) => this.#names.get(name)?.target).find((target) => target !== undefined) ?? image.manifest;
+  }
+
+  /** The image for a platform behind the same names. NotFound when that one is not here; `text` is what the client called it. */
+  async forPlatform(image: Image, platform: Platform, text: string): Promise<Image> {
+    const { os, architecture, variant } = image.config;
+    const own = { os, architecture, ...(variant === undefined ? {} : { variant }) };
+    if (rank(platform, own) === 0) return image;
+    const target = this.targetOf(image);
+    const content = isIndexType(target.mediaType) ? await this.#load(target, platform, { exact: true }) : undefined;
+    if (content) return { ...image, ...content };
+    throw new EngineError(
+      'NotFound',
+      `image with reference ${text} was found but its platform (${formatPlatform(own)}) does not match the specified platform (${formatPlatform(platform)})`,
+      { layer: 'daemon', details: { image: image.id } },
+    );
   }
 
   /** The labels that all names of an image carry: which platform of an index it is. */
@@ -111,8 +126,14 @@ export class ImageCatalog implements ImageResolver {
     return found[0];
   }
 
+  async #readAfter(before: Promise<void> | undefined): Promise<void> {
+    await before?.catch(() => {});
+    this.#reading = this.#next;
+    this.#next = undefined;
+    await this.#read();
+  }
+
   async #read(): Promise<void> {
-    this.#stale = false;
     const { images } = await this.#services.images.list({ filters: [] });
     const names = new Map(images.flatMap((record) => (record.target ? [[record.name, nameOf(record)] as const] : [])));
     const contents = await Promise.all([...names].map(async ([name, entry]) => [name, await this.#content(entry)] as const));
@@ -143,12 +164,12 @@ export class ImageCatalog implements ImageResolver {
     }
   }
 
-  async #load(target: Descriptor, platform: Platform): Promise<Content | undefined> {
+  async #load(target: Descriptor, platform: Platform, { exact } = { exact: false }): Promise<Content | undefined> {
     const document = parseManifestDocument(await this.#services.read(target.digest), target.mediaType);
     if (document.kind === 'index') {
       const present = await this.#present(document.index.manifests);
-      const match = bestMatch(platform, present) ?? present.find((entry) => !isIndexType(entry.mediaType));
-      return match && this.#load(match, platform);
+      const match = bestMatch(platform, present) ?? (exact ? undefined : present.find((entry) => !isIndexType(entry.mediaType)));
+      return match && this.#load(match, platform, { exact });
     }
     const { config: descriptor, layers } = document.manifest;
     const config = parseImageConfig(await this.#services.read(descriptor.digest));

@@ -31,7 +31,7 @@ export function imageContext({ lifecycle, config, users, events }: ImageContextO
     services,
     catalog: new ImageCatalog(services),
     sizes: new ImageSizes(services),
-    hosts: new RegistryHosts(config.registry, config.execRoot),
+    hosts: new RegistryHosts(config),
     users,
     events,
   };

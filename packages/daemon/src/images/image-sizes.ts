@@ -17,9 +17,15 @@ export class ImageSizes {
     return Promise.all(chainIds(image.config.rootfs.diff_ids).map((chainId) => this.#size(chainId)));
   }
 
+  /** Bytes of a chain of snapshots. */
+  async chain(chainIds: readonly string[]): Promise<number> {
+    const sizes = await Promise.all(chainIds.map((chainId) => this.#size(chainId)));
+    return sizes.reduce((sum, size) => sum + size, 0);
+  }
+
   /** Bytes of all layers. */
   async total(image: Image): Promise<number> {
-    return (await this.layers(image)).reduce((sum, size) => sum + size, 0);
+    return this.chain(chainIds(image.config.rootfs.diff_ids));
   }
 
   /** Bytes of layers that no image of `others` has. */
@@ -32,9 +38,7 @@ export class ImageSizes {
 
   /** Bytes of all layers of all images, each counted once. */
   async together(images: readonly Image[]): Promise<number> {
-    const chains = new Set(images.flatMap((image) => chainIds(image.config.rootfs.diff_ids)));
-    const sizes = await Promise.all([...chains].map((chainId) => this.#size(chainId)));
-    return sizes.reduce((sum, size) => sum + size, 0);
+    return this.chain([...new Set(images.flatMap((image) => chainIds(image.config.rootfs.diff_ids)))]);
   }
 
   #size(chainId: string): Promise<number> {

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { chainIds, type Digest } from '@berth/oci/digest';
-import { type Descriptor, type ImageConfig, type Manifest, MEDIA_TYPE, parseImageConfig } from '@berth/oci/image-spec';
+import { type Descriptor, type ImageConfig, type Index, type Manifest, MEDIA_TYPE, parseImageConfig } from '@berth/oci/image-spec';
 import type { ImageServices } from './image-services.ts';
 
 const CONTENT_LABEL = 'containerd.io/gc.ref.content';
@@ -130,6 +130,12 @@ export async function saveImage(
 export function manifestLabels({ config, layers }: Manifest): Record<string, string> {
   const labels = layers.map((layer, position) => [`${CONTENT_LABEL}.l.${position}`, layer.digest] as const);
   return { [`${CONTENT_LABEL}.config`]: config.digest, ...Object.fromEntries(labels) };
+}
+
+/** Likewise for those of an index's manifests that are here. */
+export function indexLabels(index: Index, here: ReadonlySet<string>): Record<string, string> {
+  const labels = index.manifests.map(({ digest }, position) => [`${CONTENT_LABEL}.m.${position}`, digest] as const);
+  return Object.fromEntries(labels.filter(([, digest]) => here.has(digest)));
 }
 
 /** Likewise from a configuration to the snapshot of its layers. */

@@ -4,11 +4,12 @@ import type { ImageHistoryItem, ImageInspect } from '@berth/api/image';
 import type { ExecutionConfig } from '@berth/oci/image-spec';
 import type { Image } from './image.ts';
 import type { ImageContext } from './image-context.ts';
+import { manifestSummaries } from './image-manifests.ts';
 
 /** Go's zero time, which clients know as "never". */
 const NEVER = '0001-01-01T00:00:00Z';
 
-export async function inspectImage(context: ImageContext, image: Image): Promise<ImageInspect> {
+export async function inspectImage(context: ImageContext, image: Image, { manifests } = { manifests: false }): Promise<ImageInspect> {
   const { config } = image;
   return {
     Id: image.id,
@@ -28,6 +29,8 @@ export async function inspectImage(context: ImageContext, image: Image): Promise
     Size: await context.sizes.total(image),
     GraphDriver: { Name: context.services.snapshotter === 'overlayfs' ? 'overlay2' : context.services.snapshotter, Data: null },
     RootFS: { Type: 'layers', Layers: [...config.rootfs.diff_ids] },
+    Descriptor: context.catalog.targetOf(image),
+    ...(manifests ? { Manifests: await manifestSummaries(context, context.catalog.targetOf(image)) } : {}),
     Metadata: { LastTagTime: context.catalog.taggedAt(image)?.toISOString() ?? NEVER },
   };
 }

@@ -4,17 +4,20 @@ import type { ImageSummary } from '@berth/api/image';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Image } from './image.ts';
 import type { ImageContext } from './image-context.ts';
+import { manifestSummaries } from './image-manifests.ts';
 
 export const IMAGE_FILTERS = ['dangling', 'label', 'label!', 'reference', 'before', 'since', 'until'] as const;
 
 export interface ListOptions {
   filters: Filters;
   sharedSize: boolean;
+  /** With the manifests behind each name. */
+  manifests?: boolean;
 }
 
 export async function listImages(context: ImageContext, options: ListOptions): Promise<ImageSummary[]> {
   const images = selectImages(context, options.filters);
-  const summaries = await Promise.all(images.map((image) => summaryOf(context, image, options.sharedSize)));
+  const summaries = await Promise.all(images.map((image) => summaryOf(context, image, options)));
   return summaries.sort((a, b) => b.Created - a.Created);
 }
 
@@ -39,7 +42,7 @@ export function selectImages(context: ImageContext, filters: Filters): Image[] {
   });
 }
 
-async function summaryOf(context: ImageContext, image: Image, sharedSize: boolean): Promise<ImageSummary> {
+async function summaryOf(context: ImageContext, image: Image, { sharedSize, manifests }: ListOptions): Promise<ImageSummary> {
   const Size = await context.sizes.total(image);
   return {
     Containers: context.users.usesOf(image.id).length,
@@ -51,6 +54,8 @@ async function summaryOf(context: ImageContext, image: Image, sharedSize: boolea
     RepoTags: [...image.repoTags],
     SharedSize: sharedSize ? Size - (await context.sizes.unique(image, context.catalog.all())) : -1,
     Size,
+    Descriptor: context.catalog.targetOf(image),
+    ...(manifests ? { Manifests: await manifestSummaries(context, context.catalog.targetOf(image)) } : {}),
   };
 }
 

@@ -20,6 +20,8 @@ export interface PullRequest {
   /** `linux/arm64`; '' for the host's. */
   platform: string;
   credentials: Credentials | undefined;
+  /** Bytes a second. */
+  rate?: number | undefined;
   trace?: string;
   signal: AbortSignal;
 }
@@ -60,6 +62,7 @@ async function pullOne(
       hostDirectory: await hosts.directoryFor(name),
       credentials: request.credentials,
       onProgress: (progress) => words.tell(progress),
+      terms: hosts.terms('pull', name, request.rate),
       ...(request.trace ? { trace: request.trace } : {}),
       signal: request.signal,
     });

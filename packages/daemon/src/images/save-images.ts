@@ -2,30 +2,45 @@
 // saves since version 25. Blobs are the content store's, so loading them gives the same digests.
 import type { Digest } from '@berth/oci/digest';
 import { encodedOf } from '@berth/oci/digest';
-import { type Descriptor, parseManifestDocument } from '@berth/oci/image-spec';
+import { type Descriptor, isIndexType, parseManifestDocument } from '@berth/oci/image-spec';
+import type { Platform } from '@berth/oci/platform';
 import { familiar, parseReference, tryParseReference } from '@berth/oci/reference';
 import { tarEntry } from '@berth/oci/tar/entry';
 import { tarEnd, tarHeader, tarPadding } from '@berth/oci/tar/writer';
 import type { Image } from './image.ts';
 import { noSuchImage } from './image-catalog.ts';
 import { emitImageEvent, type ImageContext } from './image-context.ts';
+import { manifestParts } from './image-manifests.ts';
 import type { ImageServices } from './image-services.ts';
 
 interface Chosen {
   image: Image;
   /** Full names to save it under. */
   names: string[];
+  /** The manifest, or the index that it is one of. */
+  target: Descriptor;
 }
 
-/** The archive's bytes. Every name is looked up before the first of them. */
-export function saveImages(context: ImageContext, names: readonly string[]): AsyncGenerator<Uint8Array> {
-  const chosen = choose(context, names);
+/** The archive's bytes: all that is here of each image, or what is for `platforms`. Every name is looked up before the first byte. */
+export async function saveImages(
+  context: ImageContext,
+  names: readonly string[],
+  platforms: readonly Platform[],
+): Promise<AsyncGenerator<Uint8Array>> {
+  const chosen: Chosen[] = [];
+  for (const { image, names: called } of choose(context, names)) {
+    if (platforms.length === 0) chosen.push({ image, names: called, target: context.catalog.targetOf(image) });
+    for (const platform of platforms) {
+      const found = await context.catalog.forPlatform(image, platform, called[0] ?? image.id);
+      chosen.push({ image: found, names: called, target: found.manifest });
+    }
+  }
   for (const { image } of chosen) emitImageEvent(context, 'save', image.id, image, image.id);
   return archiveOf(context.services, chosen);
 }
 
-function choose(context: ImageContext, names: readonly string[]): Chosen[] {
-  const byId = new Map<Digest, Chosen>();
+function choose(context: ImageContext, names: readonly string[]): Omit<Chosen, 'target'>[] {
+  const byId = new Map<Digest, Omit<Chosen, 'target'>>();
   const add = (image: Image, name: string | undefined) => {
     const entry = byId.get(image.id) ?? { image, names: [] };
     if (name !== undefined && !entry.names.includes(name)) entry.names.push(name);
@@ -53,11 +68,13 @@ async function* archiveOf(services: ImageServices, chosen: readonly Chosen[]): A
   const index: Descriptor[] = [];
   const manifests: { Config: string; RepoTags: string[] | null; Layers: string[] }[] = [];
   for (const directory of ['blobs', 'blobs/sha256']) yield tarHeader(tarEntry({ type: 'directory', name: directory, mode: 0o755 }));
-  for (const { image, names } of chosen) {
+  for (const { image, names, target } of chosen) {
     const document = parseManifestDocument(await services.read(image.manifest.digest), image.manifest.mediaType);
     if (document.kind !== 'manifest') continue;
     const { config, layers } = document.manifest;
-    for (const blob of [image.manifest, config, ...layers]) {
+    const parts = await manifestParts(services, target);
+    const here = parts.filter(({ available }) => available).flatMap(({ descriptor, blobs }) => [descriptor, ...blobs]);
+    for (const blob of [...(isIndexType(target.mediaType) ? [target] : []), ...here]) {
       if (written.has(blob.digest)) continue;
       written.add(blob.digest);
       yield* blobMember(services, blob);
@@ -67,8 +84,8 @@ async function* archiveOf(services: ImageServices, chosen: readonly Chosen[]): A
       RepoTags: names.length > 0 ? names : null,
       Layers: layers.map((layer) => blobName(layer.digest)),
     });
-    const annotated = names.map((name) => ({ ...image.manifest, annotations: annotationsOf(name) }));
-    index.push(...(annotated.length > 0 ? annotated : [image.manifest]));
+    const annotated = names.map((name) => ({ ...target, annotations: annotationsOf(name) }));
+    index.push(...(annotated.length > 0 ? annotated : [target]));
   }
   yield file('index.json', JSON.stringify({ schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests: index }));
   yield file('manifest.json', JSON.stringify(manifests));

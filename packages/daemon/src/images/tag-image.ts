@@ -9,8 +9,7 @@ export async function tagImage(context: ImageContext, image: Image, reference: R
   const name = canonical(withDefaultTag(reference));
   const before = catalog.named(name);
   // With an index, the name stands for all of it, as the other names of the image do.
-  const target = image.names.map((one) => catalog.target(one)).find((found) => found !== undefined) ?? image.manifest;
-  await putName(services, name, target, catalog.labels(image));
+  await putName(services, name, catalog.targetOf(image), catalog.labels(image));
   await keepUnnamed(context, before, image);
   for (const dangling of image.names.filter((one) => one === danglingName(image.manifest.digest)))
     await services.images.delete({ name: dangling });

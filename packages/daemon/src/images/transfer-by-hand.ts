@@ -3,11 +3,19 @@
 import { buffer } from 'node:stream/consumers';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { chainIds, type Digest, shortDigest } from '@berth/oci/digest';
-import { type Descriptor, type ImageConfig, type Manifest, parseImageConfig, parseManifestDocument } from '@berth/oci/image-spec';
+import {
+  type Descriptor,
+  type ImageConfig,
+  isForeignLayerType,
+  type Manifest,
+  parseImageConfig,
+  parseManifestDocument,
+} from '@berth/oci/image-spec';
 import { bestMatch, formatPlatform, hostPlatform, type Platform } from '@berth/oci/platform';
 import { parseReference, type Reference } from '@berth/oci/reference';
 import { anonymous } from '@berth/oci/registry/credentials';
 import type { HostSource } from '@berth/oci/registry/host';
+import { Rate } from '@berth/oci/registry/rate';
 import { Repository, verified } from '@berth/oci/registry/repository';
 import { putManifest, uploadBlob } from '@berth/oci/registry/upload';
 import type { ImageServices } from './image-services.ts';
@@ -18,8 +26,9 @@ type Tell = (event: string, descriptor?: Descriptor, progress?: number) => void;
 
 export async function transferByHand(services: ImageServices, hosts: HostSource, transfer: RegistryTransfer): Promise<void> {
   const reference = parseReference(transfer.reference);
-  const { credentials, onProgress } = transfer;
-  using repository = await Repository.open({ reference, hosts, credentials: credentials ? async () => credentials : anonymous });
+  const { credentials, onProgress, terms } = transfer;
+  const source = credentials ? async () => credentials : anonymous;
+  using repository = await Repository.open({ reference, hosts, credentials: source, attempts: terms.attempts });
   const tell: Tell = (event, descriptor, progress = 0) => {
     const name = descriptor === undefined ? '' : `layer-${descriptor.digest}`;
     const desc = descriptor && { ...descriptor, annotations: descriptor.annotations ?? {} };
@@ -38,13 +47,16 @@ async function pull(
   tell: Tell,
 ): Promise<void> {
   const { signal, store } = transfer;
+  const rate = new Rate(transfer.terms.rate);
   const root = await repository.manifest(reference.digest ?? reference.tag ?? 'latest', { signal });
   tell('fetching image content');
   const { descriptor, bytes, manifest } = await choose(repository, root, platformOf(store.platforms?.[0]), signal);
   const configBytes = await whole(verified(manifest.config, repository.blob(manifest.config, { signal })));
   const config = parseImageConfig(configBytes);
   for (const layer of manifest.layers) tell('waiting', layer);
-  const fetched = manifest.layers.map((layer) => fetchLayer(services, repository, layer, lease, signal, tell));
+  const fetched = manifest.layers.map((layer) =>
+    fetchLayer(services, layer, lease, rate.limit(repository.blob(layer, { signal }), signal), signal, tell),
+  );
   for (const one of fetched) one.catch(() => {});
   await unpackLayers(services, lease, config, manifest.layers, fetched, tell);
   await services.put(configBytes, { lease, labels: configLabels(services, config) });
@@ -74,15 +86,15 @@ async function choose(
 
 async function fetchLayer(
   services: ImageServices,
-  repository: Repository,
   layer: Descriptor,
   lease: string,
+  bytes: AsyncIterable<Buffer>,
   signal: AbortSignal,
   tell: Tell,
 ): Promise<void> {
   const counted = async function* () {
     let received = 0;
-    for await (const chunk of verified(layer, repository.blob(layer, { signal }))) {
+    for await (const chunk of verified(layer, bytes)) {
       yield chunk;
       received += chunk.length;
       tell('downloading', layer, received);
@@ -121,30 +133,57 @@ async function push(
   transfer: RegistryTransfer,
   tell: Tell,
 ): Promise<void> {
-  const { signal, store } = transfer;
+  const { signal, store, terms } = transfer;
   const { image } = await services.images.get({ name: store.name ?? transfer.reference });
   const target = image?.target as Descriptor | undefined;
   if (!target) throw new EngineError('NotFound', `image "${transfer.reference}": not found`, { layer: 'daemon' });
-  const { descriptor, bytes, manifest } = await stored(services, target, platformOf(store.platforms?.[0]));
-  for (const blob of [...manifest.layers, manifest.config]) {
-    if (await repository.hasBlob(blob.digest, signal)) tell('already exists', blob);
-    else {
-      const source = async function* (offset: number) {
-        for await (const { data } of services.content.read({ digest: blob.digest, offset })) yield data;
-      };
-      await uploadBlob(repository.upstream, blob, source, { signal, onProgress: (sent) => tell('uploading', blob, sent) });
-      tell('complete', blob);
+  const rate = new Rate(terms.rate);
+  const [platform] = store.platforms ?? [];
+  const documents = platform ? [await stored(services, target, platformOf(platform))] : await allStored(services, target);
+  const last = documents.at(-1) as StoredDocument;
+  for (const document of documents) {
+    const { descriptor, bytes, manifest } = document;
+    for (const blob of manifest ? blobsOf(manifest, terms.nondistributable === true) : []) {
+      if (await repository.hasBlob(blob.digest, signal)) tell('already exists', blob);
+      else {
+        const source = (offset: number) => rate.limit(dataOf(services.content.read({ digest: blob.digest, offset })), signal);
+        await uploadBlob(repository.upstream, blob, source, { signal, onProgress: (sent) => tell('uploading', blob, sent) });
+        tell('complete', blob);
+      }
     }
+    const name = document === last ? (reference.tag ?? descriptor.digest) : descriptor.digest;
+    await putManifest(repository.upstream, name, { mediaType: descriptor.mediaType, bytes }, signal);
   }
-  await putManifest(repository.upstream, reference.tag ?? descriptor.digest, { mediaType: descriptor.mediaType, bytes }, signal);
-  tell('Completed push', descriptor);
+  tell('Completed push', last.descriptor);
 }
 
-async function stored(
-  services: ImageServices,
-  descriptor: Descriptor,
-  platform: Platform,
-): Promise<{ descriptor: Descriptor; bytes: Buffer; manifest: Manifest }> {
+interface StoredDocument {
+  descriptor: Descriptor;
+  bytes: Buffer;
+  /** Undefined for an index. */
+  manifest: Manifest | undefined;
+}
+
+async function* dataOf(parts: AsyncIterable<{ readonly data: Uint8Array }>): AsyncGenerator<Uint8Array> {
+  for await (const { data } of parts) yield data;
+}
+
+/** What a registry gets of a manifest's blobs. */
+function blobsOf({ layers, config }: Manifest, nondistributable: boolean): Descriptor[] {
+  return [...layers.filter((layer) => nondistributable || !isForeignLayerType(layer.mediaType) || !layer.urls?.length), config];
+}
+
+/** A manifest, or an index after all that it names. */
+async function allStored(services: ImageServices, descriptor: Descriptor): Promise<StoredDocument[]> {
+  const bytes = await services.read(descriptor.digest);
+  const document = parseManifestDocument(bytes, descriptor.mediaType);
+  if (document.kind === 'manifest') return [{ descriptor, bytes, manifest: document.manifest }];
+  const below: StoredDocument[] = [];
+  for (const child of document.index.manifests) below.push(...(await allStored(services, child)));
+  return [...below, { descriptor, bytes, manifest: undefined }];
+}
+
+async function stored(services: ImageServices, descriptor: Descriptor, platform: Platform): Promise<StoredDocument> {
   const bytes = await services.read(descriptor.digest);
   const document = parseManifestDocument(bytes, descriptor.mediaType);
   if (document.kind === 'manifest') return { descriptor, bytes, manifest: document.manifest };

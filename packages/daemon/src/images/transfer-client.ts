@@ -11,6 +11,7 @@ import { Progress } from '@berth/rpc/gen/containerd/types/transfer/progress';
 import { AuthResponse, AuthType, OCIRegistry } from '@berth/rpc/gen/containerd/types/transfer/registry';
 import type { Any } from '@berth/rpc/gen/google/protobuf/any';
 import type { Duplex } from '@berth/rpc/grpc/client';
+import { type TransferTerms, termsMetadata } from '@berth/rpc/transfer-terms';
 import type { Init } from '@berth/rpc/wire/message';
 import type { ImageServices } from './image-services.ts';
 import { transferByHand } from './transfer-by-hand.ts';
@@ -23,6 +24,7 @@ export interface RegistryTransfer {
   hostDirectory: string;
   credentials: Credentials | undefined;
   onProgress: (progress: Progress) => void;
+  terms: TransferTerms;
   /** A traceparent header. */
   trace?: string;
   signal: AbortSignal;
@@ -38,7 +40,7 @@ export async function transferImage(services: ImageServices, hosts: HostSource, 
 }
 
 async function requestTransfer(services: ImageServices, transfer: RegistryTransfer): Promise<void> {
-  const { direction, reference, hostDirectory, signal, trace } = transfer;
+  const { direction, reference, hostDirectory, signal, trace, terms } = transfer;
   const ends = new AbortController();
   const streams = AbortSignal.any([signal, ends.signal]);
   const progress = await openStream(services, streams);
@@ -52,7 +54,7 @@ async function requestTransfer(services: ImageServices, transfer: RegistryTransf
     const [source, destination] = direction === 'pull' ? [registry, store] : [store, registry];
     await services.transfer.transfer(
       { source, destination, options: { progressStream: progress.id } },
-      { signal, ...(trace ? { trace } : {}) },
+      { signal, metadata: termsMetadata(terms), ...(trace ? { trace } : {}) },
     );
     await heard;
   } finally {

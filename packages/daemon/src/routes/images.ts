@@ -7,11 +7,14 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import { parseReference, parseRepositoryAndTag, withDefaultTag } from '@berth/oci/reference';
 import { formatTraceparent } from '@berth/trace/context';
 import express, { type Request, type Response, type Router } from 'express';
+import { parseRate } from '../config/size.ts';
+import type { Image } from '../images/image.ts';
 import type { ImageContext } from '../images/image-context.ts';
 import { importImage } from '../images/import-image.ts';
 import { imageHistory, inspectImage } from '../images/inspect-image.ts';
 import { IMAGE_FILTERS, listImages } from '../images/list-images.ts';
 import { loadImages } from '../images/load-images.ts';
+import { platformParameter } from '../images/platform-parameter.ts';
 import { ProgressOutput } from '../images/progress-output.ts';
 import { PRUNE_FILTERS, pruneImages } from '../images/prune-images.ts';
 import { pullImage } from '../images/pull-image.ts';
@@ -20,9 +23,20 @@ import { authOf, credentialsOf } from '../images/registry-auth.ts';
 import { inspectDistribution, login } from '../images/registry-login.ts';
 import { removeImage } from '../images/remove-image.ts';
 import { saveImages } from '../images/save-images.ts';
+import { SEARCH_FILTERS, searchImages } from '../images/search-images.ts';
 import { tagImage } from '../images/tag-image.ts';
 import { beginStream, clientGone, sendEmpty, sendJson } from '../server/reply.ts';
-import { jsonBody, parameter, query, queryBoolean, queryList, requestState, speaksAtLeast, streamedBody } from '../server/request.ts';
+import {
+  jsonBody,
+  parameter,
+  query,
+  queryBoolean,
+  queryInteger,
+  queryList,
+  requestState,
+  speaksAtLeast,
+  streamedBody,
+} from '../server/request.ts';
 
 const AUTH_CONFIG = {
   fields: {
@@ -41,7 +55,11 @@ export function imageRoutes(context: ImageContext): Router {
 
   router.get('/images/json', async (request, response) => {
     const filters = Filters.parse(query(request, 'filters'), IMAGE_FILTERS);
-    const summaries = await listImages(context, { filters, sharedSize: queryBoolean(request, 'shared-size') });
+    const summaries = await listImages(context, {
+      filters,
+      sharedSize: queryBoolean(request, 'shared-size'),
+      manifests: queryBoolean(request, 'manifests'),
+    });
     sendJson(
       response,
       200,
@@ -60,30 +78,37 @@ export function imageRoutes(context: ImageContext): Router {
     sendJson(response, 200, await pruneImages(context, Filters.parse(query(request, 'filters'), PRUNE_FILTERS)));
   });
 
-  router.get('/images/get', (request, response) => save(context, queryList(request, 'names'), response));
+  router.get('/images/get', (request, response) => save(context, queryList(request, 'names'), request, response));
 
-  router.get('/images/*name/get', (request, response) => save(context, [parameter(request, 'name')], response));
+  router.get('/images/*name/get', (request, response) => save(context, [parameter(request, 'name')], request, response));
 
   router.post('/images/load', async (request, response) => {
     const output = new ProgressOutput(response);
     const quiet = queryBoolean(request, 'quiet');
-    await output.during(() => loadImages(context, { archive: streamedBody(request), quiet, signal: clientGone(response) }, output.write));
+    const platforms = queryList(request, 'platform').flatMap((text) => platformParameter(text) ?? []);
+    const load = { archive: streamedBody(request), quiet, platforms, signal: clientGone(response) };
+    await output.during(() => loadImages(context, load, output.write));
   });
 
-  router.get('/images/search', () => {
-    throw new EngineError('NotImplemented', 'searching Docker Hub is not implemented: look at https://hub.docker.com/search', {
-      layer: 'daemon',
+  router.get('/images/search', async (request, response) => {
+    const found = await searchImages(context.hosts, {
+      term: query(request, 'term'),
+      limit: queryInteger(request, 'limit') ?? 0,
+      filters: Filters.parse(query(request, 'filters'), SEARCH_FILTERS),
+      credentials: credentialsOf(authOf(request.headers['x-registry-auth'])),
+      signal: clientGone(response),
     });
+    sendJson(response, 200, found);
   });
 
   router.get('/images/*name/json', async (request, response) => {
-    const image = await context.catalog.resolve(parameter(request, 'name'));
-    const inspected = await inspectImage(context, image);
+    const image = await imageFor(context, request);
+    const inspected = await inspectImage(context, image, { manifests: queryBoolean(request, 'manifests') });
     sendJson(response, 200, speaksAtLeast(request, '1.44') ? inspected : { ...inspected, VirtualSize: inspected.Size });
   });
 
   router.get('/images/*name/history', async (request, response) => {
-    sendJson(response, 200, await imageHistory(context, await context.catalog.resolve(parameter(request, 'name'))));
+    sendJson(response, 200, await imageHistory(context, await imageFor(context, request)));
   });
 
   router.post('/images/*name/tag', async (request, response) => {
@@ -102,12 +127,23 @@ export function imageRoutes(context: ImageContext): Router {
     if (reference.digest !== undefined) throw new EngineError('InvalidArgument', 'cannot push a digest reference', { layer: 'daemon' });
     const output = new ProgressOutput(response);
     const credentials = credentialsOf(authOf(request.headers['x-registry-auth']));
-    await output.during(() =>
-      pushImage(context, { reference, credentials, trace: traceOf(request), signal: clientGone(response) }, output.write),
-    );
+    const push = {
+      reference,
+      platform: platformParameter(query(request, 'platform')),
+      credentials,
+      rate: rateOf(request),
+      trace: traceOf(request),
+      signal: clientGone(response),
+    };
+    await output.during(() => pushImage(context, push, output.write));
   });
 
   router.delete('/images/*name', async (request, response) => {
+    // Going on would remove more than was asked for.
+    if (query(request, 'platforms') !== '')
+      throw new EngineError('NotImplemented', 'removing single platforms of an image is not implemented: remove the image by its name', {
+        layer: 'daemon',
+      });
     sendJson(response, 200, await removeImage(context, parameter(request, 'name'), { force: queryBoolean(request, 'force') }));
   });
 
@@ -131,8 +167,9 @@ export function imageRoutes(context: ImageContext): Router {
   return router;
 }
 
-async function save(context: ImageContext, names: readonly string[], response: Response): Promise<void> {
-  const archive = saveImages(context, names);
+async function save(context: ImageContext, names: readonly string[], request: Request, response: Response): Promise<void> {
+  const platforms = queryList(request, 'platform').flatMap((text) => platformParameter(text) ?? []);
+  const archive = await saveImages(context, names, platforms);
   beginStream(response, 'application/x-tar');
   await pipeline(archive, response);
 }
@@ -142,8 +179,15 @@ async function pull(context: ImageContext, request: Request, response: Response,
   const name = query(request, 'fromImage').replace(/:$/, '');
   const reference = parseRepositoryAndTag(name, query(request, 'tag'));
   const credentials = credentialsOf(authOf(request.headers['x-registry-auth']));
-  const options = { reference, platform: query(request, 'platform'), credentials, trace: traceOf(request), signal: clientGone(response) };
-  await pullImage(context, options, output.write);
+  const pull = {
+    reference,
+    platform: query(request, 'platform'),
+    credentials,
+    rate: rateOf(request),
+    trace: traceOf(request),
+    signal: clientGone(response),
+  };
+  await pullImage(context, pull, output.write);
 }
 
 async function create(context: ImageContext, request: Request, response: Response, output: ProgressOutput): Promise<void> {
@@ -176,6 +220,20 @@ async function download(source: string, output: ProgressOutput, signal: AbortSig
   return Readable.fromWeb(answer.body as Parameters<typeof Readable.fromWeb>[0]);
 }
 
+/** The image that the path names, of the platform that the query may name. */
+async function imageFor(context: ImageContext, request: Request): Promise<Image> {
+  const name = parameter(request, 'name');
+  const image = await context.catalog.resolve(name);
+  const platform = platformParameter(query(request, 'platform'));
+  return platform ? context.catalog.forPlatform(image, platform, name) : image;
+}
+
+/** Berth's own parameter: `limitRate=500k`. */
+function rateOf(request: Request): number | undefined {
+  const text = query(request, 'limitRate');
+  return text === '' ? undefined : parseRate(text);
+}
+
 function traceOf(request: Request): string {
   return formatTraceparent(requestState(request).span.context);
 }
@@ -189,5 +247,7 @@ function forVersion(request: Request, summary: ImageSummary): ImageSummary {
         RepoTags: summary.RepoTags?.length ? summary.RepoTags : ['<none>:<none>'],
         RepoDigests: summary.RepoDigests?.length ? summary.RepoDigests : ['<none>@<none>'],
       };
-  return speaksAtLeast(request, '1.44') ? named : { ...named, VirtualSize: summary.Size };
+  const { Descriptor: _newer, ...older } = named;
+  if (!speaksAtLeast(request, '1.44')) return { ...older, VirtualSize: summary.Size };
+  return speaksAtLeast(request, '1.48') ? named : older;
 }

@@ -12,6 +12,7 @@ import type { Events } from '../events/events.ts';
 import { nowText } from '../state/clock.ts';
 import { COMMIT, VERSION } from '../version.ts';
 import { HostCgroups } from './host-cgroups.ts';
+import { registryConfig } from './registry-config.ts';
 
 const DISK_USAGE_TYPES = ['image', 'container', 'volume', 'build-cache'];
 
@@ -120,16 +121,7 @@ export class SystemInfo {
       OSType: 'linux',
       Architecture: machine(),
       IndexServerAddress: 'https://index.docker.io/v1/',
-      RegistryConfig: {
-        InsecureRegistryCIDRs: ['::1/128', '127.0.0.0/8', ...config.registry.insecure.filter((one) => one.includes('/'))],
-        IndexConfigs: Object.fromEntries([
-          ['docker.io', { Name: 'docker.io', Mirrors: [...config.registry.mirrors], Secure: true, Official: true }],
-          ...config.registry.insecure
-            .filter((one) => !one.includes('/'))
-            .map((Name) => [Name, { Name, Mirrors: [], Secure: false, Official: false }] as const),
-        ]),
-        Mirrors: [...config.registry.mirrors],
-      },
+      RegistryConfig: registryConfig(config.registry),
       NCPU: cpus().length,
       MemTotal: Number(/^MemTotal:\s+(\d+)/m.exec(readText('/proc/meminfo'))?.[1] ?? 0) * 1024,
       GenericResources: null,

@@ -2,12 +2,14 @@
 //   registry → image store: pull      image store → registry: push      image store → image store: tag
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { hostPlatform, type Platform } from '@berth/oci/platform';
+import { Rate } from '@berth/oci/registry/rate';
 import { holds, pack, unpack } from '@berth/rpc/any';
 import type { Transfer, TransferRequest } from '@berth/rpc/gen/containerd/services/transfer/v1/transfer';
 import type { Platform as PlatformMessage } from '@berth/rpc/gen/containerd/types/platform';
 import { ImageStore } from '@berth/rpc/gen/containerd/types/transfer/imagestore';
 import { Progress } from '@berth/rpc/gen/containerd/types/transfer/progress';
 import { OCIRegistry } from '@berth/rpc/gen/containerd/types/transfer/registry';
+import { type TransferTerms, termsOf } from '@berth/rpc/transfer-terms';
 import type { Implementation } from '@berth/rpc/ttrpc/server';
 import { parseTraceparent, TRACEPARENT } from '@berth/trace/context';
 import type { Span, Tracer } from '@berth/trace/tracer';
@@ -49,7 +51,7 @@ export function transferService(options: TransferServiceOptions): Implementation
       using span = parent && options.tracer.start('lifecycle.transfer', parent);
       const storage = storageOf(options.storage, { ...scope, ...(lease ? { lease: lease.id } : {}) });
       try {
-        await transfer(options, storage, request, { progress: sinkOf(stream), span, signal: call.signal });
+        await transfer(options, storage, request, { progress: sinkOf(stream), span, terms: termsOf(call.metadata), signal: call.signal });
       } catch (error) {
         span?.fail(error);
         lease?.[Symbol.dispose]();
@@ -88,6 +90,7 @@ function storageOf(storage: Storage, scope: Scope): TransferStorage {
 interface Progressing {
   progress: ProgressSink;
   span: Span | undefined;
+  terms: TransferTerms;
   signal: AbortSignal;
 }
 
@@ -95,14 +98,17 @@ async function transfer(
   options: TransferServiceOptions,
   storage: TransferStorage,
   request: TransferRequest,
-  { progress, span, signal }: Progressing,
+  { progress, span, terms, signal }: Progressing,
 ): Promise<void> {
   const { source, destination } = request;
   const { config } = options;
+  const { parallel, attempts, nondistributable } = terms;
+  const rate = new Rate(terms.rate);
   const streamOf = (id: string) => options.streams.get(storage.namespace, id);
+  const open = (end: OCIRegistry) => openRegistryEnd(end, { streamOf, attempts, defaultHosts: config.hostDirectories });
   if (holds(source, OCIRegistry) && holds(destination, ImageStore)) {
     const store = unpack(ImageStore, destination);
-    const { reference, repository } = await openRegistryEnd(unpack(OCIRegistry, source), streamOf, config.hostDirectories);
+    const { reference, repository } = await open(unpack(OCIRegistry, source));
     using opened = repository;
     const unpackings = store.unpacks.map(({ platform, snapshotter }) => ({
       platform: platformOf(platform) ?? hostPlatform(),
@@ -117,18 +123,20 @@ async function transfer(
       labels: store.labels,
       platforms: store.platforms.flatMap((platform) => platformOf(platform) ?? []),
       unpack: unpackings,
-      parallel: config.downloads,
       progress,
       span,
+      parallel: parallel ?? config.downloads,
+      rate,
       signal,
     });
   } else if (holds(source, ImageStore) && holds(destination, OCIRegistry)) {
     const store = unpack(ImageStore, source);
     const { target } = storage.images.get(store.name);
-    const { reference, repository } = await openRegistryEnd(unpack(OCIRegistry, destination), streamOf, config.hostDirectories);
+    const { reference, repository } = await open(unpack(OCIRegistry, destination));
     using opened = repository;
     const platforms = store.platforms.flatMap((platform) => platformOf(platform) ?? []);
-    await push({ storage, repository: opened, reference, target, platforms, progress, parallel: config.uploads, signal });
+    const atOnce = parallel ?? config.uploads;
+    await push({ storage, repository: opened, reference, target, platforms, parallel: atOnce, rate, nondistributable, progress, signal });
   } else if (holds(source, ImageStore) && holds(destination, ImageStore)) {
     const { target, labels } = storage.images.get(unpack(ImageStore, source).name);
     const { name } = unpack(ImageStore, destination);

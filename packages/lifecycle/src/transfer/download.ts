@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isKind } from '@berth/errdefs/engine-error';
 import type { Descriptor } from '@berth/oci/image-spec';
+import type { Rate } from '@berth/oci/registry/rate';
 import { type Repository, verificationFailed } from '@berth/oci/registry/repository';
 import type { Content, ContentWriter } from '../content/content.ts';
 import { objectName } from './progress.ts';
@@ -17,6 +18,8 @@ export interface DownloadRequest {
   descriptor: Descriptor;
   /** Bytes in the store so far. */
   onProgress?: (received: number) => void;
+  /** Of whoever wanted the blob first. */
+  rate: Rate;
   signal: AbortSignal;
 }
 
@@ -98,8 +101,8 @@ async function download(request: DownloadRequest): Promise<void> {
 }
 
 async function copy(request: DownloadRequest, writer: ContentWriter): Promise<void> {
-  const { repository, descriptor, signal } = request;
-  for await (const chunk of repository.blob(descriptor, { offset: writer.offset, signal })) {
+  const { repository, descriptor, rate, signal } = request;
+  for await (const chunk of rate.limit(repository.blob(descriptor, { offset: writer.offset, signal }), signal)) {
     await writer.write(chunk);
     request.onProgress?.(writer.offset);
   }

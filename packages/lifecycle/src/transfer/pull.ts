@@ -1,9 +1,10 @@
 // Pulling: from a registry into the content store, the snapshots and, last of all, the image store. The name appears only when
 // everything that it stands for is there; until then a lease of the caller's keeps what came so far.
 // Layers are downloaded side by side and unpacked as they come.
-import { EngineError } from '@berth/errdefs/engine-error';
+import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { type Digest, shortDigest } from '@berth/oci/digest';
 import {
+  attests,
   type Descriptor,
   type ImageConfig,
   type Index,
@@ -16,6 +17,7 @@ import {
 } from '@berth/oci/image-spec';
 import { bestMatch, formatPlatform, type Platform, rank } from '@berth/oci/platform';
 import { canonical, type Reference } from '@berth/oci/reference';
+import { Rate } from '@berth/oci/registry/rate';
 import type { Repository } from '@berth/oci/registry/repository';
 import type { Span } from '@berth/trace/tracer';
 import type { LayerToUnpack } from '../diff/unpacker.ts';
@@ -47,7 +49,8 @@ export interface PullOptions {
   /** Gets a child for each step that takes time. */
   span?: Span | undefined;
   /** Layers downloaded at a time. */
-  parallel?: number;
+  parallel?: number | undefined;
+  rate?: Rate;
   signal: AbortSignal;
 }
 
@@ -80,11 +83,13 @@ export async function pull(options: PullOptions): Promise<Descriptor> {
 class Pull {
   readonly #options: PullOptions;
   readonly #limit: Limit;
+  readonly #rate: Rate;
   readonly #pending: Promise<unknown>[] = [];
 
   constructor(options: PullOptions) {
     this.#options = options;
     this.#limit = new Limit(options.parallel ?? PARALLEL_DOWNLOADS);
+    this.#rate = options.rate ?? new Rate();
   }
 
   async run(): Promise<Descriptor> {
@@ -119,7 +124,22 @@ class Pull {
     for (const child of wanted) {
       await this.#document(child, await this.#child(child), [...parents, descriptor]);
     }
-    this.#label(descriptor.digest, indexLabels(index, wanted));
+    this.#label(descriptor.digest, indexLabels(index, [...wanted, ...(await this.#attestations(index, wanted, parents))]));
+  }
+
+  /** What speaks of the chosen images (provenance, bills of materials) comes along; where the registry lacks it, the image is as good. */
+  async #attestations(index: Index, wanted: readonly Descriptor[], parents: readonly Descriptor[]): Promise<Descriptor[]> {
+    const about = index.manifests.filter((entry) => wanted.some(({ digest }) => attests(entry) === digest));
+    const fetched: Descriptor[] = [];
+    for (const entry of about) {
+      try {
+        await this.#document(entry, await this.#child(entry), parents);
+        fetched.push(entry);
+      } catch (error) {
+        if (!isKind(error, 'NotFound')) throw error;
+      }
+    }
+    return fetched;
   }
 
   async #child({ digest, size }: Descriptor): Promise<Buffer> {
@@ -182,6 +202,8 @@ class Pull {
     await this.#blob(manifest.config, reports);
     if (!isConfigType(manifest.config.mediaType)) return undefined;
     const config = parseImageConfig(await this.#options.storage.content.read(manifest.config.digest));
+    // An attestation's configuration names documents where an image's names layers.
+    if (config.os === 'unknown') return undefined;
     const layers = manifest.layers.filter((layer) => isLayerType(layer.mediaType));
     if (layers.length !== config.rootfs.diff_ids.length) {
       throw new EngineError(
@@ -219,7 +241,7 @@ class Pull {
     const { storage, repository, downloads, signal } = this.#options;
     const { namespace, content } = storage;
     const onProgress = (received: number) => reports.bytes('downloading', received);
-    const request = { namespace, content, repository, descriptor, onProgress, signal };
+    const request = { namespace, content, repository, descriptor, onProgress, rate: this.#rate, signal };
     const outcome = await this.#timed(`fetch ${shortDigest(descriptor.digest)}`, () => downloads.fetch(request));
     this.#label(descriptor.digest, this.#source(descriptor.digest));
     if (outcome === 'fetched') reports.step('complete', descriptor.size);

@@ -3,9 +3,10 @@
 import { createReadStream } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Digest } from '@berth/oci/digest';
-import { type Descriptor, type Index, isIndexType, parseManifestDocument } from '@berth/oci/image-spec';
+import { type Descriptor, type Index, isForeignLayerType, isIndexType, parseManifestDocument } from '@berth/oci/image-spec';
 import { bestMatch, hostPlatform, type Platform } from '@berth/oci/platform';
 import { canonical, type Reference } from '@berth/oci/reference';
+import { Rate } from '@berth/oci/registry/rate';
 import type { Repository } from '@berth/oci/registry/repository';
 import { putManifest, uploadBlob } from '@berth/oci/registry/upload';
 import { Limit } from './limit.ts';
@@ -20,9 +21,12 @@ export interface PushOptions {
   target: Descriptor;
   /** Of an index, only these; all when empty. */
   platforms: readonly Platform[];
+  /** Blobs sent at a time. */
+  parallel?: number | undefined;
+  rate?: Rate;
+  /** Sends foreign layers too, which otherwise stay with their makers. */
+  nondistributable?: boolean | undefined;
   progress: ProgressSink;
-  /** Blobs uploaded at a time. */
-  parallel?: number;
   signal: AbortSignal;
 }
 
@@ -34,7 +38,7 @@ export async function push(options: PushOptions): Promise<Descriptor> {
   progress({ event: `Pushing to ${canonical(reference)}` });
   const root = await rootOf(options);
   const limit = new Limit(options.parallel ?? PARALLEL_UPLOADS);
-  await pushDocument(options, limit, root, reference.tag ?? root.digest, []);
+  await pushDocument({ rate: new Rate(), ...options }, limit, root, reference.tag ?? root.digest, []);
   progress({ event: `Completed push to ${canonical(reference)}`, descriptor: root });
   return root;
 }
@@ -53,7 +57,7 @@ async function rootOf({ storage, target, platforms }: PushOptions): Promise<Desc
 }
 
 async function pushDocument(
-  options: PushOptions,
+  options: PushOptions & { rate: Rate },
   limit: Limit,
   descriptor: Descriptor,
   name: string,
@@ -67,7 +71,9 @@ async function pushDocument(
   if (document.kind === 'index') {
     for (const child of document.index.manifests) await pushDocument(options, limit, child, child.digest, path);
   } else {
-    const blobs = [...document.manifest.layers, document.manifest.config].map((blob) => ({
+    const { layers, config } = document.manifest;
+    const sent = layers.filter((layer) => options.nondistributable || !isForeign(layer));
+    const blobs = [...sent, config].map((blob) => ({
       blob,
       reports: new ObjectProgress(options.progress, blob, path),
     }));
@@ -78,19 +84,23 @@ async function pushDocument(
   reports.step('complete', descriptor.size);
 }
 
-async function pushBlob(options: PushOptions, blob: Descriptor, reports: ObjectProgress): Promise<void> {
-  const { storage, repository, reference, signal } = options;
+async function pushBlob(options: PushOptions & { rate: Rate }, blob: Descriptor, reports: ObjectProgress): Promise<void> {
+  const { storage, repository, reference, rate, signal } = options;
   signal.throwIfAborted();
   const { labels } = infoOf(storage, blob);
   if (await repository.hasBlob(blob.digest, signal)) reports.step('already exists', blob.size);
   else {
     const path = storage.content.path(blob.digest);
-    const source = (offset: number) => createReadStream(path, { start: offset, highWaterMark: 1 << 18 });
+    const source = (offset: number) => rate.limit(createReadStream(path, { start: offset, highWaterMark: 1 << 18 }), signal);
     const onProgress = (sent: number) => reports.bytes('uploading', sent);
     const outcome = await uploadBlob(repository.upstream, blob, source, { mountFrom: sourcesOf(labels, reference), onProgress, signal });
     reports.step(outcome === 'mounted' ? 'mounted' : 'complete', blob.size);
   }
   storage.content.update(blob.digest, sourceLabel(reference, labels[sourceKey(reference)]), [`labels.${sourceKey(reference)}`]);
+}
+
+function isForeign({ mediaType, urls = [] }: Descriptor): boolean {
+  return isForeignLayerType(mediaType) && urls.length > 0;
 }
 
 function infoOf(storage: TransferStorage, blob: Descriptor) {

@@ -22,11 +22,20 @@ export interface RegistryEnd {
   repository: Repository;
 }
 
-/** `streamOf` finds the client's streams by their ids. `defaultHosts` are the directories of hosts.toml files for clients that name none. */
-export async function openRegistryEnd(end: OCIRegistry, streamOf: (id: string) => MessageStream, defaultHosts = ''): Promise<RegistryEnd> {
+export interface RegistryAccess {
+  /** Finds the client's streams by their ids. */
+  streamOf(id: string): MessageStream;
+  /** How often a request is tried. */
+  attempts?: number | undefined;
+  /** Directories of hosts.toml files for clients that name none. */
+  defaultHosts?: string | undefined;
+}
+
+export async function openRegistryEnd(end: OCIRegistry, { streamOf, attempts, defaultHosts = '' }: RegistryAccess): Promise<RegistryEnd> {
   const reference = withDefaultTag(parseReference(end.reference));
   const credentials = end.resolver?.authStream ? askOver(streamOf(end.resolver.authStream), end.reference) : anonymous;
-  return { reference, repository: await Repository.open({ reference, hosts: hostsOf(end.resolver, defaultHosts), credentials }) };
+  const hosts = hostsOf(end.resolver, defaultHosts);
+  return { reference, repository: await Repository.open({ reference, hosts, credentials, attempts }) };
 }
 
 function hostsOf(resolver: RegistryResolver | undefined, defaultHosts: string): HostSource {

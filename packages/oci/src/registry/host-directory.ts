@@ -25,6 +25,12 @@ export class HostDirectory implements HostSource {
   }
 }
 
+/** The certificates for one host of a certs.d directory; undefined when it has none. */
+export function certificatesOf(root: string, host: string): TlsOptions | undefined {
+  const directory = join(root, host);
+  return existsSync(directory) ? certificatesIn(directory) : undefined;
+}
+
 function hostsOf(domain: string, directory: string, file: TomlTable): RegistryHost[] {
   const server = typeof file.server === 'string' ? file.server : `https://${defaultHost(domain).host}`;
   const mirrors = Object.entries(tableOf(file.host)).map(([url, settings]) => hostOf(url, directory, tableOf(settings)));

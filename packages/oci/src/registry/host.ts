@@ -1,5 +1,6 @@
 // Where a reference's domain is served: the registry itself, mirrors before it, and how each is spoken to.
 // Docker Hub's images are served by registry-1.docker.io; loopback registries may speak plain HTTP, as every engine allows.
+import { EngineError } from '@berth/errdefs/engine-error';
 import { DEFAULT_DOMAIN } from '../reference.ts';
 
 export interface TlsOptions {
@@ -43,26 +44,43 @@ export function defaultHost(domain: string, changes: Partial<RegistryHost> = {})
   };
 }
 
-/** Hosts by dockerd's two options: mirrors serve Docker Hub only, insecure registries need no valid certificate and no TLS. */
+/**
+ * Hosts by dockerd's two options. Insecure registries need no valid certificate and no TLS. A mirror serves Docker Hub, as in dockerd,
+ * or, written `quay.io=https://mirror.example`, another registry.
+ */
 export class ConfiguredHosts implements HostSource {
   readonly #insecure: readonly string[];
   readonly #mirrors: readonly string[];
 
-  /** `insecure`: hosts or CIDR ranges; `mirrors`: URLs. */
+  /** `insecure`: hosts or CIDR ranges; `mirrors`: URLs, those of other registries than Docker Hub after the registry and `=`. */
   constructor(options: { insecure?: readonly string[]; mirrors?: readonly string[] } = {}) {
     this.#insecure = options.insecure ?? [];
     this.#mirrors = options.mirrors ?? [];
   }
 
   async hostsFor(domain: string): Promise<readonly RegistryHost[]> {
-    const own = this.#isInsecure(domain) ? defaultHost(domain, { plainFallback: true, tls: { skipVerify: true } }) : defaultHost(domain);
-    if (domain !== DEFAULT_DOMAIN) return [own];
-    return [...this.#mirrors.map(mirrorHost), own];
+    const mirrors = this.#mirrors.map(mirrorOf).filter((mirror) => mirror.domain === domain);
+    return [...mirrors.map(({ url }) => this.#secured(mirrorHost(url))), this.#secured(defaultHost(domain), domain)];
   }
 
-  #isInsecure(domain: string): boolean {
-    return this.#insecure.some((entry) => entry === domain || (entry.includes('/') && isWithin(withoutPort(domain), entry)));
+  #secured(host: RegistryHost, name = host.host): RegistryHost {
+    return matchesHost(this.#insecure, name) ? { ...host, plainFallback: true, tls: { skipVerify: true } } : host;
   }
+}
+
+/** Whether a registry is one of `entries`: hosts by name, or ranges of addresses. */
+export function matchesHost(entries: readonly string[], domain: string): boolean {
+  return entries.some((entry) => entry === domain || (entry.includes('/') && isWithin(withoutPort(domain), entry)));
+}
+
+/** InvalidArgument for what is no mirror. */
+export function mirrorOf(text: string): { domain: string; url: string } {
+  const [, domain = DEFAULT_DOMAIN, url = ''] = /^(?:([^=/]+)=)?(.*)$/.exec(text) ?? [];
+  if (/^https?:\/\/[^/?#]+[^?#]*$/.test(url) && URL.canParse(url)) return { domain, url };
+  throw new EngineError(
+    'InvalidArgument',
+    `invalid mirror: ${text}: use https://HOST, or REGISTRY=https://HOST for other registries than Docker Hub`,
+  );
 }
 
 export function isLoopback(host: string): boolean {

@@ -2,17 +2,17 @@
 // blobs by digest, over every host that serves the repository, mirrors first. What is read is checked against digest and size.
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { type Digest, digestOf, encodedOf, isDigest, parseDigest, Verifier } from '../digest.ts';
-import { type Descriptor, MANIFEST_TYPES } from '../image-spec.ts';
+import { type Descriptor, isForeignLayerType, MANIFEST_TYPES } from '../image-spec.ts';
 import { canonicalName, type Reference } from '../reference.ts';
 import { Connection } from './connection.ts';
 import type { CredentialSource } from './credentials.ts';
+import { ForeignServers } from './foreign-servers.ts';
 import type { HostSource, RegistryHost } from './host.ts';
-import { retrying } from './retry.ts';
+import { ATTEMPTS, retrying } from './retry.ts';
 import { type HttpResponse, isConnectionFailure } from './transport.ts';
 
 /** A manifest larger than this is refused before it is read (the limit that the distribution-spec advises registries to allow). */
 const MANIFEST_LIMIT = 4 * 1024 * 1024;
-const STALLED_RESUMES = 5;
 
 export interface ManifestContent {
   descriptor: Descriptor;
@@ -23,37 +23,47 @@ export interface RepositoryOptions {
   reference: Reference;
   hosts: HostSource;
   credentials: CredentialSource;
+  /** How often a request is tried; 5 when not given. */
+  attempts?: number | undefined;
 }
 
 export class Repository implements Disposable {
   readonly name: string;
   readonly path: string;
   readonly #connections: readonly Connection[];
+  readonly #foreign = new ForeignServers();
+  readonly #attempts: number;
 
-  constructor(reference: Reference, hosts: readonly RegistryHost[], credentials: CredentialSource) {
+  constructor(reference: Reference, hosts: readonly RegistryHost[], credentials: CredentialSource, attempts = ATTEMPTS) {
     this.name = canonicalName(reference);
     this.path = reference.path;
     this.#connections = hosts.map((host) => new Connection(host, reference.path, credentials));
+    this.#attempts = attempts;
   }
 
   static async open(options: RepositoryOptions): Promise<Repository> {
-    return new Repository(options.reference, await options.hosts.hostsFor(options.reference.domain), options.credentials);
+    const { reference, hosts, credentials, attempts } = options;
+    return new Repository(reference, await hosts.hostsFor(reference.domain), credentials, attempts);
   }
 
   /** The manifest or index behind a tag or digest, read whole in one request. */
   async manifest(tagOrDigest: string, options: { signal?: AbortSignal; accept?: readonly string[] } = {}): Promise<ManifestContent> {
     const { signal, accept = MANIFEST_TYPES } = options;
     return this.#firstHost('resolve', (connection) =>
-      retrying(async () => {
-        const response = await connection.request({
-          method: 'GET',
-          path: `/manifests/${tagOrDigest}`,
-          headers: { accept: [...accept, '*/*'].join(', ') },
-          expect: [200],
-          signal,
-        });
-        return checkedManifest(tagOrDigest, response, await readLimited(response, MANIFEST_LIMIT, tagOrDigest));
-      }, signal),
+      retrying(
+        async () => {
+          const response = await connection.request({
+            method: 'GET',
+            path: `/manifests/${tagOrDigest}`,
+            headers: { accept: [...accept, '*/*'].join(', ') },
+            expect: [200],
+            signal,
+          });
+          return checkedManifest(tagOrDigest, response, await readLimited(response, MANIFEST_LIMIT, tagOrDigest));
+        },
+        signal,
+        this.#attempts,
+      ),
     );
   }
 
@@ -116,7 +126,7 @@ export class Repository implements Disposable {
       } catch (error) {
         signal?.throwIfAborted();
         stalled = offset > before ? 0 : stalled + 1;
-        if (stalled >= STALLED_RESUMES || !isConnectionFailure(error)) throw shortened(error, descriptor, offset);
+        if (stalled >= this.#attempts || !isConnectionFailure(error)) throw shortened(error, descriptor, offset);
       } finally {
         response.destroy();
       }
@@ -132,12 +142,19 @@ export class Repository implements Disposable {
 
   [Symbol.dispose](): void {
     for (const connection of this.#connections) connection[Symbol.dispose]();
+    this.#foreign[Symbol.dispose]();
   }
 
-  #blobFrom(descriptor: Descriptor, offset: number, signal: AbortSignal | undefined): Promise<HttpResponse> {
+  async #blobFrom(descriptor: Descriptor, offset: number, signal: AbortSignal | undefined): Promise<HttpResponse> {
     const headers: Record<string, string> = offset === 0 ? {} : { range: `bytes=${offset}-` };
     const request = { method: 'GET', path: `/blobs/${descriptor.digest}`, headers, expect: [200, 206], signal } as const;
-    return this.#firstHost('pull', (connection) => retrying(() => connection.request(request), signal));
+    try {
+      return await this.#firstHost('pull', (connection) => retrying(() => connection.request(request), signal, this.#attempts));
+    } catch (error) {
+      const { urls = [], mediaType } = descriptor;
+      if (!isKind(error, 'NotFound') || urls.length === 0 || !isForeignLayerType(mediaType)) throw error;
+      return retrying(() => this.#foreign.open(urls, headers, signal), signal, this.#attempts);
+    }
   }
 
   /** The answer of the first host that has one; the error of the last, which is the registry itself. */

@@ -4,17 +4,18 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import { isTransientStatus } from './registry-error.ts';
 import { isConnectionFailure } from './transport.ts';
 
-const ATTEMPTS = 5;
+/** As often as dockerd. */
+export const ATTEMPTS = 5;
 const FIRST_DELAY_MS = 200;
 const LONGEST_DELAY_MS = 30_000;
 
 /** `attempt` counts from 0. */
-export async function retrying<T>(body: (attempt: number) => Promise<T>, signal?: AbortSignal): Promise<T> {
+export async function retrying<T>(body: (attempt: number) => Promise<T>, signal?: AbortSignal, attempts = ATTEMPTS): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {
       return await body(attempt);
     } catch (error) {
-      if (signal?.aborted || attempt + 1 >= ATTEMPTS || !isPassing(error)) throw error;
+      if (signal?.aborted || attempt + 1 >= attempts || !isPassing(error)) throw error;
       await sleep(delayBefore(attempt, error), undefined, signal ? { signal } : {});
     }
   }

@@ -19,6 +19,8 @@ export interface CallOptions {
   lease?: string;
   /** A traceparent header. */
   trace?: string;
+  /** More metadata, by name. */
+  metadata?: Readonly<Record<string, string>>;
   /** Milliseconds. */
   timeout?: number;
   signal?: AbortSignal;
@@ -114,6 +116,7 @@ export class GrpcConnection implements Disposable {
     if (namespace) metadata.set(NAMESPACE, namespace);
     if (options.lease) metadata.set(LEASE, options.lease);
     if (options.trace) metadata.set('traceparent', options.trace);
+    for (const [name, value] of Object.entries(options.metadata ?? {})) metadata.set(name, value);
     return metadata;
   }
 

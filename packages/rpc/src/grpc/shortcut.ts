@@ -66,6 +66,7 @@ export class ShortcutConnection extends GrpcConnection {
     if (namespace) metadata.push([NAMESPACE, namespace]);
     if (options.lease) metadata.push([LEASE, options.lease]);
     if (options.trace) metadata.push(['traceparent', options.trace]);
+    metadata.push(...Object.entries(options.metadata ?? {}));
     return (this.#ttrpc as TtrpcClient).call(service, method, request, { metadata, timeout: options.timeout ?? this.#defaults.timeout });
   }
 
