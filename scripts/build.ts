@@ -12,6 +12,7 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const NODE_PROGRAMS: Record<string, string> = {
   berthd: 'packages/daemon/src/main.ts',
   'berth-lifecycle': 'packages/lifecycle/src/main.ts',
+  'mount-thread': 'packages/daemon/src/volumes/mount-thread.ts',
   'unpack-worker': 'packages/lifecycle/src/diff/unpack-worker.ts',
   'berth-zygote': 'packages/shim/src/zygote/main.ts',
   'containerd-shim-berth-v1': 'packages/shim/src/main.ts',

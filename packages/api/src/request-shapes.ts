@@ -42,7 +42,16 @@ const mount: Shape = {
     Source: 'string',
     Target: 'string',
     ReadOnly: 'boolean',
-    BindOptions: { fields: { Propagation: 'string', NonRecursive: 'boolean', CreateMountpoint: 'boolean' } },
+    BindOptions: {
+      fields: {
+        Propagation: 'string',
+        NonRecursive: 'boolean',
+        CreateMountpoint: 'boolean',
+        ReadOnlyNonRecursive: 'boolean',
+        ReadOnlyForceRecursive: 'boolean',
+      },
+    },
+    ImageOptions: { fields: { Subpath: 'string' } },
     VolumeOptions: {
       fields: { NoCopy: 'boolean', Labels: stringMap, DriverConfig: { fields: { Name: 'string', Options: stringMap } }, Subpath: 'string' },
     },

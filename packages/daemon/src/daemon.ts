@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { UnpackPool } from '@berth/lifecycle/diff/unpack-pool';
 import type { NetworkRecord } from '@berth/network/driver';
 import { TraceDirectory, Tracer } from '@berth/trace/tracer';
 import type { Router } from 'express';
@@ -14,6 +15,7 @@ import type { ContainerContext } from './containers/context.ts';
 import { closeNames, recoverNames } from './containers/name-service.ts';
 import { startWithDaemon } from './containers/restart-policy.ts';
 import { AccountCache } from './containers/rootfs.ts';
+import { sweepRunMounts } from './containers/run-mounts.ts';
 import { sweepLeftovers } from './containers/sweep.ts';
 import { TaskEvents } from './containers/task-events.ts';
 import { leaveTaskIo, recoverTaskIo } from './containers/task-io.ts';
@@ -104,6 +106,7 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
       volumes,
       events,
       accounts: new AccountCache(),
+      threads: stack.use(new UnpackPool()),
       background,
       tracer,
       log,
@@ -116,6 +119,7 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
     await images.catalog.refresh();
     const taskEvents = new TaskEvents(context);
     await taskEvents.start();
+    await sweepRunMounts(context);
     stack.defer(() => taskEvents.stop());
     recoverNames(context);
     stack.defer(() => store.all().forEach(closeNames));

@@ -7,17 +7,38 @@ import type { MountKind, MountRequest, Propagation } from '@berth/api/host-confi
 import { EngineError } from '@berth/errdefs/engine-error';
 import { parseSize } from '../format/units.ts';
 
-const KINDS: readonly MountKind[] = ['bind', 'volume', 'tmpfs', 'npipe', 'cluster', 'image'];
+/** Options that mean true when they stand alone. */
+const BARE = ['readonly', 'ro', 'bind-nonrecursive', 'bind-create-src', 'volume-nocopy'];
 
 export function parseMount(text: string): MountRequest {
   const mount: MountRequest = { Type: 'volume' };
   for (const field of csv(text)) apply(mount, field, text);
-  if (!mount.Target) throw wrong(text, 'target is required');
-  if (mount.Type === 'bind' && !mount.Source) throw wrong(text, 'source is required');
-  if (mount.VolumeOptions && mount.Type !== 'volume') throw wrong(text, `cannot mix 'volume-*' options with mount type '${mount.Type}'`);
-  if (mount.BindOptions && mount.Type !== 'bind') throw wrong(text, `cannot mix 'bind-*' options with mount type '${mount.Type}'`);
-  if (mount.TmpfsOptions && mount.Type !== 'tmpfs') throw wrong(text, `cannot mix 'tmpfs-*' options with mount type '${mount.Type}'`);
+  const reason = whyInvalid(mount);
+  if (reason !== undefined) throw wrong(text, reason);
   return mount;
+}
+
+/** What can be said without the daemon; whether the type is known is for it to say. */
+function whyInvalid({
+  Type,
+  Target,
+  ReadOnly,
+  BindOptions: bind,
+  VolumeOptions,
+  ImageOptions,
+  TmpfsOptions,
+}: MountRequest): string | undefined {
+  const mixed = (family: string) => `cannot mix '${family}-*' options with mount type '${Type}'`;
+  const needs = (value: string, other: string) => `option 'bind-recursive=${value}' requires '${other}' to be specified in conjunction`;
+  if (!Target) return 'target is required';
+  if (VolumeOptions && Type !== 'volume') return mixed('volume');
+  if (ImageOptions && Type !== 'image') return mixed('image');
+  if (bind && Type !== 'bind') return mixed('bind');
+  if (TmpfsOptions && Type !== 'tmpfs') return mixed('tmpfs');
+  if (bind?.ReadOnlyNonRecursive && !ReadOnly) return needs('writable', 'readonly');
+  if (bind?.ReadOnlyForceRecursive && !ReadOnly) return needs('readonly', 'readonly');
+  if (bind?.ReadOnlyForceRecursive && bind.Propagation !== 'rprivate') return needs('readonly', 'bind-propagation=rprivate');
+  return undefined;
 }
 
 function apply(mount: MountRequest, field: string, whole: string): void {
@@ -29,17 +50,12 @@ function apply(mount: MountRequest, field: string, whole: string): void {
     if (value === 'false' || value === '0') return false;
     throw wrong(whole, `invalid value for ${key}: ${value}`);
   };
-  const required = () => {
-    if (value === undefined) throw wrong(whole, `invalid field '${field}' must be a key=value pair`);
-    return value;
-  };
+  const required = () => value ?? '';
+  if (value === undefined && !BARE.includes(key)) throw wrong(whole, `invalid field '${field}' must be a key=value pair`);
   switch (key) {
-    case 'type': {
-      const kind = required().toLowerCase() as MountKind;
-      if (!KINDS.includes(kind)) throw wrong(whole, `unsupported mount type '${kind}': use one of ${KINDS.join(', ')}`);
-      mount.Type = kind;
+    case 'type':
+      mount.Type = required().toLowerCase() as MountKind;
       return;
-    }
     case 'source':
     case 'src':
       mount.Source = absoluteSource(required());
@@ -107,7 +123,7 @@ function apply(mount: MountRequest, field: string, whole: string): void {
       return;
     }
     default:
-      throw wrong(whole, `unknown option '${key}' in '${field}'`);
+      throw wrong(whole, `unexpected key '${key}' in '${field}'`);
   }
 }
 
@@ -128,6 +144,9 @@ function recursive(value: string, whole: string): NonNullable<MountRequest['Bind
 
 /** `-v ./data:/data` and `~/data`: the daemon may be elsewhere, so the client resolves what is relative to its user. */
 export function absoluteVolume(text: string): string {
+  const parts = text.split(':');
+  const wrong = parts.includes('') ? 'empty section between colons' : parts.length > 3 ? 'too many colons' : undefined;
+  if (wrong !== undefined) throw new EngineError('InvalidArgument', `invalid spec: ${text}: ${wrong}`, { layer: 'cli' });
   const cut = text.indexOf(':');
   return cut < 0 ? text : absoluteSource(text.slice(0, cut)) + text.slice(cut);
 }
@@ -140,12 +159,23 @@ function absoluteSource(source: string): string {
 
 /** One line of CSV: fields may be quoted, a quote inside is doubled. */
 function csv(line: string): string[] {
+  if (line === '') throw wrong(line, 'EOF');
   const fields: string[] = [];
-  for (const match of line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g))
-    fields.push(match[1] === undefined ? (match[2] as string) : match[1].replaceAll('""', '"'));
+  for (let at = 0; at <= line.length; ) {
+    const [whole = '', quoted, plain = ''] = /^(?:"((?:[^"]|"")*)"(?=,|$)|([^,]*))/.exec(line.slice(at)) as RegExpExecArray;
+    if (quoted === undefined && plain.includes('"')) {
+      const column = at + plain.indexOf('"') + 1;
+      throw wrong(
+        line,
+        `parse error on line 1, column ${column}: ${plain.startsWith('"') ? 'extraneous or missing " in quoted-field' : 'bare " in non-quoted-field'}`,
+      );
+    }
+    fields.push(quoted === undefined ? plain : quoted.replaceAll('""', '"'));
+    at += whole.length + 1;
+  }
   return fields.filter((field) => field !== '');
 }
 
 function wrong(text: string, why: string): EngineError {
-  return new EngineError('InvalidArgument', `invalid argument "${text}" for "--mount" flag: ${why}`, { layer: 'cli' });
+  return new EngineError('InvalidArgument', `invalid argument ${JSON.stringify(text)} for "--mount" flag: ${why}`, { layer: 'cli' });
 }

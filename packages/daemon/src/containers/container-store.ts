@@ -86,7 +86,7 @@ export class ContainerStore implements ImageUsers {
 
   usesOf(imageId: string): ImageUse[] {
     return [...this.#byId.values()]
-      .filter((container) => container.record.imageId === imageId)
+      .filter(({ record }) => record.imageId === imageId || record.mounts.some(({ Type, Name }) => Type === 'image' && Name === imageId))
       .map((container) => ({ containerId: container.id, running: container.running || container.restarting }));
   }
 }

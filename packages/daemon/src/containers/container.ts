@@ -18,11 +18,17 @@ import type { TaskIo } from './task-io.ts';
 
 /** A mount of the container as it was settled at creation. */
 export interface ContainerMount extends MountPoint {
+  /** While it runs: what is really mounted, where that is not `Source`. */
+  at?: string;
   /** Fill an empty volume with what the image has at this place. */
   copyUp?: boolean;
-  /** A volume that stands for a mount of the kernel's. */
-  kernel?: { type: string; device: string; options: string[] };
+  /** Of a volume or an image, the directory or file in it that is mounted. */
+  subpath?: string;
+  /** An image's chain id. */
+  imageLayers?: string;
   nonRecursive?: boolean;
+  /** Read-only without what is mounted below it. */
+  readOnlyNonRecursive?: boolean;
   /** Made for this container alone: removed with it when `v=1` or AutoRemove. */
   anonymous?: boolean;
   /** tmpfs: mount options. */

@@ -1,5 +1,6 @@
 // What the verbs on containers work with: handed to each of them, made once in daemon.ts.
 
+import type { UnpackPool } from '@berth/lifecycle/diff/unpack-pool';
 import type { Networks } from '@berth/network/networks';
 import type { Tracer } from '@berth/trace/tracer';
 import type { Logger } from 'pino';
@@ -24,6 +25,8 @@ export interface ContainerContext {
   readonly volumes: Volumes;
   readonly events: Events;
   readonly accounts: AccountCache;
+  /** For work on many files: it keeps nobody waiting. */
+  readonly threads: UnpackPool;
   readonly background: Background;
   readonly tracer: Tracer;
   readonly log: Logger;

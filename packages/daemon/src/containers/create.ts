@@ -21,7 +21,6 @@ import { findInit, usesInit } from './init-program.ts';
 import { checkLinks } from './links.ts';
 import { settleMounts } from './mount-requests.ts';
 import { checkName } from './names.ts';
-import { createPluginVolumes } from './plugin-volumes.ts';
 import { prepareContainer } from './prepare.ts';
 import { containerOfMode } from './spec/namespaces.ts';
 import { mergeEnvironment } from './spec/spec.ts';
@@ -56,8 +55,7 @@ export async function createContainer(
   const networkOwner = containerOfMode(hostConfig.NetworkMode);
   if (networkOwner !== undefined) config.Hostname = context.store.get(networkOwner).record.config.Hostname;
   else if (hostConfig.NetworkMode === 'host' && !askedConfig.Hostname) config.Hostname = hostname();
-  await createPluginVolumes(context, hostConfig);
-  const container = addContainer(context, { id, name, image, config, hostConfig, networking: networking?.EndpointsConfig ?? {} });
+  const container = await addContainer(context, { id, name, image, config, hostConfig, networking: networking?.EndpointsConfig ?? {} });
 
   emitContainerEvent(context, container, 'create');
   container.prepared = prepareContainer(context, container, span);
@@ -76,7 +74,7 @@ interface Settled {
 }
 
 /** Everything from the name on is undone when a later step fails: no half-made container stays. */
-function addContainer(context: ContainerContext, settled: Settled): Container {
+async function addContainer(context: ContainerContext, settled: Settled): Promise<Container> {
   const { id, image, config, hostConfig } = settled;
   const argv = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
   const [path, ...args] = argv;
@@ -84,7 +82,8 @@ function addContainer(context: ContainerContext, settled: Settled): Container {
   const networks = networksOf(context, settled);
   const name = context.store.reserveName(settled.name, id);
   try {
-    const mounts = settleMounts(config, hostConfig, { volumes: context.volumes, containerOf: (reference) => context.store.get(reference) });
+    const { volumes, images, store } = context;
+    const mounts = await settleMounts(config, hostConfig, { volumes, images, containerOf: (reference) => store.get(reference) });
     const directory = containerDirectory(context.config, id);
     mkdirSync(directory, { recursive: true, mode: 0o710 });
     const record: ContainerRecord = {

@@ -1,22 +1,22 @@
-// An empty volume gets what the image has at the place where it is mounted, with owners, modes and times; so a database image can
-// bring its first files. Done before the first process runs; a volume with anything in it is left alone.
+// An empty volume gets what the image has at the place where it is mounted, with owners, modes, attributes and times; so a database
+// image can bring its first files. Done before the first process runs; a volume with anything in it is left alone.
 import { closeSync, constants, fchmodSync, fchownSync, fstatSync, openSync, readdirSync } from 'node:fs';
+import type { CopyJob } from '@berth/lifecycle/diff/copy-job';
 import { errno, errnoName, sysError } from '@berth/sys/libc';
 import { O, tryOpenInRoot } from '@berth/sys/path';
+import type { Span } from '@berth/trace/tracer';
 import type { Container, ContainerMount } from './container.ts';
-import { copyTree } from './copy-tree.ts';
+import type { ContainerContext } from './context.ts';
 import { openMounts } from './rootfs.ts';
 
-export function populateVolumes(container: Container): void {
-  const empty = container.record.mounts.filter(
-    (mount) => mount.copyUp && mount.Name !== undefined && readdirSync(mount.Source).length === 0,
-  );
+export async function populateVolumes(context: ContainerContext, container: Container, span: Span): Promise<void> {
+  const empty = container.record.mounts.filter((mount) => mount.copyUp && readdirSync(mount.Source).length === 0);
   if (empty.length === 0 || !container.rootfs) return;
   using root = openMounts(container.rootfs, { writable: false });
-  for (const mount of empty) populate(root.fd, mount);
+  for (const mount of empty) await span.during('populate volume', () => populate(context, root.fd, mount));
 }
 
-function populate(root: number, mount: ContainerMount): void {
+async function populate(context: ContainerContext, root: number, mount: ContainerMount): Promise<void> {
   const source = tryOpenInRoot(root, mount.Destination, O.RDONLY | O.DIRECTORY);
   if (source < 0) {
     // The image has nothing there: the volume stays empty.
@@ -25,9 +25,12 @@ function populate(root: number, mount: ContainerMount): void {
   }
   const target = openSync(mount.Source, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
+    const files = (fd: number) => `/proc/self/fd/${fd}`;
+    if (readdirSync(files(source)).length > 0) {
+      await context.threads.run<void>({ kind: 'copy', from: files(source), to: files(target) } satisfies CopyJob);
+      return;
+    }
     const { uid, gid, mode } = fstatSync(source);
-    for (const name of readdirSync(`/proc/self/fd/${source}`))
-      copyTree(`/proc/self/fd/${source}/${name}`, `/proc/self/fd/${target}/${name}`);
     fchownSync(target, uid, gid);
     fchmodSync(target, mode & 0o7777);
   } finally {

@@ -12,9 +12,9 @@ import { attachSocket } from './container-directory.ts';
 import { type ContainerContext, emitContainerEvent } from './context.ts';
 import { autoRemove } from './discard.ts';
 import { closeNames, openNames } from './name-service.ts';
-import { mountPluginVolumes, unmountPluginVolumes } from './plugin-volumes.ts';
 import { populateVolumes } from './populate-volumes.ts';
 import { prepareRootfs, sendSpec } from './prepare.ts';
+import { closeRunMounts, openRunMounts } from './run-mounts.ts';
 import { isRuntimeError, runtimeExitCode, runtimeMessage } from './runtime-error.ts';
 import { stdioUris } from './stdio.ts';
 import { openTaskIo } from './task-io.ts';
@@ -54,12 +54,12 @@ async function launchOrUndo(context: ContainerContext, container: Container, spa
   await container.cleanup;
   await container.prepared?.catch(() => {});
   const rootfs = await prepareRootfs(context, container, span);
-  await mountPluginVolumes(context, container);
+  await openRunMounts(context, container);
   try {
-    span.during('populate volumes', () => populateVolumes(container));
+    await populateVolumes(context, container, span);
     await launchMounted(context, container, rootfs, span);
   } catch (error) {
-    await unmountPluginVolumes(context, container);
+    await closeRunMounts(context, container);
     throw error;
   }
 }

@@ -1,9 +1,6 @@
-// Volumes. Those of the `local` driver are a directory below <data-root>/volumes/NAME/_data that outlives containers; plugins keep theirs. With driver options
-// (type, o, device) a volume is a mount instead, made where the container's other mounts are made. Who uses a volume is asked of
-// the containers, never counted here.
+// Volumes by name: those of the `local` driver, whose files local-volumes.ts keeps, and those of plugins, which keep theirs. Which
+// containers have a volume is asked of the containers, never counted here.
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Filters } from '@berth/api/filters';
 import type { Volume, VolumeCreateRequest } from '@berth/api/volume';
 import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
@@ -11,6 +8,8 @@ import type { Events } from '../events/events.ts';
 import { nowText } from '../state/clock.ts';
 import type { RecordStore } from '../state/database.ts';
 import { directorySize } from '../state/disk.ts';
+import { checkLocalOptions } from './local-options.ts';
+import { LocalVolumes } from './local-volumes.ts';
 import type { PluginVolume, VolumePlugins } from './volume-plugins.ts';
 
 export interface VolumeRecord {
@@ -42,81 +41,81 @@ export interface VolumesOptions {
 }
 
 export class Volumes {
-  readonly #root: string;
+  readonly #local: LocalVolumes;
   readonly #records: RecordStore<VolumeRecord>;
   readonly #byName = new Map<string, VolumeRecord>();
   readonly #events: Events;
   readonly #usersOf: VolumeUsers;
 
   readonly #plugins: VolumePlugins;
+  /** Volumes that are being made, by name. */
+  readonly #making = new Map<string, Promise<Volume>>();
 
   constructor({ root, records, plugins, events, usersOf }: VolumesOptions) {
-    this.#root = root;
+    this.#local = new LocalVolumes(root);
     this.#plugins = plugins;
     this.#records = records;
     this.#events = events;
     this.#usersOf = usersOf;
-    mkdirSync(root, { recursive: true, mode: 0o701 });
     for (const record of records.all()) this.#byName.set(record.name, record);
   }
 
-  /** Makes a volume of any driver, or returns the one of that name. */
+  /** Makes a volume of any driver, or returns the one of that name. Without a name it is one container's alone. */
   async ensure(request: VolumeCreateRequest): Promise<Volume> {
-    const driverName = request.Driver || 'local';
-    if (driverName === 'local') return this.create(request);
     const name = request.Name || randomBytes(32).toString('hex');
+    await this.#making.get(name)?.catch(() => {});
     const existing = this.#byName.get(name);
-    if (existing && existing.driver !== driverName) {
-      throw new EngineError('Conflict', `create ${name}: conflict: volume name must be unique`, { layer: 'daemon' });
+    if (existing) return this.#existing(existing, request);
+    const made = this.#make(name, request);
+    this.#making.set(name, made);
+    try {
+      return await made;
+    } finally {
+      this.#making.delete(name);
     }
-    if (existing) return this.#describe(existing);
-    const driver = await this.#plugins.find(driverName);
-    const options = request.DriverOpts ?? {};
-    await during(`create ${name}`, driver.create(name, options));
+  }
+
+  async #make(name: string, request: VolumeCreateRequest): Promise<Volume> {
+    const driver = request.Driver || 'local';
     const record: VolumeRecord = {
       name,
       createdAt: nowText(),
-      labels: request.Labels ?? null,
-      options: Object.keys(options).length > 0 ? options : null,
+      labels: request.Name ? (request.Labels ?? null) : { [ANONYMOUS_LABEL]: '', ...request.Labels },
+      options: Object.keys(request.DriverOpts ?? {}).length > 0 ? (request.DriverOpts ?? null) : null,
       anonymous: !request.Name,
-      driver: driverName,
-      scope: await driver.scope(),
     };
+    await during(`create ${name}`, driver === 'local' ? this.#makeLocal(record) : this.#makeByPlugin(record, driver));
     this.#keep(record);
     return this.#describe(record);
   }
 
-  /** Makes a local volume, or returns the one of that name, whoever's it is. */
-  create(request: VolumeCreateRequest, anonymous = request.Name === undefined || request.Name === ''): Volume {
-    const name = request.Name || randomBytes(32).toString('hex');
-    const existing = this.#byName.get(name);
-    if (existing) {
-      if (
-        Object.keys(request.DriverOpts ?? {}).length > 0 &&
-        JSON.stringify(request.DriverOpts) !== JSON.stringify(existing.options ?? {})
-      ) {
-        throw new EngineError(
-          'Conflict',
-          `a volume named "${name}" exists with other driver options: remove it first, or choose another name`,
-          { layer: 'daemon' },
-        );
-      }
-      return this.#describe(existing);
-    }
-    if (!NAME.test(name)) {
+  #existing(record: VolumeRecord, { Driver: driver, DriverOpts: asked }: VolumeCreateRequest): Volume {
+    if (driver && (record.driver ?? 'local') !== driver)
+      throw new EngineError('Conflict', `create ${record.name}: conflict: volume name must be unique`, { layer: 'daemon' });
+    const options = Object.entries(asked ?? {});
+    const same =
+      options.every(([key, value]) => record.options?.[key] === value) && options.length === Object.keys(record.options ?? {}).length;
+    if (options.length > 0 && !same) {
       throw new EngineError(
-        'InvalidArgument',
-        `"${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
+        'Conflict',
+        `a volume named "${record.name}" exists with other driver options: remove it first, or choose another name`,
         { layer: 'daemon' },
       );
     }
-    checkOptions(request.DriverOpts ?? {});
-    const labels = anonymous ? { [ANONYMOUS_LABEL]: '', ...request.Labels } : (request.Labels ?? null);
-    const options = request.DriverOpts && Object.keys(request.DriverOpts).length > 0 ? request.DriverOpts : null;
-    const record: VolumeRecord = { name, createdAt: nowText(), labels, options, anonymous };
-    mkdirSync(this.#dataPath(name), { recursive: true, mode: 0o755 });
-    this.#keep(record);
     return this.#describe(record);
+  }
+
+  async #makeLocal(record: VolumeRecord): Promise<void> {
+    checkName(record.name);
+    checkLocalOptions(record.options ?? {});
+    this.#local.make(record);
+  }
+
+  async #makeByPlugin(record: VolumeRecord, name: string): Promise<void> {
+    const driver = await this.#plugins.find(name);
+    await driver.create(record.name, record.options ?? {});
+    record.driver = name;
+    record.scope = await driver.scope();
   }
 
   get(name: string): Volume {
@@ -138,33 +137,34 @@ export class Volumes {
     return this.get(name);
   }
 
-  /** Where a plugin has mounted its volume for a container. */
+  /** Where its files are, for a container until unmount(): a plugin mounts its own, and so does the local driver with options. */
   async mount(name: string, containerId: string): Promise<string> {
-    const driver = await this.#plugins.find(this.#record(name).driver ?? '');
+    const record = this.#record(name);
+    if (!record.driver)
+      return await during(`error while mounting volume '${this.#local.data(name)}'`, this.#local.mount(record, containerId));
+    const driver = await this.#plugins.find(record.driver);
     const path = await during(`error while mounting volume '${name}'`, driver.mount(name, containerId));
     this.#events.emit('volume', 'mount', name, { container: containerId, driver: driver.name });
     return path;
   }
 
   async unmount(name: string, containerId: string): Promise<void> {
-    const driver = await this.#plugins.find(this.#record(name).driver ?? '');
+    const record = this.#record(name);
+    if (!record.driver) return await this.#local.unmount(record, containerId);
+    const driver = await this.#plugins.find(record.driver);
     await driver.unmount(name, containerId);
     this.#events.emit('volume', 'unmount', name, { container: containerId, driver: driver.name });
   }
 
-  has(name: string): boolean {
-    return this.#byName.has(name);
+  /** Whether the local driver mounts it while somebody uses it. */
+  needsMount(name: string): boolean {
+    const record = this.#byName.get(name);
+    return record !== undefined && !record.driver && this.#local.needsMount(record);
   }
 
-  /** How a volume is mounted: a bind of its directory, or the mount that its options describe. */
-  source(name: string): { type: 'bind'; path: string } | { type: string; device: string; options: string[] } {
-    const { options, driver } = this.#record(name);
-    // A plugin says where it is when it mounts it.
-    if (driver) return { type: 'bind', path: '' };
-    if (!options?.type && !options?.device) return { type: 'bind', path: this.#dataPath(name) };
-    const flags = (options.o ?? '').split(',').filter(Boolean);
-    if (flags.includes('bind') || options.type === 'none') return { type: 'bind', path: options.device ?? '' };
-    return { type: options.type ?? '', device: options.device ?? options.type ?? '', options: flags };
+  /** After a restart: what running containers hold stays as it is, what a crash left is given back. */
+  recover(runningUsersOf: VolumeUsers): void {
+    this.#local.recover([...this.#byName.values()], runningUsersOf);
   }
 
   /** The daemon's own, and those that plugins know beside them. */
@@ -213,7 +213,7 @@ export class Volumes {
         (!filters.has('label!') || !filters.labels('label!', record.labels)),
     );
     for (const record of deleted) {
-      bytes += directorySize(this.#dataPath(record.name));
+      bytes += directorySize(this.#local.data(record.name));
       this.#discard(record);
     }
     this.#events.emit('volume', 'prune', '', { reclaimed: String(bytes) });
@@ -224,7 +224,7 @@ export class Volumes {
   usage(): Volume[] {
     return [...this.#byName.values()].map((record) => ({
       ...this.#describe(record),
-      UsageData: { Size: record.driver ? -1 : directorySize(this.#dataPath(record.name)), RefCount: this.#usersOf(record.name).length },
+      UsageData: { Size: record.driver ? -1 : directorySize(this.#local.data(record.name)), RefCount: this.#usersOf(record.name).length },
     }));
   }
 
@@ -238,7 +238,7 @@ export class Volumes {
     // First forgotten, then deleted: a deletion that was cut short leaves a directory that the next volume of the name replaces.
     this.#records.delete(record.name);
     this.#byName.delete(record.name);
-    if (!record.driver) rmSync(join(this.#root, record.name), { recursive: true, force: true });
+    if (!record.driver) this.#local.delete(record.name);
     this.#events.emit('volume', 'destroy', record.name, { driver: record.driver ?? 'local' });
   }
 
@@ -248,16 +248,12 @@ export class Volumes {
     return record;
   }
 
-  #dataPath(name: string): string {
-    return join(this.#root, name, '_data');
-  }
-
   #describe(record: VolumeRecord): Volume {
     return {
       CreatedAt: record.createdAt.replace(/\.\d+Z$/, 'Z'),
       Driver: record.driver ?? 'local',
       Labels: record.labels,
-      Mountpoint: record.driver ? '' : this.#dataPath(record.name),
+      Mountpoint: record.driver ? '' : this.#local.data(record.name),
       Name: record.name,
       Options: record.options,
       Scope: record.scope ?? 'local',
@@ -288,20 +284,17 @@ async function during<T>(what: string, work: Promise<T>): Promise<T> {
   }
 }
 
-function checkOptions(options: Readonly<Record<string, string>>): void {
-  for (const key of Object.keys(options)) {
-    if (!['type', 'o', 'device', 'size'].includes(key)) {
-      throw new EngineError('InvalidArgument', `invalid option: "${key}"`, { layer: 'daemon' });
-    }
+function checkName(name: string): void {
+  if (name.length < 2) {
+    throw new EngineError('InvalidArgument', 'volume name is too short, names should be at least two alphanumeric characters', {
+      layer: 'daemon',
+    });
   }
-  if (options.o && !options.type && !options.device) {
-    throw new EngineError('InvalidArgument', "missing device in volume options: 'o' needs 'type' and 'device'", { layer: 'daemon' });
-  }
-  if (options.device && options.o?.split(',').includes('bind') && !existsSync(options.device)) {
-    throw new EngineError('InvalidArgument', `the device ${options.device} of the volume does not exist`, { layer: 'daemon' });
-  }
-  const filesystem = options.type;
-  if (filesystem && filesystem !== 'none' && !readFileSync('/proc/filesystems', 'utf8').split(/\s+/).includes(filesystem)) {
-    throw new EngineError('InvalidArgument', `this kernel has no file system "${filesystem}" (volume option type)`, { layer: 'daemon' });
+  if (!NAME.test(name)) {
+    throw new EngineError(
+      'InvalidArgument',
+      `${JSON.stringify(name)} includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
+      { layer: 'daemon' },
+    );
   }
 }

@@ -1,5 +1,5 @@
 // The threads that read and write layers: as many as there are processors, started when there is work, ended when there has been none
-// for a while. Runs in the lifecycle service.
+// for a while. Runs in the lifecycle service and in the daemon.
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { EngineError } from '@berth/errdefs/engine-error';

@@ -4,7 +4,7 @@ import { closeSync, fstatSync, openSync, readFileSync, readlinkSync, realpathSyn
 import { dirname } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { attachTree, cloneTree, MNT_DETACH, MS, mount, pivotRoot, setMountAttributes, umount } from '@berth/sys/mount';
-import { chdir, chroot, fchdir, fileSystemType, O, openInRoot, PROC_SUPER_MAGIC } from '@berth/sys/path';
+import { chdir, chroot, fchdir, fileSystemType, O, openInRoot, PROC_SUPER_MAGIC, tryOpenInRoot } from '@berth/sys/path';
 import { propagationFlags } from '../mount-options.ts';
 import type { InitPlan, MountPlan } from '../plan.ts';
 import { mountCgroups } from './cgroup-mounts.ts';
@@ -61,15 +61,12 @@ function makeMount(plan: InitPlan, root: number, each: MountPlan): void {
   }
   const plain = each.type === 'proc' || each.type === 'sysfs';
   const kind = options.bind && !statOf(each).isDirectory() ? 'file' : 'directory';
+  const modeOfPlace = each.type === 'tmpfs' && !/(^|,)mode=/.test(options.data) ? modeBefore(root, each.destination) : '';
   const target = openTarget(root, each.destination, kind, { noSymlinks: plain });
   refuseOnProc(plan, each, target);
   if (options.bind) attach(each, target);
   else {
-    let data = options.data;
-    if (each.type === 'tmpfs' && !/(^|,)mode=/.test(data)) {
-      const mode = `mode=${(fstatSync(target).mode & 0o7777).toString(8)}`;
-      data = data ? `${data},${mode}` : mode;
-    }
+    const data = [options.data, modeOfPlace].filter(Boolean).join(',');
     // /dev is filled first and turned read-only at the end.
     const flags = isDev(each) || options.copyUp ? options.flags & ~MS.RDONLY : options.flags;
     mount(each.source || each.type, `/proc/self/fd/${target}`, each.type, flags, data || null);
@@ -102,6 +99,15 @@ export function makeMountPoints(plan: InitPlan, root: number): void {
     if (each.options.bind) attach(each, target);
     else closeSync(target);
   }
+}
+
+/** `mode=…` of the directory that a tmpfs covers; where there is none yet, the kernel's own default is meant (as runc has it). */
+function modeBefore(root: number, path: string): string {
+  const fd = tryOpenInRoot(root, path, O.PATH);
+  if (fd < 0) return '';
+  const { mode } = fstatSync(fd);
+  closeSync(fd);
+  return `mode=${(mode & 0o7777).toString(8)}`;
 }
 
 /** A bind mount is finished before it is attached, so nothing ever sees it with the wrong attributes. Closes the target. */

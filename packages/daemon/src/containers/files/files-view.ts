@@ -1,7 +1,7 @@
 // A container's files as its processes see them, for `cp`: through a process of it while it runs; otherwise its layers as an overlay
 // without a place, with its volumes and binds mounted inside (move_mount(2) onto a detached tree). Neither shows up in any mount table,
 // and both are gone with their last descriptor.
-import { closeSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path/posix';
 import { EngineError, SysError } from '@berth/errdefs/engine-error';
 import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
@@ -12,6 +12,7 @@ import type { Container, ContainerMount } from '../container.ts';
 import type { ContainerContext } from '../context.ts';
 import { prepareRootfs } from '../prepare.ts';
 import { openMounts, openRoot, type Root } from '../rootfs.ts';
+import { closeRunMounts, openRunMounts } from '../run-mounts.ts';
 
 export interface FilesView {
   /** Descriptor of the root directory. */
@@ -39,14 +40,21 @@ export function withFiles<T>(
     await container.cleanup;
     await container.prepared?.catch(() => {});
     const layers = await prepareRootfs(context, container, span);
-    const mounts = container.record.mounts.filter(
-      (mount) => mount.Type !== 'tmpfs' && !mount.kernel && statSync(mount.Source, { throwIfNoEntry: false }),
-    );
-    // A container that never ran lacks the directories that its mounts go to.
-    using root = openLayers(layers, options.writable || mounts.length > 0);
-    const hidden = mounts.sort((one, other) => one.Destination.length - other.Destination.length).filter((mount) => !attach(root, mount));
-    return await body({ root: root.fd, hidden: hidden.map((mount) => mount.Destination), live: false });
+    await openRunMounts(context, container);
+    try {
+      const mounts = container.record.mounts.filter((mount) => mount.Type !== 'tmpfs' && existsSync(sourceOf(mount)));
+      // A container that never ran lacks the directories that its mounts go to.
+      using root = openLayers(layers, options.writable || mounts.length > 0);
+      const hidden = mounts.sort((one, other) => one.Destination.length - other.Destination.length).filter((mount) => !attach(root, mount));
+      return await body({ root: root.fd, hidden: hidden.map((mount) => mount.Destination), live: false });
+    } finally {
+      await closeRunMounts(context, container);
+    }
   });
+}
+
+function sourceOf(mount: ContainerMount): string {
+  return mount.at ?? mount.Source;
 }
 
 async function withRunning<T>(container: Container, body: (view: FilesView) => Promise<T>): Promise<T> {
@@ -62,9 +70,9 @@ function openLayers(layers: readonly Mount[], writable: boolean): Root {
 
 /** False when the kernel cannot. */
 function attach(root: Root, mount: ContainerMount): boolean {
-  const target = mountpoint(root.fd, mount.Destination, statSync(mount.Source).isDirectory());
+  const target = mountpoint(root.fd, mount.Destination, statSync(sourceOf(mount)).isDirectory());
   try {
-    attachDetached(mount.Source, target);
+    attachDetached(sourceOf(mount), target);
     return true;
   } catch (error) {
     if (error instanceof SysError && error.code === 'EINVAL') return false;

@@ -61,12 +61,11 @@ function mountOf(mount: ContainerMount): Mount {
   if (mount.Type === 'tmpfs') {
     return { destination: mount.Destination, type: 'tmpfs', source: 'tmpfs', options: tmpfsOptions(mount) };
   }
-  if (mount.kernel) {
-    const { type, device, options } = mount.kernel;
-    return { destination: mount.Destination, type, source: device, options: [...options, mount.RW ? 'rw' : 'ro'] };
-  }
-  const options = [mount.nonRecursive ? 'bind' : 'rbind', mount.RW ? 'rw' : 'ro', mount.Propagation || 'rprivate'];
-  return { destination: mount.Destination, type: 'bind', source: mount.Source, options };
+  // Read-only is what is mounted below it as well, as with moby since API 1.44.
+  const readOnly = mount.RW ? [] : [mount.nonRecursive || mount.readOnlyNonRecursive ? 'ro' : 'rro'];
+  // No `rw`: what is read-only on the host stays so.
+  const options = [mount.nonRecursive ? 'bind' : 'rbind', ...readOnly, mount.Propagation || 'rprivate'];
+  return { destination: mount.Destination, type: 'bind', source: mount.at ?? mount.Source, options };
 }
 
 function tmpfsOptions(mount: ContainerMount): string[] {
