@@ -14,7 +14,8 @@ export interface Dockerd extends AsyncDisposable {
   version: string;
 }
 
-export async function startDockerd(): Promise<Dockerd | string> {
+/** `flags`: more of them; with them it lives in the machine's own network. */
+export async function startDockerd(options: { flags?: readonly string[]; dataRoot?: string } = {}): Promise<Dockerd | string> {
   const dockerd = program('dockerd');
   const version = spawnSync(dockerd, ['--version'], { encoding: 'utf8' });
   if (version.status !== 0)
@@ -24,7 +25,7 @@ export async function startDockerd(): Promise<Dockerd | string> {
   // In memory, as Berth's is here and as /run is on most machines.
   const execRoot = join('/dev/shm', basename(directory));
   mkdirSync(join(directory, 'config'));
-  const namespace = isolatedNetwork();
+  const namespace = options.flags ? undefined : isolatedNetwork();
   const log = openSync(join(directory, 'log'), 'a');
   const path = [
     program('dockerd').replace(/\/[^/]*$/, ''),
@@ -36,25 +37,26 @@ export async function startDockerd(): Promise<Dockerd | string> {
     '-H',
     `unix://${socket}`,
     '--data-root',
-    join(directory, 'data'),
+    options.dataRoot ?? join(directory, 'data'),
     '--exec-root',
     join(directory, 'exec'),
     '-p',
     join(directory, 'pid'),
+    ...(options.flags ?? []),
   ];
   // A private mount namespace, so that what dockerd mounts ends with it.
-  const child = inNetworkNamespace(namespace, () =>
+  const start = () =>
     spawn('unshare', ['--mount', '--propagation', 'private', dockerd, ...args], {
       stdio: ['ignore', log, log],
       env: { ...process.env, PATH: path },
-    }),
-  );
+    });
+  const child = namespace === undefined ? start() : inNetworkNamespace(namespace, start);
   closeSync(log);
   const environment = { ...process.env, DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: join(directory, 'config') };
   const stop = async () => {
     const ended = new Promise((resolve) => child.once('close', resolve));
     if (child.exitCode === null && child.kill('SIGTERM')) await ended;
-    closeSync(namespace);
+    if (namespace !== undefined) closeSync(namespace);
     for (const root of [directory, execRoot]) rmSync(root, { recursive: true, force: true });
   };
   for (let waited = 0; waited < 30_000; waited += 100) {
