@@ -2,7 +2,7 @@
 import type { Command } from './command.ts';
 
 export interface Entry {
-  /** container, image, volume, network, system. */
+  /** container, image, manifest, volume, network, system. */
   group: string;
   verb: string;
   /** Other spellings inside the group. */
@@ -259,6 +259,36 @@ export const COMMANDS: readonly Entry[] = [
     alias: 'tag',
     summary: 'Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE',
     load: from(() => import('./image/tag.ts')),
+  },
+  {
+    group: 'manifest',
+    verb: 'annotate',
+    summary: 'Add additional information to a local image manifest',
+    load: from(() => import('./manifest/annotate.ts')),
+  },
+  {
+    group: 'manifest',
+    verb: 'create',
+    summary: 'Create a local manifest list for annotating and pushing to a registry',
+    load: from(() => import('./manifest/create.ts')),
+  },
+  {
+    group: 'manifest',
+    verb: 'inspect',
+    summary: 'Display an image manifest, or manifest list',
+    load: from(() => import('./manifest/inspect.ts')),
+  },
+  {
+    group: 'manifest',
+    verb: 'push',
+    summary: 'Push a manifest list to a repository',
+    load: from(() => import('./manifest/push.ts')),
+  },
+  {
+    group: 'manifest',
+    verb: 'rm',
+    summary: 'Delete one or more manifest lists from local storage',
+    load: from(() => import('./manifest/rm.ts')),
   },
   {
     group: 'network',

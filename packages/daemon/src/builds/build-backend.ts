@@ -10,6 +10,7 @@ import type { BuildBackend, BuiltLayer, ImageState, OpenFiles, RunRequest, RunRe
 import { chainIdOf } from '@berth/builder/solver/image-state';
 import type { Digest } from '@berth/oci/digest';
 import { canonical, parseReference, type Reference, withDefaultTag } from '@berth/oci/reference';
+import { credentialsOf } from '@berth/oci/registry/credentials';
 import type { Span } from '@berth/trace/tracer';
 import type { ContainerContext } from '../containers/context.ts';
 import { openMounts } from '../containers/rootfs.ts';
@@ -17,7 +18,6 @@ import { emitImageEvent, type ImageContext } from '../images/image-context.ts';
 import { commitLayer, saveImage } from '../images/image-writer.ts';
 import type { ProgressSink } from '../images/progress-output.ts';
 import { pullImage } from '../images/pull-image.ts';
-import { credentialsOf } from '../images/registry-auth.ts';
 import { keepUnnamed } from '../images/tag-image.ts';
 import type { BuildLeases } from './build-leases.ts';
 import { runStep } from './run-container.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { authConfigsOf, authOf, credentialsOf } from './registry-auth.ts';
+import { credentialsOf } from '@berth/oci/registry/credentials';
+import { authConfigsOf, authOf } from './registry-auth.ts';
 
 const header = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
 

@@ -5,10 +5,9 @@ import { type Descriptor, isIndexType, parseImageConfig, parseManifestDocument }
 import type { Platform } from '@berth/oci/platform';
 import { canonical, DEFAULT_DOMAIN, type Reference, withDefaultTag } from '@berth/oci/reference';
 import { Connection } from '@berth/oci/registry/connection';
-import { anonymous, type Credentials } from '@berth/oci/registry/credentials';
+import { anonymous, type Credentials, credentialsOf } from '@berth/oci/registry/credentials';
 import { Repository } from '@berth/oci/registry/repository';
 import { worded } from './pull-image.ts';
-import { credentialsOf } from './registry-auth.ts';
 import type { RegistryHosts } from './registry-hosts.ts';
 
 export interface LoginResult {
