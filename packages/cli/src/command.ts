@@ -21,6 +21,8 @@ export interface Command {
   arguments: { min: number; max?: number };
   /** Flags end at the first argument: what follows belongs to the container's command. */
   stopAtArgument?: boolean;
+  /** Whatever follows the command is another program's command line. */
+  verbatim?: boolean;
   /** The exit code; 0 when nothing is returned. */
   run(context: Context, args: Arguments): Promise<number | undefined> | Promise<void>;
 }

@@ -66,6 +66,7 @@ export function splitGlobal(argv: readonly string[], flags: Flags): { global: Ar
 
 /** Reads `argv` for a command; `name` is how the command was called (`run`, `container ls`). */
 export function parseArguments(argv: readonly string[], command: Command, name: string): Arguments {
+  if (command.verbatim) return new Arguments({ help: argv[0] === '--help' }, [...argv]);
   const { values, positional } = parse(argv, command.flags, command.stopAtArgument === true);
   if (values.help !== true) checkCount(positional.length, command, name);
   return new Arguments(values, positional);

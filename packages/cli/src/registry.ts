@@ -2,7 +2,7 @@
 import type { Command } from './command.ts';
 
 export interface Entry {
-  /** container, image, manifest, volume, network, system. */
+  /** container, image, manifest, registry, volume, network, system. */
   group: string;
   verb: string;
   /** Other spellings inside the group. */
@@ -312,6 +312,18 @@ export const COMMANDS: readonly Entry[] = [
   { group: 'network', verb: 'ls', also: ['list'], summary: 'List networks', load: from(() => import('./network/ls.ts')) },
   { group: 'network', verb: 'prune', summary: 'Remove all unused networks', load: from(() => import('./network/prune.ts')) },
   { group: 'network', verb: 'rm', also: ['remove'], summary: 'Remove one or more networks', load: from(() => import('./network/rm.ts')) },
+  {
+    group: 'registry',
+    verb: 'gc',
+    summary: 'Delete what no manifest of a registry needs',
+    load: from(() => import('./registry-server/gc.ts')),
+  },
+  {
+    group: 'registry',
+    verb: 'serve',
+    summary: "Serve a registry, or this engine's images as one",
+    load: from(() => import('./registry-server/serve.ts')),
+  },
   { group: 'volume', verb: 'create', summary: 'Create a volume', load: from(() => import('./volume/create.ts')) },
   {
     group: 'volume',

@@ -9,7 +9,10 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export interface ServeSettings {
   command: 'serve';
-  root: string;
+  /** The store's directory; undefined with `local`. */
+  root: string | undefined;
+  /** The engine whose images are offered instead of a store's. */
+  local: { address: string; namespace: string } | undefined;
   /** Host and port; port 0 takes a free one. */
   listen: { host: string; port: number };
   tls: { certPath: string; keyPath: string; clientCaPath: string | undefined } | undefined;
@@ -46,12 +49,16 @@ export interface CollectSettings {
 }
 
 export const USAGE = `Usage: berth-registry serve --root DIR [flags]
+       berth-registry serve --local SOCKET [--namespace NAME] [flags]
        berth-registry gc --root DIR [--dry-run] [--delete-untagged] [--grace DURATION]
 
-An OCI registry (distribution-spec 1.1) on a directory.
+An OCI registry (distribution-spec 1.1) on a directory, or over the images of an engine.
 
 serve:
   --root DIR              the store; made when it is not there
+  --local SOCKET          instead of a store, offer the images of the lifecycle service on this socket: read-only,
+                          without a copy; "berth registry serve --local" finds the socket itself
+  --namespace NAME        with --local: the images' namespace (default moby)
   --listen HOST:PORT      default 127.0.0.1:5000; port 0 takes a free one
   --tls-cert FILE         certificate chain in PEM; with --tls-key serves HTTPS
   --tls-key FILE          its private key
@@ -85,6 +92,8 @@ type Options = NonNullable<ParseArgsConfig['options']>;
 
 const SERVE = {
   root: { type: 'string' },
+  local: { type: 'string' },
+  namespace: { type: 'string', default: 'moby' },
   listen: { type: 'string', default: '127.0.0.1:5000' },
   'tls-cert': { type: 'string' },
   'tls-key': { type: 'string' },
@@ -128,13 +137,19 @@ function serveSettings(args: readonly string[]): ServeSettings {
   const flags = parse(args, SERVE);
   const logLevel = LOG_LEVELS.find((level) => level === flags['log-level']);
   if (!logLevel) throw refuse(`unknown log level "${flags['log-level']}": there are ${LOG_LEVELS.join(', ')}`);
+  const local = flags.local === undefined ? undefined : { address: flags.local, namespace: flags.namespace };
+  const access = accessOf(flags);
+  if (local && flags.root !== undefined) throw refuse('--local and --root exclude each other: a registry has one source');
+  if (local && flags.proxy !== undefined) throw refuse('--local and --proxy exclude each other: a registry has one source');
+  if (local && access.kind === 'own-tokens') throw refuse('--local has no store to keep a key for tokens in: use --htpasswd alone');
   return {
     command: 'serve',
-    root: rootOf(flags.root),
+    root: local ? undefined : rootOf(flags.root),
+    local,
     listen: parseAddress(flags.listen),
     tls: tlsOf(flags['tls-cert'], flags['tls-key'], flags['tls-client-ca']),
-    access: accessOf(flags),
-    readOnly: flags['read-only'] || flags.proxy !== undefined,
+    access,
+    readOnly: flags['read-only'] || flags.proxy !== undefined || local !== undefined,
     publicUrl: flags['public-url'] === undefined ? undefined : parseUrl('--public-url', flags['public-url']).href.replace(/\/$/, ''),
     proxy: flags.proxy === undefined ? undefined : proxyOf(flags.proxy, flags),
     uploadLife: parseDuration('--upload-life', flags['upload-life']),

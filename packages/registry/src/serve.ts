@@ -11,9 +11,10 @@ import { OWN_ISSUER, signingKey, TokenIssuer } from './access/token-issuer.ts';
 import { type AccessSettings, readText, type ServeSettings } from './flags.ts';
 import { type Answered, RegistryHandler } from './http/handler.ts';
 import { createRegistryServer, listen, renewCertificate, type TlsFiles } from './http/server.ts';
+import { LocalSource } from './local/local-source.ts';
 import { ProxySource } from './proxy/proxy-source.ts';
 import { Upstream } from './proxy/upstream.ts';
-import { StoreSource } from './source.ts';
+import { type Source, StoreSource } from './source.ts';
 import { Store } from './store/store.ts';
 
 const EXPIRY_MS = 10 * 60_000;
@@ -30,12 +31,11 @@ export interface RunningRegistry {
 }
 
 export async function serve(settings: ServeSettings, log: Logger): Promise<RunningRegistry> {
-  const store = await Store.open(settings.root, { create: true });
   const { gate, issuer } = await accessBy(settings.access, settings.root);
-  const upstream = settings.proxy && new Upstream(settings.proxy);
+  const { source, store, close } = await openSource(settings);
   const handler = new RegistryHandler({
     store,
-    source: upstream ? new ProxySource(store, upstream) : new StoreSource(store),
+    source,
     gate,
     issuer,
     readOnly: settings.readOnly,
@@ -46,7 +46,7 @@ export async function serve(settings: ServeSettings, log: Logger): Promise<Runni
   const server = createRegistryServer(handler, tlsFiles(settings));
   await listen(server, settings.listen);
   const expire = () =>
-    store.expire(Date.now() - settings.uploadLife).catch((error: unknown) => log.error({ err: error }, 'cannot remove old uploads'));
+    store?.expire(Date.now() - settings.uploadLife).catch((error: unknown) => log.error({ err: error }, 'cannot remove old uploads'));
   void expire();
   const expiry = setInterval(expire, EXPIRY_MS);
   const { address, port, family } = server.address() as AddressInfo;
@@ -63,12 +63,31 @@ export async function serve(settings: ServeSettings, log: Logger): Promise<Runni
       const late = setTimeout(() => server.closeAllConnections(), STOP_MS);
       await closed;
       clearTimeout(late);
-      upstream?.[Symbol.dispose]();
+      close();
     },
   };
 }
 
-async function accessBy(access: AccessSettings, root: string): Promise<{ gate: Gate; issuer: TokenIssuer | undefined }> {
+interface OpenedSource {
+  source: Source;
+  /** Undefined for an engine's images. */
+  store: Store | undefined;
+  close(): void;
+}
+
+async function openSource({ root, local, proxy }: ServeSettings): Promise<OpenedSource> {
+  if (root === undefined) {
+    const source = new LocalSource(local as NonNullable<typeof local>);
+    await source.ready();
+    return { source, store: undefined, close: () => source[Symbol.dispose]() };
+  }
+  const store = await Store.open(root, { create: true });
+  const upstream = proxy && new Upstream(proxy);
+  const source = upstream ? new ProxySource(store, upstream) : new StoreSource(store);
+  return { source, store, close: () => upstream?.[Symbol.dispose]() };
+}
+
+async function accessBy(access: AccessSettings, root = ''): Promise<{ gate: Gate; issuer: TokenIssuer | undefined }> {
   switch (access.kind) {
     case 'open':
       return { gate: new OpenGate(), issuer: undefined };

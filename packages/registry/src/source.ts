@@ -1,4 +1,5 @@
-// What can be read of a registry. The store is one source, a cache before another registry a second; the HTTP face knows neither.
+// What can be read of a registry. The store is one source, a cache before another registry a second, an engine's own images a third; the
+// HTTP face knows none of them.
 import type { Digest } from '@berth/oci/digest';
 import type { Descriptor } from '@berth/oci/image-spec';
 import type { ManifestReference } from './http/route.ts';
@@ -14,6 +15,8 @@ export interface Source {
   blobSize(name: string, digest: Digest, signal: AbortSignal): Promise<number>;
   /** BLOB_UNKNOWN when there is none. */
   blob(name: string, digest: Digest, signal: AbortSignal): Promise<BlobContent>;
+  /** In no order. */
+  repositories(signal: AbortSignal): Promise<string[]>;
   /** In no order. NAME_UNKNOWN when there is no such repository. */
   tags(name: string, signal: AbortSignal): Promise<string[]>;
   /** Ordered by digest; none for a manifest that is not there. */
@@ -45,6 +48,10 @@ export class StoreSource implements Source {
     const content = (await this.#store.repositories.hasBlob(name, digest)) ? await this.#store.blobs.open(digest) : undefined;
     if (!content) throw unknownBlob(digest);
     return content;
+  }
+
+  repositories(): Promise<string[]> {
+    return this.#store.repositories.names();
   }
 
   async tags(name: string): Promise<string[]> {

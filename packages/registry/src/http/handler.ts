@@ -15,7 +15,8 @@ import { parseRoute, type Route } from './route.ts';
 import { appendChunk, cancelUpload, finishUpload, type MountRules, startUpload, uploadStatus } from './uploads.ts';
 
 export interface HandlerOptions {
-  store: Store;
+  /** Undefined where nothing can be pushed. */
+  store: Store | undefined;
   source: Source;
   gate: Gate;
   /** Answers `/token` when this registry gives its own tokens. */
@@ -102,37 +103,36 @@ export class RegistryHandler {
     const principal = await gate.admit(exchange.header('authorization'), needsOf(route, exchange), this.#origin(exchange));
     onUser(principal.user);
     const changes = !['GET', 'HEAD'].includes(exchange.method);
-    if (changes && readOnly) throw new Problem('UNSUPPORTED', 'this registry is read-only');
+    if (changes && readOnly) throw readOnlyProblem();
     await this.#serve(route, exchange, principal);
   }
 
   #serve(route: Route, exchange: Exchange, principal: Principal): Promise<void> | void {
     const { store, source } = this.#options;
-    const { repositories } = store;
     const { method } = exchange;
     switch (route.kind) {
       case 'base':
         return exchange.json(200, {});
       case 'catalog':
-        return listRepositories(exchange, repositories);
+        return listRepositories(exchange, source);
       case 'tags':
         return listTags(exchange, source, route.name);
       case 'referrers':
         return listReferrers(exchange, source, route.name, route.digest);
       case 'manifest':
-        if (method === 'PUT') return putManifest(exchange, repositories, route.name, route.reference);
-        if (method === 'DELETE') return deleteManifest(exchange, repositories, route.name, route.reference);
+        if (method === 'PUT') return putManifest(exchange, writable(store).repositories, route.name, route.reference);
+        if (method === 'DELETE') return deleteManifest(exchange, writable(store).repositories, route.name, route.reference);
         return getManifest(exchange, source, route.name, route.reference);
       case 'blob':
-        if (method === 'DELETE') return deleteBlob(exchange, repositories, route.name, route.digest);
+        if (method === 'DELETE') return deleteBlob(exchange, writable(store).repositories, route.name, route.digest);
         return (method === 'HEAD' ? headBlob : getBlob)(exchange, source, route.name, route.digest);
       case 'uploads':
-        return startUpload(exchange, store, route.name, mountRules(principal));
+        return startUpload(exchange, writable(store), route.name, mountRules(principal));
       case 'upload':
-        if (method === 'PATCH') return appendChunk(exchange, store, route.name, route.id);
-        if (method === 'PUT') return finishUpload(exchange, store, route.name, route.id);
-        if (method === 'DELETE') return cancelUpload(exchange, store, route.name, route.id);
-        return uploadStatus(exchange, store, route.name, route.id);
+        if (method === 'PATCH') return appendChunk(exchange, writable(store), route.name, route.id);
+        if (method === 'PUT') return finishUpload(exchange, writable(store), route.name, route.id);
+        if (method === 'DELETE') return cancelUpload(exchange, writable(store), route.name, route.id);
+        return uploadStatus(exchange, writable(store), route.name, route.id);
       case 'token':
         throw new Problem('UNSUPPORTED');
     }
@@ -146,6 +146,15 @@ export class RegistryHandler {
     // The header comes from the client and goes back to it inside a quoted string.
     return /^[A-Za-z0-9._:[\]-]{1,300}$/.test(host) ? `${scheme}://${host}` : '';
   }
+}
+
+function writable(store: Store | undefined): Store {
+  if (store) return store;
+  throw readOnlyProblem();
+}
+
+function readOnlyProblem(): Problem {
+  return new Problem('UNSUPPORTED', 'this registry is read-only');
 }
 
 function needsOf(route: Route, { method }: Exchange): Need[] {

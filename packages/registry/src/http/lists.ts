@@ -3,7 +3,6 @@
 import type { Digest } from '@berth/oci/digest';
 import { type Descriptor, MEDIA_TYPE } from '@berth/oci/image-spec';
 import type { Source } from '../source.ts';
-import type { Repositories } from '../store/repositories.ts';
 import type { Exchange } from './exchange.ts';
 import { byBytes, byLetters, nextLink, type Page, pageOf, requestedPage } from './page.ts';
 
@@ -11,10 +10,10 @@ const CATALOG_PAGE = 1000;
 /** An answer is an index, and an index is at most as large as a manifest may be; the rest is for its frame. */
 const REFERRERS_BYTES = 4 * 1024 * 1024 - 4096;
 
-export async function listRepositories(exchange: Exchange, repositories: Repositories): Promise<void> {
+export async function listRepositories(exchange: Exchange, source: Source): Promise<void> {
   const requested = requestedPage(exchange.query);
   const page = { ...requested, n: Math.min(requested.n ?? CATALOG_PAGE, CATALOG_PAGE) };
-  const { items, more } = pageOf(await repositories.names(), page, byBytes);
+  const { items, more } = pageOf(await source.repositories(exchange.signal), page, byBytes);
   exchange.json(200, { repositories: items }, more ? link('/v2/_catalog', page, items) : {});
 }
 

@@ -71,6 +71,10 @@ export class ProxySource implements Source {
     }
   }
 
+  repositories(): Promise<string[]> {
+    return this.#local.repositories();
+  }
+
   async tags(name: string, signal: AbortSignal): Promise<string[]> {
     try {
       return await this.#upstream.tags(name, signal);
