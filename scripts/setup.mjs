@@ -86,7 +86,7 @@ function unpackDebian() {
 }
 
 /**
- * What boots a machine with cgroup v2 for the tests: qemu with the libraries that this machine lacks, and a kernel. A test that finds
+ * What boots a machine with cgroup v2 and quotas for the tests: qemu with the libraries that this machine lacks, a kernel, mkfs.xfs. A test that finds
  * none says so and is skipped, so a mirror without them stops nobody.
  */
 function unpackMachine() {
@@ -96,7 +96,7 @@ function unpackMachine() {
   mkdirSync(join(target, 'boot'), { recursive: true });
   if (process.arch !== 'x64') return;
   const options = ['-y', '-qq', '--no-install-recommends', '-o', `Dir::Cache::archives=${debs}`, '-o', 'APT::Sandbox::User=root'];
-  const qemu = ['install', '--download-only', ...options, 'qemu-system-x86'];
+  const qemu = ['install', '--download-only', ...options, 'qemu-system-x86', 'xfsprogs'];
   const depends = spawnSync('apt-cache', ['depends', 'linux-image-cloud-amd64'], { encoding: 'utf8' }).stdout ?? '';
   const kernel = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
   const got = [

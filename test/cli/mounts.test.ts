@@ -236,6 +236,25 @@ withBothClients('mounts', {
     assert.equal(await good(bench, 'run', '--rm', '-v', `${volume}:/y`, 'busybox', 'ls', '/y'), '');
     await good(bench, 'volume', 'rm', volume);
   },
+  'a volume with a size: no room beyond it, and its files stay': async (bench) => {
+    const [volume, name] = [bench.unique(), bench.unique()];
+    await good(bench, 'volume', 'create', '-o', 'size=8M', volume);
+    const run = (script: string) => bench.client(['run', '--rm', '-v', `${volume}:/v`, 'busybox', 'sh', '-c', script]);
+    assert.deepEqual(await run('ls -A /v; dd if=/dev/zero of=/v/fits bs=1M count=7 2>/dev/null && echo fits'), {
+      code: 0,
+      stdout: 'fits\n',
+      stderr: '',
+    });
+    assert.match((await run('dd if=/dev/zero of=/v/more bs=1M count=4 2>&1')).stdout, /No space left on device|Disk quota exceeded/);
+    assert.equal((await run('rm /v/more; stat -c %s /v/fits')).stdout, `${7 << 20}\n`);
+    await good(bench, 'run', '-d', '--name', name, '-v', `${volume}:/v`, 'busybox', 'sleep', '60');
+    assert.match(await good(bench, 'system', 'df', '-v'), new RegExp(`${volume} +1 +7\\.\\d+MB`));
+    await bench.daemon.kill();
+    await bench.daemon.launch();
+    assert.equal((await run('ls /v')).stdout, 'fits\n');
+    await good(bench, 'rm', '-f', name);
+    await good(bench, 'volume', 'rm', volume);
+  },
   'an image as a mount: read-only, as a whole and a part of it': async (bench) => {
     const listed = await good(
       bench,

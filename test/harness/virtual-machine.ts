@@ -7,17 +7,21 @@ import { basename, join } from 'node:path';
 import { build } from 'esbuild';
 import { DEBIAN, program, ROOT } from './programs.ts';
 
+/** What setup unpacked and the machine may lack. */
+const LIBRARIES = ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu/pulseaudio'].map((path) =>
+  join(DEBIAN, path),
+);
+
 /** The machine's own, or the one that setup unpacked with its libraries and firmware. */
 function emulator(): { path: string; args: string[]; env: NodeJS.ProcessEnv } | undefined {
   if (existsSync('/usr/bin/qemu-system-x86_64')) return { path: '/usr/bin/qemu-system-x86_64', args: [], env: process.env };
   const path = program('qemu-system-x86_64');
   if (!existsSync(path)) return undefined;
-  const libraries = ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu/pulseaudio'];
   const firmware = ['usr/share/seabios', 'usr/share/qemu', 'usr/share/ipxe', 'usr/lib/ipxe/qemu'];
   return {
     path,
     args: firmware.flatMap((directory) => ['-L', join(DEBIAN, directory)]),
-    env: { ...process.env, LD_LIBRARY_PATH: libraries.map((directory) => join(DEBIAN, directory)).join(':') },
+    env: { ...process.env, LD_LIBRARY_PATH: LIBRARIES.join(':') },
   };
 }
 
@@ -42,6 +46,10 @@ export function machineMissing(): string | undefined {
 export interface MachineOptions {
   /** What the machine does, as a shell script; the bundled program is /app/program.mjs. */
   script?: string;
+  /** Programs of this machine, by path; the script finds them in /programs, with their libraries. */
+  programs?: readonly string[];
+  /** Kernel modules to load first, by name, in order. */
+  modules?: readonly string[];
   /** MiB. */
   memory?: number;
   timeout?: number;
@@ -52,14 +60,16 @@ export async function runInMachine(entry: string, options: MachineOptions = {}):
   const directory = mkdtempSync(join(tmpdir(), 'berth-machine-'));
   try {
     const initramfs = join(directory, 'initramfs');
-    writeFileSync(initramfs, await archive(entry, options.script ?? 'node /app/program.mjs', directory));
+    writeFileSync(initramfs, await archive(entry, options, directory));
     return await boot(initramfs, options);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-async function archive(entry: string, script: string, directory: string): Promise<Buffer> {
+async function archive(entry: string, options: MachineOptions, directory: string): Promise<Buffer> {
+  const { script = 'node /app/program.mjs', programs = [], modules = [] } = options;
+  const load = modules.map((name) => `insmod /modules/${name}.ko\n`).join('');
   const bundle = join(directory, 'program.mjs');
   await build({
     entryPoints: [entry],
@@ -74,19 +84,35 @@ async function archive(entry: string, script: string, directory: string): Promis
   const node = realpathSync(process.execPath);
   const koffi = realpathSync(join(ROOT, 'packages/sys/node_modules/koffi'));
   const native = realpathSync(join(koffi, '..', '@koromix', 'koffi-linux-x64'));
-  const libraries = [...execFileSync('ldd', [node], { encoding: 'utf8' }).matchAll(/(\/\S+) \(0x/g)].map(([, path = '']) => path);
+  const libraries = new Set([node, ...programs].flatMap(librariesOf));
   const files: Member[] = [
     ...['dev', 'proc', 'sys', 'tmp', 'bin', 'lib64'].map((name) => ({ name, mode: 0o40755 })),
     { name: 'init', mode: 0o100755, body: Buffer.from(INIT) },
-    { name: 'script', mode: 0o100755, body: Buffer.from(`#!/bin/sh\nset -e\n${script}\n`) },
+    { name: 'script', mode: 0o100755, body: Buffer.from(`#!/bin/sh\nset -e\n${load}${script}\n`) },
     { name: 'bin/busybox', mode: 0o100755, body: readFileSync(program('busybox')) },
     { name: 'bin/node', mode: 0o100755, body: readFileSync(node) },
     { name: 'app/program.mjs', mode: 0o100644, body: readFileSync(bundle) },
-    ...libraries.map((path) => ({ name: `lib64/${basename(path)}`, mode: 0o100755, body: readFileSync(path) })),
+    ...[...libraries].map((path) => ({ name: `lib64/${basename(path)}`, mode: 0o100755, body: readFileSync(path) })),
+    ...programs.map((path) => ({ name: `programs/${basename(path)}`, mode: 0o100755, body: readFileSync(path) })),
+    ...modules.map((name) => ({ name: `modules/${name}.ko`, mode: 0o100644, body: kernelModule(name) })),
     ...tree(koffi, 'app/node_modules/koffi'),
     ...tree(native, 'app/node_modules/@koromix/koffi-linux-x64'),
   ];
   return cpio(files);
+}
+
+function librariesOf(program: string): string[] {
+  const env = { ...process.env, LD_LIBRARY_PATH: LIBRARIES.join(':') };
+  return [...execFileSync('ldd', [program], { encoding: 'utf8', env }).matchAll(/(\/\S+) \(0x/g)].map(([, path = '']) => path);
+}
+
+/** A module of the kernel that boots. */
+function kernelModule(name: string): Buffer {
+  const version = basename(kernelImage() ?? '').replace(/^vmlinuz-/, '');
+  const root = [join(DEBIAN, 'lib/modules', version), join('/lib/modules', version)].find((path) => existsSync(path));
+  const path = root && readdirSync(root, { recursive: true, encoding: 'utf8' }).find((file) => basename(file) === `${name}.ko`);
+  if (!root || !path) throw new Error(`the kernel ${version} has no module ${name}`);
+  return readFileSync(join(root, path));
 }
 
 const INIT = `#!/bin/busybox sh

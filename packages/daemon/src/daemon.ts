@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { EngineError } from '@berth/errdefs/engine-error';
 import { UnpackPool } from '@berth/lifecycle/diff/unpack-pool';
 import type { NetworkRecord } from '@berth/network/driver';
 import { TraceDirectory, Tracer } from '@berth/trace/tracer';
@@ -41,6 +42,8 @@ import { traceRoutes } from './routes/trace.ts';
 import { volumeRoutes } from './routes/volumes.ts';
 import { Background } from './state/background.ts';
 import { StateDatabase } from './state/database.ts';
+import { chooseStorage } from './storage/choose-storage.ts';
+import { canLimit } from './storage/rootfs-size.ts';
 import { imageFacts } from './system/image-facts.ts';
 import { SystemInfo } from './system/system-info.ts';
 import { collectorFrom, TraceExporter } from './system/trace-exporter.ts';
@@ -55,9 +58,18 @@ export interface Daemon {
   stop(): Promise<void>;
 }
 
-export async function startDaemon(config: Config, log: Logger): Promise<Daemon> {
-  for (const directory of [config.dataRoot, config.execRoot, join(config.dataRoot, 'containers'), join(config.execRoot, 'io')]) {
+export async function startDaemon(asked: Config, log: Logger): Promise<Daemon> {
+  const { dataRoot, execRoot } = asked;
+  for (const directory of [dataRoot, execRoot, join(dataRoot, 'containers'), join(execRoot, 'io')]) {
     mkdirSync(directory, { recursive: true, mode: 0o711 });
+  }
+  // Somebody else's service keeps its snapshots where it likes.
+  const storage = chooseStorage(dataRoot, asked.containerd === undefined ? asked.snapshotter || undefined : 'native', log);
+  const snapshotter = asked.containerd === undefined ? storage.snapshotter : asked.snapshotter || 'overlayfs';
+  const config: Config = { ...asked, snapshotter };
+  if (config.rootfsSize !== undefined && !canLimit(config)) {
+    const message = `Storage Option overlay2.size only supported for backingFS XFS with pquota. Found ${storage.backing}`;
+    throw new EngineError('FailedPrecondition', message, { layer: 'daemon' });
   }
   const stack = new AsyncDisposableStack();
   try {
@@ -131,7 +143,7 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
     stack.use(new HealthChecks(context, execs));
     startWithDaemon(context);
 
-    const system = new SystemInfo(context, imageFacts(images), daemonId(database));
+    const system = new SystemInfo(context, imageFacts(images), daemonId(database), storage);
     return {
       tracer,
       routers: [

@@ -32,8 +32,10 @@ export function detachedOverlay(layers: {
   try {
     const set = (key: string, value: string) =>
       check(cFsconfigString(SYS.fsconfig, context, SET_STRING, key, value, 0), 'fsconfig', key, value);
-    // One call a layer: the value of an option has at most 255 bytes.
-    for (const directory of layers.lower) set('lowerdir+', directory);
+    const [only] = layers.lower;
+    if (layers.lower.length === 1 && only !== undefined && !/[:\\]/.test(only)) set('lowerdir', only);
+    // One call a layer (Linux 6.5): the value of an option has at most 255 bytes.
+    else for (const directory of layers.lower) set('lowerdir+', directory);
     if (layers.upper !== undefined && layers.work !== undefined) {
       set('upperdir', layers.upper);
       set('workdir', layers.work);

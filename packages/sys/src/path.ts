@@ -11,6 +11,7 @@ const cSymlinkat = bind('int symlinkat(const char*, int, const char*)');
 const cUnlinkat = bind('int unlinkat(int, const char*, int)');
 const cReadlinkat = bind('int64_t readlinkat(int, const char*, void*, size_t)');
 const cFstatfs = bind('int fstatfs(int, void*)');
+const cGetdents = bind('int64_t getdents64(int, void*, size_t)');
 const cFchdir = bind('int fchdir(int)');
 const cChdir = bind('int chdir(const char*)');
 const cChroot = bind('int chroot(const char*)');
@@ -102,6 +103,14 @@ export function fileSystemType(fd: number): number {
   const buffer = Buffer.alloc(256);
   check(cFstatfs(fd, buffer), 'fstatfs');
   return Number(buffer.readBigInt64LE(0));
+}
+
+/** Whether a directory tells the types of its members (d_type of getdents64(2)): file systems without it say 0, "unknown". */
+export function tellsTypes(directory: number): boolean {
+  const entries = Buffer.alloc(1024);
+  const length = check(Number(cGetdents(directory, entries, entries.length)), 'getdents64');
+  // struct linux_dirent64: inode, offset, length of this entry at 16, type at 18. The first is `.` or whatever else is there.
+  return length === 0 || entries.readUInt8(18) !== 0;
 }
 
 export const PROC_SUPER_MAGIC = 0x9fa0;

@@ -32,7 +32,10 @@ export interface Config {
   readonly debug: boolean;
   readonly runtimes: Readonly<Record<string, string>>;
   readonly defaultRuntime: string;
+  /** Of containers' root file systems. Before the data root has been tried: the one that was asked for, or ''. */
   readonly snapshotter: string;
+  /** Bytes that a container's own files may take where it does not say; undefined without a limit. */
+  readonly rootfsSize: number | undefined;
   readonly cgroupParent: string;
   readonly cgroupnsMode: 'private' | 'host';
   readonly shmSize: number;
@@ -80,7 +83,6 @@ export const DEFAULTS = {
   execRoot: '/run/berth',
   configFile: '/etc/berth/daemon.json',
   runtime: 'berth',
-  snapshotter: 'overlayfs',
 } as const;
 
 /** Reads flags and file; `help`, `version` and `validate` are the caller's to act on. */
@@ -117,6 +119,7 @@ export function configOf(options: OptionValues): Config {
     // A containerd of somebody else's knows its own shim for certain; a service of Berth's takes both names for its own.
     defaultRuntime: text('default-runtime') ?? (text('containerd') === undefined ? DEFAULTS.runtime : 'runc'),
     snapshotter: snapshotterOf(text('storage-driver')),
+    rootfsSize: rootfsSizeOf(list('storage-opt')),
     cgroupParent: text('cgroup-parent') ?? '/docker',
     cgroupnsMode: cgroupnsMode(text('default-cgroupns-mode')),
     shmSize: parseSize(text('default-shm-size') ?? '64m'),
@@ -188,7 +191,20 @@ function cgroupnsMode(asked: string | undefined): 'private' | 'host' {
 /** dockerd's graph driver names mean the snapshotter that does the same. */
 function snapshotterOf(driver: string | undefined): string {
   if (driver === 'vfs') return 'native';
-  return driver === undefined || driver === 'overlay2' ? DEFAULTS.snapshotter : driver;
+  return driver === 'overlay2' || driver === 'overlay' ? 'overlayfs' : (driver ?? '');
+}
+
+/** `size=10G` and dockerd's names for it; its switches for old kernels mean nothing here. */
+function rootfsSizeOf(options: readonly string[]): number | undefined {
+  let size = 0;
+  for (const option of options) {
+    const [key = '', value = ''] = option.split('=', 2);
+    if (/^(overlay2\.|vfs\.|xfs\.)?size$/.test(key)) size = parseSize(value);
+    else if (key !== 'overlay2.override_kernel_check') {
+      throw new EngineError('InvalidArgument', `Unknown option ${key}: the storage drivers have size=SIZE`, { layer: 'daemon' });
+    }
+  }
+  return size > 0 ? size : undefined;
 }
 
 function ulimitOf(name: string, value: string): Ulimit {

@@ -62,6 +62,7 @@ export const OPTIONS = {
   'selinux-enabled': { kind: 'flag', help: 'accepted; this kernel decides' },
   'shutdown-timeout': { kind: 'number', help: 'seconds that containers get to stop' },
   'storage-driver': { kind: 'text', short: 's', help: 'snapshotter of containers' },
+  'storage-opt': { kind: 'list', file: 'storage-opts', help: 'option of the storage driver: size=SIZE limits every container' },
   tls: { kind: 'flag', help: 'TLS on tcp:// addresses' },
   tlscacert: { kind: 'text', help: 'CA that client certificates must come from' },
   tlscert: { kind: 'text', help: 'certificate of the server' },

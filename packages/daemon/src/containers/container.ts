@@ -58,6 +58,8 @@ export interface ContainerRecord {
   /** Digest of the image's configuration. */
   readonly imageId: string;
   readonly chainId: string;
+  /** The quota of its own files, where they have one. */
+  project?: number;
   readonly platform: string;
   readonly path: string;
   readonly args: readonly string[];

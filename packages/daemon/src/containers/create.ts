@@ -14,6 +14,7 @@ import type { Config } from '../config/config.ts';
 import type { Image } from '../images/image.ts';
 import { findNetwork } from '../networks/find-network.ts';
 import { nowText } from '../state/clock.ts';
+import { checkStorageOptions } from '../storage/rootfs-size.ts';
 import { type Container, type ContainerRecord, initialState } from './container.ts';
 import { containerDirectory } from './container-directory.ts';
 import { type ContainerContext, emitContainerEvent } from './context.ts';
@@ -44,6 +45,7 @@ export async function createContainer(
   const hostConfig = normalizeHostConfig(askedHost ?? {}, context.config);
   checkHostConfig(hostConfig);
   checkRuntime(hostConfig, context.config);
+  checkStorageOptions(hostConfig.StorageOpt, context.config);
   if (!askedConfig.Image) throw new EngineError('InvalidArgument', 'no image was named: the field Image is empty', { layer: 'daemon' });
 
   const image = await span.during('resolve image', () => context.images.resolve(askedConfig.Image as string));

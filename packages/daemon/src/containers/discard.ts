@@ -4,6 +4,7 @@ import { rmSync } from 'node:fs';
 import { isKind } from '@berth/errdefs/engine-error';
 import type { Span } from '@berth/trace/tracer';
 import { traced } from '../lifecycle/lifecycle.ts';
+import { releaseLimit } from '../storage/rootfs-size.ts';
 import type { Container } from './container.ts';
 import { attachSocket, containerDirectory } from './container-directory.ts';
 import { type ContainerContext, emitContainerEvent } from './context.ts';
@@ -50,6 +51,7 @@ async function releaseResources(
     done('record', lifecycle.containers.delete({ id: container.id }, traced(span))),
     done('root file system', lifecycle.snapshots.remove({ snapshotter: lifecycle.snapshotter, key: container.id }, traced(span))),
   ]);
+  if (container.record.project !== undefined) releaseLimit(container.record.project, config);
   rmSync(attachSocket(config, container.id), { force: true });
   rmSync(containerDirectory(config, container.id), { recursive: true, force: true });
   if (!volumes) return;

@@ -6,6 +6,7 @@ import { SPEC_TYPE } from '@berth/rpc/any';
 import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
 import type { Span } from '@berth/trace/tracer';
 import { traced } from '../lifecycle/lifecycle.ts';
+import { limitRootfs } from '../storage/rootfs-size.ts';
 import type { Container } from './container.ts';
 import type { ContainerContext } from './context.ts';
 import { makeSpec } from './make-spec.ts';
@@ -30,7 +31,10 @@ export async function prepareRootfs(context: ContainerContext, container: Contai
   const mounts = await span.during('prepare snapshot', async (child) => {
     try {
       const labels = { [ROOT_LABEL]: container.record.created, [OWNER_LABEL]: container.id };
-      return (await snapshots.prepare({ snapshotter, key: container.id, parent: container.record.chainId, labels }, traced(child))).mounts;
+      const parent = container.record.chainId;
+      const { mounts } = await snapshots.prepare({ snapshotter, key: container.id, parent, labels }, traced(child));
+      limit(context, container, mounts);
+      return mounts;
     } catch (error) {
       if (!isKind(error, 'AlreadyExists')) throw error;
       return (await snapshots.mounts({ snapshotter, key: container.id }, traced(child))).mounts;
@@ -38,6 +42,15 @@ export async function prepareRootfs(context: ContainerContext, container: Contai
   });
   container.rootfs = mounts;
   return mounts;
+}
+
+/** Before anything is written to it. */
+function limit(context: ContainerContext, container: Container, mounts: readonly Mount[]): void {
+  const project = limitRootfs(mounts, container.record.hostConfig.StorageOpt, context.config);
+  if (project === undefined) return;
+  container.record.project = project;
+  // One that was removed meanwhile must not come back.
+  if (context.store.find(container.id)) container.save();
 }
 
 /** Makes the lifecycle service's record say what the container is now. */

@@ -10,10 +10,17 @@ import { runtimeNames } from '../containers/create.ts';
 import { listContainers } from '../containers/list.ts';
 import type { Events } from '../events/events.ts';
 import { nowText } from '../state/clock.ts';
+import type { StorageChoice } from '../storage/choose-storage.ts';
 import { COMMIT, VERSION } from '../version.ts';
 import { HostCgroups } from './host-cgroups.ts';
 import { registryConfig } from './registry-config.ts';
 
+/** How Berth uses overlayfs. */
+const OVERLAY_STATUS: [string, string][] = [
+  ['Using metacopy', 'false'],
+  ['Native Overlay Diff', 'true'],
+  ['userxattr', 'false'],
+];
 const DISK_USAGE_TYPES = ['image', 'container', 'volume', 'build-cache'];
 
 /** What is asked of the images' side. */
@@ -30,9 +37,11 @@ export class SystemInfo {
   readonly #images: ImageFacts;
   /** Stays the same over the daemon's lives. */
   readonly #id: string;
+  readonly #storage: StorageChoice;
   readonly #cgroups = new HostCgroups();
 
-  constructor(context: ContainerContext, images: ImageFacts, id: string) {
+  constructor(context: ContainerContext, images: ImageFacts, id: string, storage: StorageChoice) {
+    this.#storage = storage;
     this.#context = context;
     this.#images = images;
     this.#id = id;
@@ -89,11 +98,9 @@ export class SystemInfo {
       Images: this.#images.count(),
       Driver: config.snapshotter === 'overlayfs' ? 'overlay2' : config.snapshotter,
       DriverStatus: [
-        ['Backing Filesystem', backingFilesystem(config.dataRoot)],
-        ['Supports d_type', 'true'],
-        ['Using metacopy', 'false'],
-        ['Native Overlay Diff', 'true'],
-        ['userxattr', 'false'],
+        ['Backing Filesystem', this.#storage.backing],
+        ['Supports d_type', String(this.#storage.tellsTypes)],
+        ...(config.snapshotter === 'overlayfs' ? OVERLAY_STATUS : []),
       ],
       DockerRootDir: config.dataRoot,
       SystemStatus: null,
@@ -181,7 +188,8 @@ export class SystemInfo {
       ['cpuset', 'WARNING: No cpuset support'],
       ['pids', 'WARNING: No pids limit support'],
     ] as const;
-    return missing.flatMap(([controller, warning]) => (controllers.has(controller) ? [] : [warning]));
+    const { warning: storage } = this.#storage;
+    return [...missing.flatMap(([controller, warning]) => (controllers.has(controller) ? [] : [warning])), ...(storage ? [storage] : [])];
   }
 }
 
@@ -189,15 +197,6 @@ function osRelease(): { name: string; version: string } {
   const text = readText('/etc/os-release');
   const field = (key: string) => new RegExp(`^${key}="?([^"\n]*)"?$`, 'm').exec(text)?.[1] ?? '';
   return { name: field('PRETTY_NAME') || 'Linux', version: field('VERSION_ID') };
-}
-
-/** The type of the file system under `path`, by the longest mount point above it. */
-function backingFilesystem(path: string): string {
-  const mounts = readText('/proc/self/mounts')
-    .split('\n')
-    .map((line) => line.split(' '));
-  const above = mounts.filter(([, point]) => point !== undefined && (point === '/' || `${path}/`.startsWith(`${point}/`)));
-  return above.sort((a, b) => (b[1]?.length ?? 0) - (a[1]?.length ?? 0))[0]?.[2] ?? 'unknown';
 }
 
 function readText(path: string): string {

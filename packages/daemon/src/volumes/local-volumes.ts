@@ -1,12 +1,15 @@
 // The files of the local driver's volumes: `<root>/NAME/_data`, which is a plain directory, or what is mounted there while somebody
-// uses it (the volume's own options). Who that is, is kept in memory and learnt anew from the running containers after a restart.
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+// uses it (what the volume's options name, or the image file of one with a size). Who that is, is kept in memory and learnt anew from the running containers after a restart.
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError, SysError } from '@berth/errdefs/engine-error';
 import { parseMountOptions } from '@berth/runtime/mount-options';
 import { MNT_DETACH, MS, mount, umount } from '@berth/sys/mount';
+import { assignProject, dropProject, enforcesProjects, makeProject } from '@berth/sys/project-quota';
+import { directorySize } from '../state/disk.ts';
 import { Lock } from '../state/lock.ts';
-import { type LocalMount, localMountOf, shownOptions, withAddresses } from './local-options.ts';
+import { writeExt4Image } from './ext4-image.ts';
+import { type LocalMount, localMountOf, shownOptions, sizeOf, withAddresses } from './local-options.ts';
 import { type MountCall, mountNow, mountOnThread } from './mount-thread.ts';
 import type { VolumeRecord } from './volumes.ts';
 
@@ -36,18 +39,40 @@ export class LocalVolumes {
     return join(this.#root, name, '_data');
   }
 
-  make(record: VolumeRecord): void {
-    mkdirSync(this.data(record.name), { recursive: true, mode: 0o755 });
+  /** Makes its directory, and says how it is kept to its size. */
+  make({ name, options }: VolumeRecord): VolumeRecord['limit'] {
+    const data = this.data(name);
+    mkdirSync(data, { recursive: true, mode: 0o755 });
+    const bytes = sizeOf(options ?? {});
+    if (bytes === undefined) return undefined;
+    if (enforcesProjects(data)) {
+      const project = makeProject(data, bytes);
+      assignProject(data, project);
+      return { project };
+    }
+    // What a crash left half-made is not taken for a file system.
+    const image = this.#image(name);
+    rmSync(`${image}.new`, { force: true });
+    writeExt4Image(`${image}.new`, bytes);
+    renameSync(`${image}.new`, image);
+    return 'image';
   }
 
-  delete(name: string): void {
+  delete({ name, limit }: VolumeRecord): void {
+    if (typeof limit === 'object') dropProject(this.#root, limit.project);
     rmSync(this.directory(name), { recursive: true, force: true });
     this.#holders.delete(name);
   }
 
+  /** Bytes of its files; of an image that nobody has mounted, what it takes on disk. */
+  size({ name, limit }: VolumeRecord): number {
+    if (limit !== 'image' || mountedBelow(this.#root).has(this.data(name))) return directorySize(this.data(name));
+    return (statSync(this.#image(name), { throwIfNoEntry: false })?.blocks ?? 0) * 512;
+  }
+
   /** Whether its files are elsewhere until somebody mounts it. */
-  needsMount(record: VolumeRecord): boolean {
-    return localMountOf(record.options ?? {}) !== undefined;
+  needsMount({ options, limit }: VolumeRecord): boolean {
+    return limit === 'image' || localMountOf(options ?? {}) !== undefined;
   }
 
   /** Its files, for `holder` until unmount(). */
@@ -83,7 +108,16 @@ export class LocalVolumes {
     for (const path of mountedBelow(this.#root)) if (!held.has(path)) umount(path, MNT_DETACH);
   }
 
+  #image(name: string): string {
+    return join(this.#root, name, 'image.ext4');
+  }
+
   async #mount(record: VolumeRecord, path: string): Promise<void> {
+    if (record.limit === 'image') {
+      // What is deleted in it gives its room back to the disk.
+      await mountOnThread({ source: this.#image(record.name), target: path, type: 'ext4', flags: 0, data: 'discard', loop: true });
+      return;
+    }
     const asked = localMountOf(record.options ?? {}) as LocalMount;
     const { type, device, options } = await withAddresses(asked);
     const { flags, bind, recursive, propagation, data } = parseMountOptions(options.split(','), type);

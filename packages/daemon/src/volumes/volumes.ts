@@ -7,7 +7,6 @@ import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
 import type { Events } from '../events/events.ts';
 import { nowText } from '../state/clock.ts';
 import type { RecordStore } from '../state/database.ts';
-import { directorySize } from '../state/disk.ts';
 import { checkLocalOptions } from './local-options.ts';
 import { LocalVolumes } from './local-volumes.ts';
 import type { PluginVolume, VolumePlugins } from './volume-plugins.ts';
@@ -22,6 +21,8 @@ export interface VolumeRecord {
   /** The plugin that it is of; none for a local one. */
   driver?: string;
   scope?: 'local' | 'global';
+  /** What keeps it to its size: a project of the file system's quota, or a file system of its own in a file. */
+  limit?: { readonly project: number } | 'image';
 }
 
 export const VOLUME_FILTERS = ['dangling', 'driver', 'label', 'name'] as const;
@@ -108,7 +109,7 @@ export class Volumes {
   async #makeLocal(record: VolumeRecord): Promise<void> {
     checkName(record.name);
     checkLocalOptions(record.options ?? {});
-    this.#local.make(record);
+    record.limit = this.#local.make(record);
   }
 
   async #makeByPlugin(record: VolumeRecord, name: string): Promise<void> {
@@ -213,7 +214,7 @@ export class Volumes {
         (!filters.has('label!') || !filters.labels('label!', record.labels)),
     );
     for (const record of deleted) {
-      bytes += directorySize(this.#local.data(record.name));
+      bytes += this.#local.size(record);
       this.#discard(record);
     }
     this.#events.emit('volume', 'prune', '', { reclaimed: String(bytes) });
@@ -224,7 +225,7 @@ export class Volumes {
   usage(): Volume[] {
     return [...this.#byName.values()].map((record) => ({
       ...this.#describe(record),
-      UsageData: { Size: record.driver ? -1 : directorySize(this.#local.data(record.name)), RefCount: this.#usersOf(record.name).length },
+      UsageData: { Size: record.driver ? -1 : this.#local.size(record), RefCount: this.#usersOf(record.name).length },
     }));
   }
 
@@ -238,7 +239,7 @@ export class Volumes {
     // First forgotten, then deleted: a deletion that was cut short leaves a directory that the next volume of the name replaces.
     this.#records.delete(record.name);
     this.#byName.delete(record.name);
-    if (!record.driver) this.#local.delete(record.name);
+    if (!record.driver) this.#local.delete(record);
     this.#events.emit('volume', 'destroy', record.name, { driver: record.driver ?? 'local' });
   }
 
