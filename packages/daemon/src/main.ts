@@ -4,6 +4,7 @@ import type { Server } from 'node:http';
 import { dirname } from 'node:path';
 import { toEngineError } from '@berth/errdefs/engine-error';
 import { httpStatus } from '@berth/errdefs/http';
+import { optimizeEarly } from '@berth/sys/early-optimization';
 import pino, { type Logger } from 'pino';
 import { type Config, configOf, loadOptions } from './config/config.ts';
 import { usage } from './config/options.ts';
@@ -21,6 +22,7 @@ async function main(argv: readonly string[]): Promise<void> {
   if (options.validate) return void process.stdout.write('configuration OK\n');
   if (process.geteuid?.() !== 0) throw new Error('berthd needs to be started with root privileges');
 
+  optimizeEarly();
   const log = pino({ level: config.logLevel, base: undefined }, pino.destination({ dest: 2, sync: true }));
   claimPidFile(config.pidfile);
   try {

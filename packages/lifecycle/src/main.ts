@@ -1,6 +1,7 @@
 // berth-lifecycle: reads the command line, serves until SIGTERM or SIGINT, and says both on stderr. Containers outlive it.
 import { writeFileSync } from 'node:fs';
 import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
+import { optimizeEarly } from '@berth/sys/early-optimization';
 import pino from 'pino';
 import { parseSettings } from './flags.ts';
 import { startService } from './service.ts';
@@ -11,6 +12,7 @@ try {
   const settings = parseSettings(process.argv.slice(2));
   if ('print' in settings) process.stdout.write(settings.print);
   else {
+    optimizeEarly();
     const log = pino(
       { level: settings.logLevel === 'panic' ? 'fatal' : settings.logLevel, base: { program: 'berth-lifecycle', pid: process.pid } },
       pino.destination({ fd: STDERR, sync: true }),

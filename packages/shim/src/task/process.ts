@@ -20,7 +20,7 @@ export class TaskProcess {
   pid = 0;
   status: Status = Status.CREATED;
   exit: ProcessExit | undefined;
-  readonly #waiters: ((exit: ProcessExit) => void)[] = [];
+  readonly #waiters: { resolve: (exit: ProcessExit) => void; reject: (error: EngineError) => void }[] = [];
   /** Until a start has been told, an exit is not: the order of events is part of the API. */
   #announced: Promise<void> | undefined;
   #announce: (() => void) | undefined;
@@ -37,7 +37,7 @@ export class TaskProcess {
   }
 
   wait(): ProcessExit | Promise<ProcessExit> {
-    return this.exit ?? new Promise((resolve) => this.#waiters.push(resolve));
+    return this.exit ?? new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
   }
 
   /** A start is under way: holds an exit back until announce(). */
@@ -71,8 +71,14 @@ export class TaskProcess {
     await this.#announced;
     this.status = Status.STOPPED;
     this.exit = exit;
-    for (const waiter of this.#waiters.splice(0)) waiter(exit);
+    for (const { resolve } of this.#waiters.splice(0)) resolve(exit);
     return exit;
+  }
+
+  /** It is forgotten: who still waits for its exit waits for nothing. */
+  deleted(): void {
+    const error = new EngineError('NotFound', `process ${this.execId}: deleted before it ran: not found`, { layer: 'shim' });
+    for (const { reject } of this.#waiters.splice(0)) reject(error);
   }
 
   /** Throws for a process that cannot be signalled. The wording is one that containerd's clients look for. */

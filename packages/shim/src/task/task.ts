@@ -155,6 +155,7 @@ export class Task {
     if (process.exit) await process.outputComplete(DELETE_PATIENCE);
     if (execId === '') await this.#deleteInit(span);
     process.stdio.close();
+    if (execId !== '') process.deleted();
     this.#execs.delete(execId);
     this.#execSpecs.delete(process);
     if (process.exit || execId === '') {
