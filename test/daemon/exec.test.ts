@@ -1,5 +1,6 @@
 // An exec goes from the daemon to the container's shim, and needs the lifecycle service for nothing.
 import assert from 'node:assert/strict';
+import { request } from 'node:http';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Berthd, processesOf } from '../harness/berthd.ts';
@@ -52,4 +53,37 @@ test('an exec is over for its client, with 137, when its shim dies', async () =>
   process.kill(Number(shim?.split(' ')[1]), 'SIGKILL');
   assert.equal((await running).code, 137);
   await daemon.docker(['rm', '-f', 'dies']);
+});
+
+/** One request of the Engine API; the answer's body as it is. */
+function post(path: string, body: object): Promise<string> {
+  const text = JSON.stringify(body);
+  const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) };
+  return new Promise((resolve, reject) => {
+    request({ socketPath: daemon.socket, method: 'POST', path, headers }, (response) => {
+      let answer = '';
+      response.on('data', (chunk) => {
+        answer += chunk;
+      });
+      response.on('end', () => resolve(answer));
+    })
+      .on('error', reject)
+      .end(text);
+  });
+}
+
+test('an exec runs as the container is when it starts, however long after its creation', async () => {
+  await daemon.docker(['run', '-d', '--name', 'later', 'busybox', 'sleep', '600']);
+  const create = async (Cmd: string[], more: object = {}): Promise<string> =>
+    JSON.parse(await post('/containers/later/exec', { Cmd, AttachStdout: true, ...more })).Id;
+  const late = await create(['id', '-u'], { User: 'somebody' });
+  await daemon.docker(['exec', 'later', 'sh', '-c', 'mkdir -p /etc; echo somebody:x:1234:1234::/: >> /etc/passwd']);
+  assert.match(await post(`/exec/${late}/start`, {}), /1234/);
+  const changed = await create(['id', '-u'], { User: 'somebody' });
+  await daemon.docker(['exec', 'later', 'sh', '-c', 'echo somebody:x:4321:4321::/: > /etc/passwd']);
+  await sleep(600);
+  assert.match(await post(`/exec/${changed}/start`, {}), /4321/);
+  const sized = await create(['stty', 'size'], { Tty: true });
+  assert.match(await post(`/exec/${sized}/start`, { Tty: true, ConsoleSize: [11, 22] }), /11 22/);
+  await daemon.docker(['rm', '-f', 'later']);
 });

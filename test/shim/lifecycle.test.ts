@@ -96,8 +96,10 @@ test('exec: output, exit codes, terminal, errors', async (t) => {
 
   const missing = { ...spec, value: Buffer.from(JSON.stringify({ ...lab.process(''), args: ['/no/such'] })) };
   await task.exec({ id, execId: 'bad', spec: missing });
+  const forNothing = assert.rejects(task.wait({ id, execId: 'bad' }), { kind: 'NotFound' });
   await assert.rejects(task.start({ id, execId: 'bad' }), /no such file or directory|not found/);
   await task.delete({ id, execId: 'bad' });
+  await forNothing;
   await task.kill({ id, signal: 9 });
   await task.wait({ id });
   await task.delete({ id });

@@ -2,6 +2,7 @@
 // process of the container's task, with an attach socket of its own.
 import { EventEmitter } from 'node:events';
 import type { ExecCreateRequest, ExecInspect } from '@berth/api/exec';
+import type { Any } from '@berth/rpc/gen/google/protobuf/any';
 import type { TaskIo } from '../containers/task-io.ts';
 
 /** Milliseconds that a question for the exit code waits for an exit that is on its way. */
@@ -16,6 +17,8 @@ export class ExecInstance {
   pid = 0;
   exitCode: number | undefined;
   #outputEnded = false;
+  /** Its process, worked out while the client is on the way to start it; soon out of date. */
+  draft: { readonly spec: Any; readonly at: number } | undefined;
   /** Its input and output, once it is started. */
   io: TaskIo | undefined;
 

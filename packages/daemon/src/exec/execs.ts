@@ -6,10 +6,12 @@ import type { ExecCreateRequest, ExecStartRequest } from '@berth/api/exec';
 import { EngineError, isKind, toEngineError } from '@berth/errdefs/engine-error';
 import type { Process } from '@berth/oci/runtime-spec';
 import { PROCESS_TYPE, packJson } from '@berth/rpc/any';
+import type { Any } from '@berth/rpc/gen/google/protobuf/any';
 import type { Span } from '@berth/trace/tracer';
 import type { Container } from '../containers/container.ts';
 import { attachSocket } from '../containers/container-directory.ts';
 import { type ContainerContext, emitContainerEvent } from '../containers/context.ts';
+import { runtimeOf } from '../containers/runtime.ts';
 import { isRuntimeError, runtimeExitCode, runtimeMessage } from '../containers/runtime-error.ts';
 import { capabilitiesOf } from '../containers/spec/capabilities.ts';
 import { rlimits } from '../containers/spec/resources.ts';
@@ -30,6 +32,8 @@ const SIGKILL = 9;
 const CLEAR_AFTER = 20;
 /** Ended execs of one container that can still be inspected. */
 const KEPT = 100;
+/** Milliseconds. */
+const DRAFT_LASTS = 500;
 
 export class Execs {
   readonly #context: ContainerContext;
@@ -50,6 +54,22 @@ export class Execs {
     container.signals.once('removed', () => this.#byId.delete(exec.id));
     this.#emit(container, exec, 'exec_create');
     return exec;
+  }
+
+  /**
+   * To be called when the creation is answered: until its client has sent the start, which nearly every one sends next, what the start
+   * needs is got ready.
+   */
+  expectStart(exec: ExecInstance, container: Container): void {
+    setImmediate(() => {
+      if (exec.phase !== 'created' || !container.running) return;
+      try {
+        exec.draft = { spec: this.#pack(exec, container, undefined), at: performance.now() };
+        if (runtimeOf(this.#context, container).attaches) void this.#context.shims.taskOf(container.id);
+      } catch {
+        // The start finds the same, and tells it.
+      }
+    });
   }
 
   /** Throws NotFound. */
@@ -83,7 +103,7 @@ export class Execs {
     const terminal = request.Tty === true;
     const path = attachSocket(this.#context.config, exec.id);
     try {
-      const spec = packJson(PROCESS_TYPE, this.#process(exec, container, options));
+      const spec = this.#spec(exec, container, options);
       const uris = execStdioUris(this.#context.config, exec.id, { stdin, terminal, attached: client !== undefined });
       const io = openTaskIo(this.#context, container, uris, { execId: exec.id, terminal });
       exec.io = io;
@@ -161,7 +181,19 @@ export class Execs {
     else exec.exits.once('exit', clear);
   }
 
-  #process(exec: ExecInstance, container: Container, options: ExecStartRequest): Process {
+  #spec(exec: ExecInstance, container: Container, { ConsoleSize: size }: ExecStartRequest): Any {
+    const { draft } = exec;
+    exec.draft = undefined;
+    // Users and groups are those of the container's files, which change.
+    if (draft && !size && performance.now() - draft.at < DRAFT_LASTS) return draft.spec;
+    return this.#pack(exec, container, size);
+  }
+
+  #pack(exec: ExecInstance, container: Container, size: ExecStartRequest['ConsoleSize']): Any {
+    return packJson(PROCESS_TYPE, this.#process(exec, container, size));
+  }
+
+  #process(exec: ExecInstance, container: Container, size: ExecStartRequest['ConsoleSize']): Process {
     const { request } = exec;
     const { config, hostConfig } = container.record;
     const user = resolveUser(request.User || config.User || '', hostConfig.GroupAdd ?? [], this.#context.accounts.of(container));
@@ -172,7 +204,7 @@ export class Execs {
     const env = mergeEnvironment(inherited, [...(request.Tty ? ['TERM=xterm'] : []), ...(request.Env ?? [])]);
     return {
       terminal: request.Tty === true,
-      ...consoleSize(options.ConsoleSize ?? request.ConsoleSize),
+      ...consoleSize(size ?? request.ConsoleSize),
       user: userOf(user),
       args: exec.argv,
       env,

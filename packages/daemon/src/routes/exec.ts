@@ -17,8 +17,10 @@ export function execRoutes(context: ContainerContext, execs: Execs): Router {
 
   router.post('/containers/:id/exec', async (request, response) => {
     const body = await jsonBody<ExecCreateRequest>(request, EXEC_CREATE, 'ExecConfig', true);
-    const exec = execs.create(context.store.get(parameter(request, 'id')), body);
+    const container = context.store.get(parameter(request, 'id'));
+    const exec = execs.create(container, body);
     sendJson(response, 201, { Id: exec.id });
+    execs.expectStart(exec, container);
   });
 
   router.post('/exec/:id/start', async (request, response) => {

@@ -4,8 +4,9 @@ import { toEngineError } from '@berth/errdefs/engine-error';
 import { httpStatus } from '@berth/errdefs/http';
 
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
-  const text = Buffer.from(`${JSON.stringify(body)}\n`);
-  response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': text.byteLength });
+  // As text it leaves in one piece with the headers.
+  const text = `${JSON.stringify(body)}\n`;
+  response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) });
   response.end(text);
 }
 

@@ -1,6 +1,6 @@
 // The attach socket: where a daemon (or any program) takes a process' output live and feeds its input. docs/attach.md has the
 // protocol. Runs in the shim, so clients come and go, and daemons die, without the process noticing.
-import { mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import type { Output, OutputStream } from './output.ts';
@@ -56,8 +56,9 @@ export class AttachServer implements Output {
       this.#kept = [];
       this.#keptFor = setTimeout(() => this.#giveKept(undefined), KEPT_FOR).unref();
     }
-    mkdirSync(dirname(options.socket), { recursive: true, mode: 0o711 });
-    rmSync(options.socket, { force: true });
+    const directory = dirname(options.socket);
+    if (!existsSync(directory)) mkdirSync(directory, { recursive: true, mode: 0o711 });
+    else if (existsSync(options.socket)) rmSync(options.socket);
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket)).listen(options.socket);
   }
 
@@ -101,7 +102,7 @@ export class AttachServer implements Output {
     this.#over = true;
     clearTimeout(this.#keptFor);
     this.#server.close();
-    rmSync(this.#options.socket, { force: true });
+    if (existsSync(this.#options.socket)) rmSync(this.#options.socket, { force: true });
     for (const client of this.#clients) client.end();
   }
 

@@ -38,6 +38,7 @@ export class ProcessStdio implements Disposable {
   #childFds: number[] = [];
   /** Ends of the shim that no stream owns yet. */
   #ownFds: { stdin?: number; outputs: [OutputStream, number][] } = { outputs: [] };
+  #source: Destination = { kind: 'none' };
   #stdin: Stdin | undefined;
   #fifo: FifoInput | undefined;
   #console: number | undefined;
@@ -53,8 +54,11 @@ export class ProcessStdio implements Disposable {
     this.names = names;
     try {
       const stdout = parseDestination(names.stdout);
-      const stderr = names.terminal ? { kind: 'none' as const } : parseDestination(names.stderr);
-      this.#attach = this.#openAttach([stdout, stderr, parseDestination(names.stdin)], complain);
+      // As a rule all three are one name.
+      const parsed = (name: string) => (name === names.stdout ? stdout : parseDestination(name));
+      const stderr = names.terminal ? { kind: 'none' as const } : parsed(names.stderr);
+      this.#source = parsed(names.stdin);
+      this.#attach = this.#openAttach([stdout, stderr, this.#source], complain);
       const logger = [stdout, stderr].find((destination) => destination.kind === 'binary');
       const pipes = logger?.kind === 'binary' ? startLogger(logger, container) : undefined;
       const toStdout = this.#outputFor(stdout, STDOUT, pipes?.stdout);
@@ -79,7 +83,7 @@ export class ProcessStdio implements Disposable {
       this.#ownFds.stdin = undefined;
     }
     if (!this.#stdin) return;
-    const source = parseDestination(this.names.stdin);
+    const source = this.#source;
     if (source.kind === 'fifo') this.#fifo = new FifoInput(source.path, this.#stdin);
     else if (source.kind === 'attach') this.#attach?.connectStdin(this.#stdin);
   }

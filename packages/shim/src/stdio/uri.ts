@@ -37,8 +37,8 @@ const DEFAULT_STALL = 600;
 export function parseDestination(name: string): Destination {
   if (name === '') return { kind: 'none' };
   if (name.startsWith('/')) return { kind: 'fifo', path: name };
-  if (!URL.canParse(name)) throw refuse(name, 'neither a path nor a URI');
-  const url = new URL(name);
+  const url = URL.parse(name);
+  if (!url) throw refuse(name, 'neither a path nor a URI');
   const path = decodeURIComponent(url.pathname);
   if (!path.startsWith('/')) throw refuse(name, 'the path is not absolute');
   switch (url.protocol) {
