@@ -1,6 +1,6 @@
 // The lifecycle service's calls that images are made of, and the three things that take more than one call: reading a blob,
 // writing one, and keeping what is being made from the garbage collector.
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { type Digest, digestOf } from '@berth/oci/digest';
 import { Content, WriteAction } from '@berth/rpc/gen/containerd/services/content/v1/content';
@@ -15,6 +15,8 @@ import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 
 /** Messages are limited to 16 MiB; a chunk of this size keeps a stream moving without many turns. */
 const CHUNK = 1 << 20;
+/** Chunks that may be on the way without an answer: enough to keep both sides at work. */
+const UNANSWERED = 4;
 /** A lease that its owner never deletes (a killed daemon) ends by itself. */
 const LEASE_LIFE_MS = 24 * 3_600_000;
 
@@ -72,18 +74,25 @@ export class ImageServices {
     const ref = `daemon-${randomUUID()}`;
     using call = this.content.write({ lease, ...(signal ? { signal } : {}) });
     const answers = call[Symbol.asyncIterator]();
-    // Hashed here as well: a blob that is there already is told by its digest alone.
-    const hash = expected === '' ? createHash('sha256') : undefined;
+    let digest: string = expected;
     let offset = 0;
+    let unanswered = 0;
     try {
       for await (const data of chunksOf(source)) {
-        hash?.update(data);
         await call.send({ action: WriteAction.WRITE, ref, total, expected, offset, data });
         offset += data.length;
+        if (++unanswered < UNANSWERED) continue;
         await nextAnswer(answers);
+        unanswered--;
+      }
+      for (; unanswered > 0; unanswered--) await nextAnswer(answers);
+      if (expected === '') {
+        // A blob that is there already is refused at the commit: what its digest is must be known before.
+        await call.send({ action: WriteAction.STAT, ref, total, expected });
+        digest = (await nextAnswer(answers)).digest;
       }
       await call.send({ action: WriteAction.COMMIT, ref, total: offset, expected, offset, labels: labels ?? {} });
-      const { digest } = await nextAnswer(answers);
+      await nextAnswer(answers);
       call.end();
       return { digest: digest as Digest, size: offset };
     } catch (error) {
@@ -91,9 +100,8 @@ export class ImageServices {
         await this.content.abort({ ref }).catch(() => {});
         throw error;
       }
-      const digest = expected === '' ? (`sha256:${hash?.digest('hex')}` as Digest) : expected;
       await this.#keep(digest, labels ?? {}, lease);
-      return { digest, size: expected === '' ? offset : total };
+      return { digest: digest as Digest, size: expected === '' ? offset : total };
     }
   }
 

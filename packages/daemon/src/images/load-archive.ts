@@ -71,13 +71,19 @@ export function blobPath(digest: string): string {
   return `blobs/${digest.replace(':', '/')}`;
 }
 
+/** `onFile` is told of each file once it is stored. */
 export async function storeArchive(
   services: ImageServices,
   lease: string,
   archive: AsyncIterable<Uint8Array>,
+  onFile: (file: ArchiveFile) => void,
   signal: AbortSignal,
 ): Promise<Archive> {
   const files = new Archive();
+  const add = (name: string, file: ArchiveFile) => {
+    files.add(name, file);
+    onFile(file);
+  };
   for await (const { entry, data } of tarMembers(uncompressed(archive))) {
     if (entry.type === 'symlink') files.link(entry.name, posix.join(posix.dirname(entry.name), entry.linkName));
     if (entry.type === 'hardlink') files.link(entry.name, entry.linkName);
@@ -85,7 +91,7 @@ export async function storeArchive(
     if (entry.size <= DOCUMENT_LIMIT) {
       const bytes = await buffer(data);
       const digest = await services.put(bytes, { lease });
-      files.add(entry.name, { digest, size: bytes.length, mediaType: layerTypeOf(bytes), bytes });
+      add(entry.name, { digest, size: bytes.length, mediaType: layerTypeOf(bytes), bytes });
     } else {
       let head = Buffer.alloc(0);
       const watched = async function* () {
@@ -95,7 +101,7 @@ export async function storeArchive(
         }
       };
       const written = await services.write(watched(), { lease, signal });
-      files.add(entry.name, { ...written, mediaType: layerTypeOf(head), bytes: undefined });
+      add(entry.name, { ...written, mediaType: layerTypeOf(head), bytes: undefined });
     }
   }
   return files;

@@ -2,7 +2,6 @@
 // refused archive has stored goes with the lease.
 import { EngineError } from '@berth/errdefs/engine-error';
 import { chainIds, type Digest, shortDigest } from '@berth/oci/digest';
-import type { Descriptor, ImageConfig } from '@berth/oci/image-spec';
 import { formatPlatform, type Platform } from '@berth/oci/platform';
 import { canonical, familiar } from '@berth/oci/reference';
 import { PLATFORM_LABEL } from './image-catalog.ts';
@@ -12,6 +11,7 @@ import { storeArchive } from './load-archive.ts';
 import { type LoadPlan, loadPlans } from './load-plan.ts';
 import type { ProgressSink } from './progress-output.ts';
 import { keepUnnamed } from './tag-image.ts';
+import { UnpackAhead } from './unpack-ahead.ts';
 
 export interface LoadRequest {
   archive: AsyncIterable<Uint8Array>;
@@ -25,8 +25,16 @@ export async function loadImages(context: ImageContext, request: LoadRequest, wr
   const { archive, quiet, platforms = [], signal } = request;
   const { services } = context;
   await services.withLease(async (lease) => {
-    const plans = loadPlans(await storeArchive(services, lease, archive, signal), platforms);
-    for (const plan of plans) await loadOne(context, lease, plan, { progress: quiet ? () => {} : write, write, platforms });
+    const ahead = new UnpackAhead(services, lease, platforms);
+    try {
+      const files = await storeArchive(services, lease, archive, (file) => ahead.add(file), signal);
+      const plans = loadPlans(files, platforms);
+      await ahead.stop();
+      const reporting = { progress: quiet ? () => {} : write, write, platforms, unpacked: ahead.made };
+      for (const plan of plans) await loadOne(context, lease, plan, reporting);
+    } finally {
+      await ahead.stop();
+    }
   });
 }
 
@@ -34,12 +42,19 @@ interface Reporting {
   progress: ProgressSink;
   write: ProgressSink;
   platforms: readonly Platform[];
+  /** Chain ids of layers that were unpacked while the archive was read. */
+  unpacked: ReadonlySet<Digest>;
 }
 
-async function loadOne(context: ImageContext, lease: string, plan: LoadPlan, { progress, write, platforms }: Reporting): Promise<void> {
+async function loadOne(
+  context: ImageContext,
+  lease: string,
+  plan: LoadPlan,
+  { progress, write, platforms, unpacked }: Reporting,
+): Promise<void> {
   const { catalog } = context;
-  const { config, layers, references } = plan;
-  await unpackAll(context, lease, config, layers, progress);
+  const { references } = plan;
+  await unpackAll(context, lease, plan, progress, unpacked);
   const before = references.map((reference) => catalog.named(canonical(reference)));
   const [platform] = platforms;
   const labels: Record<string, string> = platform === undefined ? {} : { [PLATFORM_LABEL]: formatPlatform(platform) };
@@ -76,9 +91,9 @@ async function keepImage(
 async function unpackAll(
   context: ImageContext,
   lease: string,
-  config: ImageConfig,
-  layers: readonly Descriptor[],
+  { config, layers }: LoadPlan,
   progress: ProgressSink,
+  unpacked: ReadonlySet<Digest>,
 ): Promise<void> {
   const chain = chainIds(config.rootfs.diff_ids);
   for (const [position, layer] of layers.entries()) {
@@ -90,6 +105,7 @@ async function unpackAll(
         layer: 'daemon',
       });
     }
-    if (!existed) progress({ status: 'Loading layer', progressDetail: { current: layer.size, total: layer.size }, id });
+    if (!existed || unpacked.has(chain[position] as Digest))
+      progress({ status: 'Loading layer', progressDetail: { current: layer.size, total: layer.size }, id });
   }
 }

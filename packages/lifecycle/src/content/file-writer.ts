@@ -102,11 +102,16 @@ export class FileWriter implements ContentWriter {
 
   async write(chunk: Uint8Array): Promise<void> {
     const handle = this.#writable();
-    for (let done = 0; done < chunk.length; ) {
-      const { bytesWritten } = await handle.write(chunk, done, chunk.length - done, this.#offset + done);
-      done += bytesWritten;
-    }
+    const written = writeAll(handle, chunk, this.#offset);
+    // Hashed here while the thread pool writes.
     this.#hash.update(chunk);
+    try {
+      await written;
+    } catch (error) {
+      // The hash has seen more than the file has: who goes on opens the ingest again.
+      await this.#closeFile();
+      throw error;
+    }
     this.#offset += chunk.length;
     this.#updatedAt = new Date();
   }
@@ -182,6 +187,13 @@ export class FileWriter implements ContentWriter {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+}
+
+async function writeAll(handle: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < chunk.length; ) {
+    const { bytesWritten } = await handle.write(chunk, done, chunk.length - done, position + done);
+    done += bytesWritten;
   }
 }
 

@@ -1,6 +1,7 @@
 // Applies one layer: file → decompress → hash → tar → files. Runs in an unpack worker; only one chunk of each stage is in memory.
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { promisify } from 'node:util';
 import type { Digest } from '@berth/oci/digest';
 import { TarReader } from '@berth/oci/tar/reader';
 import { syncFileSystem } from '@berth/sys/byte-path';
@@ -12,6 +13,10 @@ import type { Applied } from './differ.ts';
 import { LayerWriter } from './layer-writer.ts';
 import { MountedTree } from './private-mount.ts';
 import type { WhiteoutMode } from './whiteouts.ts';
+
+const CHUNK = 256 * 1024;
+/** Lets messages to this thread come in, such as one that ends the job. */
+const turn = promisify(setImmediate);
 
 export interface ApplyJob {
   kind: 'apply';
@@ -47,11 +52,21 @@ export async function applyLayer(job: ApplyJob, signal: AbortSignal, onProgress:
   return { diffId: `sha256:${hash.digest('hex')}` as Digest, size, implicitDirectories };
 }
 
+/** The file's bytes, always in the same buffer: a thread of its own may wait for the disk, and needs no other to wait for it. */
 async function* counted(path: string, signal: AbortSignal, onProgress: (consumed: number) => void): AsyncGenerator<Buffer> {
-  let consumed = 0;
-  for await (const chunk of createReadStream(path, { highWaterMark: 512 * 1024, signal })) {
-    yield chunk;
-    consumed += chunk.length;
-    onProgress(consumed);
+  const buffer = Buffer.allocUnsafeSlow(CHUNK);
+  const file = openSync(path, 'r');
+  try {
+    for (let consumed = 0; ; ) {
+      signal.throwIfAborted();
+      const size = readSync(file, buffer, 0, CHUNK, null);
+      if (size === 0) return;
+      yield buffer.subarray(0, size);
+      consumed += size;
+      onProgress(consumed);
+      await turn();
+    }
+  } finally {
+    closeSync(file);
   }
 }

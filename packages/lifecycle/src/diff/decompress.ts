@@ -1,8 +1,9 @@
 // A layer's bytes unpacked: gzip (any number of members), zstd (any number of frames) or plain, told by the first bytes, because media
-// types are known to lie. zlib works in the thread pool, so that decompression overlaps with unpacking.
+// types are known to lie. Decompression happens in the thread pool, so that it overlaps with unpacking.
 import { pipeline, Readable } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { createZstdDecompress } from 'node:zlib';
 import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
+import { gunzip } from './gunzip.ts';
 import { zstdFrames } from './zstd-frames.ts';
 
 export type Compression = 'gzip' | 'zstd' | 'none';
@@ -17,7 +18,7 @@ export function compressionAt(start: Uint8Array): Compression {
   return 'none';
 }
 
-/** The uncompressed bytes of `source`. Stopping early ends the source as well. */
+/** The uncompressed bytes of `source`; each chunk, here and there, is good until the next one is asked for. Stopping early ends the source as well. */
 export async function* decompress(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const chunks = source[Symbol.asyncIterator]();
   const { value: first, done } = await chunks.next();
@@ -25,10 +26,10 @@ export async function* decompress(source: AsyncIterable<Buffer>): AsyncGenerator
   const whole = resume(first as Buffer, chunks);
   switch (compressionAt(first as Buffer)) {
     case 'gzip':
-      yield* through(whole, createGunzip({ chunkSize: CHUNK }), 'gzip');
+      yield* gunzip(whole);
       return;
     case 'zstd':
-      for await (const frame of zstdFrames(whole)) yield* through(frame, createZstdDecompress({ chunkSize: CHUNK }), 'zstd');
+      for await (const frame of zstdFrames(copied(whole))) yield* unzstd(frame);
       return;
     case 'none':
       yield* whole;
@@ -48,18 +49,20 @@ async function* resume(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerat
   }
 }
 
-async function* through(
-  source: AsyncIterable<Buffer>,
-  decoder: ReturnType<typeof createGunzip | typeof createZstdDecompress>,
-  name: string,
-): AsyncGenerator<Buffer> {
+/** For readers that keep chunks. */
+async function* copied(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const chunk of source) yield Buffer.from(chunk);
+}
+
+async function* unzstd(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const decoder = createZstdDecompress({ chunkSize: CHUNK });
   try {
     // The error reaches the reader below by way of the decoder; the callback only keeps it from being unhandled.
     yield* pipeline(Readable.from(source, { objectMode: true, highWaterMark: 2 }), decoder, () => {}) as unknown as AsyncIterable<Buffer>;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     if (!/^(Z_|ZSTD_|ERR_ZSTD)/.test(code)) throw error;
-    throw new EngineError('InvalidArgument', `invalid ${name} stream in layer: ${toEngineError(error).message}`, {
+    throw new EngineError('InvalidArgument', `invalid zstd stream in layer: ${toEngineError(error).message}`, {
       layer: 'lifecycle',
       cause: error,
     });

@@ -10,6 +10,8 @@ import { objectName } from './progress.ts';
 
 /** How often a writer that another client holds is asked for again, ms. */
 const LOCKED_RETRY_MS = 100;
+/** Bytes. What a connection gives at once is a tenth of it, and each write is a trip through the thread pool. */
+const WRITTEN_AT_ONCE = 512 * 1024;
 
 export interface DownloadRequest {
   namespace: string;
@@ -102,9 +104,24 @@ async function download(request: DownloadRequest): Promise<void> {
 
 async function copy(request: DownloadRequest, writer: ContentWriter): Promise<void> {
   const { repository, descriptor, rate, signal } = request;
-  for await (const chunk of rate.limit(repository.blob(descriptor, { offset: writer.offset, signal }), signal)) {
+  let held: Buffer[] = [];
+  let size = 0;
+  const flush = async () => {
+    const chunk = Buffer.concat(held, size);
+    held = [];
+    size = 0;
     await writer.write(chunk);
     request.onProgress?.(writer.offset);
+  };
+  try {
+    for await (const chunk of rate.limit(repository.blob(descriptor, { offset: writer.offset, signal }), signal)) {
+      held.push(chunk);
+      size += chunk.length;
+      if (size >= WRITTEN_AT_ONCE) await flush();
+    }
+  } finally {
+    // What has come of a download that broke off need not come again.
+    if (size > 0) await flush();
   }
 }
 

@@ -12,6 +12,7 @@ export interface TarMember {
 
 type Part = { kind: 'entry'; entry: TarEntry } | { kind: 'data'; bytes: Buffer } | { kind: 'end' };
 
+/** The archive's chunks are kept until their data is read: a source must not use them again. */
 export async function* tarMembers(archive: AsyncIterable<Uint8Array>): AsyncGenerator<TarMember, void, undefined> {
   const parts = partsOf(archive);
   for (let part = await parts.next(); !part.done; part = await parts.next()) {
@@ -46,8 +47,8 @@ async function* partsOf(archive: AsyncIterable<Uint8Array>): AsyncGenerator<Part
   let queue: Part[] = [];
   const reader = new TarReader({
     entry: (entry) => queue.push({ kind: 'entry', entry }),
-    // The reader's chunk is gone when push returns.
-    data: (chunk) => queue.push({ kind: 'data', bytes: Buffer.from(chunk) }),
+    // A view of the archive's own chunk, which a stream hands over for good.
+    data: (chunk) => queue.push({ kind: 'data', bytes: chunk }),
     end: () => queue.push({ kind: 'end' }),
   });
   for await (const chunk of archive) {

@@ -12,7 +12,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import type { Init, MethodType, ServiceType } from '../wire/message.ts';
-import { errorOf, LEASE, MESSAGE_LIMIT, NAMESPACE } from './metadata.ts';
+import { errorOf, FLOW_WINDOW, LEASE, MESSAGE_LIMIT, NAMESPACE } from './metadata.ts';
 
 export interface CallOptions {
   namespace?: string;
@@ -66,6 +66,7 @@ export class GrpcConnection implements Disposable {
     this.#client = new Client(`unix:${this.address}`, credentials.createInsecure(), {
       'grpc.max_receive_message_length': MESSAGE_LIMIT,
       'grpc.max_send_message_length': MESSAGE_LIMIT,
+      'grpc-node.flow_control_window': FLOW_WINDOW,
       'grpc.enable_http_proxy': 0,
       'grpc.service_config_disable_resolution': 1,
       'grpc.initial_reconnect_backoff_ms': 20,

@@ -14,6 +14,8 @@ const LAYER = 'berth-layer';
 const LONGEST_MESSAGE = 4096;
 
 export const MESSAGE_LIMIT = 16 * 1024 * 1024;
+/** Bytes that a stream may send ahead of its reader. HTTP/2's own 64 KiB make a blob stop for an answer sixteen times in a mebibyte. */
+export const FLOW_WINDOW = 4 * 1024 * 1024;
 
 export function statusOf(thrown: unknown): Pick<StatusObject, 'code' | 'details' | 'metadata'> {
   const error = toEngineError(thrown);

@@ -11,7 +11,7 @@ import {
 } from '@grpc/grpc-js';
 import type { Call, Implementation } from '../ttrpc/server.ts';
 import type { MethodType, ServiceType } from '../wire/message.ts';
-import { MESSAGE_LIMIT, statusOf } from './metadata.ts';
+import { FLOW_WINDOW, MESSAGE_LIMIT, statusOf } from './metadata.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: messages are checked where the service is registered
 type AnyCall = ServerUnaryCall<any, any> | ServerDuplexStream<any, any>;
@@ -39,6 +39,7 @@ export class GrpcServer {
     this.#server = new Server({
       'grpc.max_receive_message_length': largestReceived,
       'grpc.max_send_message_length': largestSent,
+      'grpc-node.flow_control_window': FLOW_WINDOW,
       'grpc.max_concurrent_streams': 10_000,
     });
   }
