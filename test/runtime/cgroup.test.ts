@@ -9,6 +9,7 @@ import { after, test } from 'node:test';
 import type { LinuxResources } from '@berth/oci/runtime-spec';
 import type { Cgroup } from '@berth/runtime/cgroup/cgroup';
 import { cgroupMode, hierarchies, mountedControllers } from '@berth/runtime/cgroup/hierarchy';
+import { watchOom } from '@berth/runtime/cgroup/oom-watch';
 import { openCgroup } from '@berth/runtime/cgroup/open';
 import { CgroupV2 } from '@berth/runtime/cgroup/v2';
 
@@ -61,6 +62,21 @@ test('memory: what takes more than the limit is killed, and counted', controller
   assert.equal(child.signalCode, 'SIGKILL');
   assert.equal(cgroup.oomKills(), 1);
   assert.equal(cgroup.stats().memory?.limit, 32 << 20);
+});
+
+test('memory: a kill is told while others of the cgroup go on', controller('memory'), async () => {
+  const cgroup = fresh({ memory: { limit: 32 << 20, swap: 32 << 20 } });
+  const told = Promise.withResolvers<void>();
+  using _ = watchOom(cgroup.location, () => told.resolve());
+  const child = run(cgroup, 'tail /dev/zero; echo killed; read forever < /dev/zero');
+  const keepWaiting = setInterval(() => {}, 1000);
+  await told.promise;
+  clearInterval(keepWaiting);
+  for (let attempt = 0; cgroup.oomKills() === 0 && attempt < 100; attempt++) await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(cgroup.oomKills(), 1);
+  assert.equal(child.exitCode ?? child.signalCode, null);
+  cgroup.kill();
+  await child.output;
 });
 
 test('memory: limits grow and shrink in one update', controller('memory'), () => {

@@ -69,6 +69,21 @@ test('kill tells the signal, pause and resume hold the container, pids and stats
   assert.ok(processes.every(({ pid }) => !alive(pid)));
 });
 
+test('a kill for want of memory is told while the container runs, and once', async (t) => {
+  const lab = await Laboratory.open(t);
+  const shim = await lab.shim('sleep 0.5; tail /dev/zero; echo survived; exec sleep 100', (spec) => {
+    Object.assign(spec.linux ?? {}, { resources: { memory: { limit: 16 << 20, swap: 16 << 20 } } });
+  });
+  await lab.create(shim);
+  await shim.task.start({ id: shim.id });
+  await eventually(() => lab.logged(shim).includes('survived'), 'the shell to go on');
+  await lab.event('/tasks/oom');
+  assert.equal((await shim.task.state({ id: shim.id })).status, Status.RUNNING);
+  await shim.task.kill({ id: shim.id, signal: 9 });
+  await lab.event('/tasks/exit');
+  assert.equal(lab.events.filter(({ topic }) => topic === '/tasks/oom').length, 1);
+});
+
 test('exec: output, exit codes, terminal, errors', async (t) => {
   const lab = await Laboratory.open(t);
   const shim = await lab.run('sleep 100');

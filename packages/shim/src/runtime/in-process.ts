@@ -1,6 +1,7 @@
 // The default runtime: a library call in the shim's own process.
 import type { LinuxResources, Process } from '@berth/oci/runtime-spec';
 import type { CgroupStats } from '@berth/runtime/cgroup/cgroup';
+import { watchOom } from '@berth/runtime/cgroup/oom-watch';
 import { type Container, type CreateOptions, createContainer, type ExecOptions, type ExecResult } from '@berth/runtime/container';
 import type { RuntimeContainer, RuntimeCreate, ShimRuntime } from './runtime.ts';
 
@@ -57,6 +58,9 @@ class InProcessContainer implements RuntimeContainer {
   }
   oomKills(): number {
     return this.#container.cgroup().oomKills();
+  }
+  watchOom(changed: () => void): Disposable {
+    return watchOom(this.#container.cgroup().location, changed);
   }
   delete(options?: { force?: boolean }): void {
     this.#container.delete(options);

@@ -6,6 +6,7 @@ import { isAbsolute, join } from 'node:path';
 import { EngineError, type SysError } from '@berth/errdefs/engine-error';
 import type { LinuxResources, Process, Spec } from '@berth/oci/runtime-spec';
 import type { Cgroup, CgroupStats } from '@berth/runtime/cgroup/cgroup';
+import { watchOom } from '@berth/runtime/cgroup/oom-watch';
 import { openCgroup } from '@berth/runtime/cgroup/open';
 import type { ExecOptions, ExecResult, MountPoint, Stdio } from '@berth/runtime/container';
 import { parseMountOptions } from '@berth/runtime/mount-options';
@@ -174,6 +175,10 @@ class CliContainer implements RuntimeContainer {
 
   oomKills(): number {
     return this.#options.cgroup.oomKills();
+  }
+
+  watchOom(changed: () => void): Disposable {
+    return watchOom(this.#options.cgroup.location, changed);
   }
 
   async delete({ force = false }: { force?: boolean } = {}): Promise<void> {

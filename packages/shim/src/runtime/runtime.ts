@@ -22,6 +22,8 @@ export interface RuntimeContainer {
   stats(): Awaitable<CgroupStats>;
   /** How often the kernel has killed a process here for want of memory. */
   oomKills(): number;
+  /** Calls `changed` when that may have grown. */
+  watchOom(changed: () => void): Disposable;
   /** Init has been reaped, or `force` kills it. */
   delete(options?: { force?: boolean }): Awaitable<void>;
 }

@@ -14,6 +14,7 @@ import type { EventPublisher } from '../events/publisher.ts';
 import type { Reaper } from '../process/reaper.ts';
 import type { Awaitable, RuntimeContainer, ShimRuntime } from '../runtime/runtime.ts';
 import { ProcessStdio, type StdioNames } from '../stdio/process-stdio.ts';
+import { OomWatch } from './oom-watch.ts';
 import { type ProcessExit, TaskProcess } from './process.ts';
 
 export interface TaskHost {
@@ -35,7 +36,7 @@ export class Task {
   readonly #container: RuntimeContainer;
   readonly #execs = new Map<string, TaskProcess>();
   readonly #execSpecs = new Map<TaskProcess, Process>();
-  #oomKills = 0;
+  readonly #oom: OomWatch;
 
   private constructor(host: TaskHost, request: CreateTaskRequest, init: TaskProcess, container: RuntimeContainer) {
     this.id = request.id;
@@ -43,6 +44,11 @@ export class Task {
     this.init = init;
     this.#host = host;
     this.#container = container;
+    this.#oom = new OomWatch({
+      container,
+      tell: () => host.events.publish('/tasks/oom', events.TaskOOM, { containerId: this.id }),
+      log: (message) => host.log(`${this.id}: ${message}`),
+    });
   }
 
   static async create(host: TaskHost, runtime: ShimRuntime, request: CreateTaskRequest, span: Span | undefined): Promise<Task> {
@@ -90,6 +96,7 @@ export class Task {
     try {
       await telling('start', () => during(span, 'runtime.start', () => this.#container.start(), 'runtime'));
       this.init.status = Status.RUNNING;
+      this.#oom.start();
       this.#host.events.publish('/tasks/start', events.TaskStart, { containerId: this.id, pid: this.init.pid });
     } finally {
       this.init.announce();
@@ -207,7 +214,7 @@ export class Task {
   }
 
   async #exited(process: TaskProcess, { status }: Exit): Promise<void> {
-    if (process === this.init) this.#tellOom();
+    if (process === this.init) this.#oom.end();
     // Who waits for an exec knows by that; the event is for others.
     const awaited = process !== this.init && process.awaited;
     const exit = await process.finished(status);
@@ -218,18 +225,6 @@ export class Task {
       exitStatus: exit.status,
       exitedAt: exit.at,
     });
-  }
-
-  #tellOom(): void {
-    let kills = this.#oomKills;
-    try {
-      kills = this.#container.oomKills();
-    } catch (error) {
-      // The cgroup may be gone already; then nobody can say.
-      this.#host.log(`OOM count of ${this.id}: ${(error as Error).message}`);
-    }
-    if (kills > this.#oomKills) this.#host.events.publish('/tasks/oom', events.TaskOOM, { containerId: this.id });
-    this.#oomKills = kills;
   }
 }
 
