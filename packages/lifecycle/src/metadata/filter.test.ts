@@ -28,11 +28,17 @@ for (const [filters, expected] of [
   [['name~=/^docker\\.io\\/library/'], true],
   [['name~="^docker"'], true],
   [['labels."a.b/c"~=^[d]$'], true],
+  [['name==x, labels."a.b/c"==d', 'unknown'], false],
+  [['name!=x,  labels."a.b/c" == d'], true],
+  [['name~=(?i)BUSYBOX'], true],
+  [['name~=|docker\\\\.io|'], true],
+  [['name!=a"b|c'], true],
+  [['labels."a\\x2eb/c"==d'], true],
 ] as const) {
   test(`${JSON.stringify(filters)} is ${expected}`, () => assert.equal(new Filter(filters).matches(thing, read), expected));
 }
 
-for (const text of ['==x', 'name==', 'name=x', 'name==x,', 'name=="x', 'name~=|x', 'a b', 'name~=[']) {
+for (const text of ['==x', 'name==', 'name=x', 'name==x,', 'name=="x', 'name~=|x', 'a b', 'name ', 'name==x ', 'name===x', 'name==.x', 'name=="\\q"', 'name~=[']) {
   test(`${text} does not parse`, () => assert.throws(() => new Filter([text]), { kind: 'InvalidArgument' }));
 }
 

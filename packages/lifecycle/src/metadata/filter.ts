@@ -70,19 +70,28 @@ class Parser {
       this.#at++;
       path.push(this.#field());
     }
-    const operator = /^(==|!=|~=)/.exec(this.#text.slice(this.#at))?.[0] as Selector['operator'] | undefined;
-    if (operator === undefined) return { path, operator: 'present', value: '' };
+    if (this.#at >= this.#text.length || this.#text[this.#at] === ',') return { path, operator: 'present', value: '' };
+    this.#blank();
+    const operator = /^[=!~]+/.exec(this.#text.slice(this.#at))?.[0];
+    if (operator !== '==' && operator !== '!=' && operator !== '~=') throw this.#error('expected ==, != or ~=');
     this.#at += operator.length;
+    this.#blank();
     const value = this.#value(operator === '~=');
     if (operator !== '~=') return { path, operator, value };
     try {
-      return { path, operator, value, pattern: new RegExp(value) };
+      return { path, operator, value, pattern: patternOf(value) };
     } catch (cause) {
       throw this.#error(`invalid pattern: ${(cause as Error).message}`);
     }
   }
 
+  /** Blanks may stand before a word, not behind it. */
+  #blank(): void {
+    while (/\s/.test(this.#text[this.#at] ?? '')) this.#at++;
+  }
+
   #field(): string {
+    this.#blank();
     if (this.#text[this.#at] === '"') return this.#quoted('"');
     const word = /^[A-Za-z0-9_-]+/.exec(this.#text.slice(this.#at))?.[0];
     if (word === undefined) throw this.#error('expected a field name');
@@ -93,7 +102,7 @@ class Parser {
   #value(pattern: boolean): string {
     const first = this.#text[this.#at];
     if (first === '"' || (pattern && (first === '|' || first === '/'))) return this.#quoted(first);
-    const word = /^[^\s,"|]+/.exec(this.#text.slice(this.#at))?.[0];
+    const word = /^[^\s,.=!~"|][^\s,]*/.exec(this.#text.slice(this.#at))?.[0];
     if (word === undefined) throw this.#error('expected a value');
     this.#at += word.length;
     return word;
@@ -107,8 +116,16 @@ class Parser {
         this.#at = at + 1;
         return value;
       }
-      if (char === '\\' && (quote === '"' || this.#text[at + 1] === quote)) value += unescaped(this.#text[++at] ?? '');
-      else value += char;
+      if (char !== '\\') value += char;
+      else {
+        const escape = ESCAPE.exec(this.#text.slice(at))?.[0];
+        // Between | or / a backslash that begins no escape is the pattern's own.
+        if (escape !== undefined) value += unescaped(escape);
+        else if (this.#text[at + 1] === quote) value += quote;
+        else if (quote === '"') throw this.#error('illegal escape sequence');
+        else value += `\\${this.#text[at + 1] ?? ''}`;
+        at += (escape?.length ?? 2) - 1;
+      }
     }
     throw this.#error('unterminated quote');
   }
@@ -118,6 +135,18 @@ class Parser {
   }
 }
 
-function unescaped(char: string): string {
-  return { n: '\n', t: '\t', r: '\r' }[char] ?? char;
+/** Go's escapes, as in its string literals. */
+const ESCAPE = /^\\([abfnrtv\\]|[0-7]{3}|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})/;
+const CONTROLS: Record<string, string> = { a: '\x07', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v', '\\': '\\' };
+
+function unescaped(escape: string): string {
+  const kind = escape[1] as string;
+  if (kind in CONTROLS) return CONTROLS[kind] as string;
+  return String.fromCodePoint(/[0-7]/.test(kind) ? Number.parseInt(escape.slice(1), 8) : Number.parseInt(escape.slice(2), 16));
+}
+
+/** Go's patterns are JavaScript's but for the place of flags: in front. */
+function patternOf(text: string): RegExp {
+  const [head = '', flags] = /^\(\?([ims]+)\)/.exec(text) ?? [];
+  return new RegExp(text.slice(head.length), flags);
 }

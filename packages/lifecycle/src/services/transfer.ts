@@ -1,5 +1,6 @@
 // The gRPC face of transfers, containerd.services.transfer.v1.Transfer: the types of source and destination choose what is done.
 //   registry → image store: pull      image store → registry: push      image store → image store: tag
+//   archive → image store: import     image store → archive: export
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { hostPlatform, type Platform } from '@berth/oci/platform';
 import { Rate } from '@berth/oci/registry/rate';
@@ -7,6 +8,7 @@ import { holds, pack, unpack } from '@berth/rpc/any';
 import type { Transfer, TransferRequest } from '@berth/rpc/gen/containerd/services/transfer/v1/transfer';
 import type { Platform as PlatformMessage } from '@berth/rpc/gen/containerd/types/platform';
 import { ImageStore } from '@berth/rpc/gen/containerd/types/transfer/imagestore';
+import { ImageExportStream, ImageImportStream } from '@berth/rpc/gen/containerd/types/transfer/importexport';
 import { Progress } from '@berth/rpc/gen/containerd/types/transfer/progress';
 import { OCIRegistry } from '@berth/rpc/gen/containerd/types/transfer/registry';
 import { type TransferTerms, termsOf } from '@berth/rpc/transfer-terms';
@@ -17,7 +19,11 @@ import type { Config } from '../config/keys.ts';
 import { EXPIRE_LABEL, type LeaseStore } from '../leases/lease-store.ts';
 import type { Scope } from '../metadata/scope.ts';
 import type { Storage } from '../storage.ts';
+import { receiveBytes, sendBytes } from '../transfer/byte-stream.ts';
 import type { Downloads } from '../transfer/download.ts';
+import { exportImages } from '../transfer/export-images.ts';
+import type { Unpacking } from '../transfer/image-platforms.ts';
+import { importImages } from '../transfer/import-images.ts';
 import type { ProgressSink } from '../transfer/progress.ts';
 import { pull } from '../transfer/pull.ts';
 import { push } from '../transfer/push.ts';
@@ -110,10 +116,6 @@ async function transfer(
     const store = unpack(ImageStore, destination);
     const { reference, repository } = await open(unpack(OCIRegistry, source));
     using opened = repository;
-    const unpackings = store.unpacks.map(({ platform, snapshotter }) => ({
-      platform: platformOf(platform) ?? hostPlatform(),
-      snapshotter,
-    }));
     await pull({
       storage,
       downloads: options.downloads,
@@ -121,20 +123,30 @@ async function transfer(
       reference,
       name: store.name,
       labels: store.labels,
-      platforms: store.platforms.flatMap((platform) => platformOf(platform) ?? []),
-      unpack: unpackings,
+      ...choiceOf(store),
       progress,
       span,
       parallel: parallel ?? config.downloads,
       rate,
       signal,
     });
+  } else if (holds(source, ImageImportStream) && holds(destination, ImageStore)) {
+    const { stream, forceCompress: compress } = unpack(ImageImportStream, source);
+    const store = unpack(ImageStore, destination);
+    await importImages({ storage, archive: receiveBytes(streamOf(stream)), compress, store, ...choiceOf(store), progress, signal });
+  } else if (holds(source, ImageStore) && holds(destination, ImageExportStream)) {
+    const { stream, platforms, ...wanted } = unpack(ImageExportStream, destination);
+    const images = namesOf(unpack(ImageStore, source)).map((name) => storage.images.get(name));
+    progress({ event: 'Exporting' });
+    const archive = await exportImages({ storage, images, platforms: platformsOf(platforms), ...wanted });
+    await sendBytes(streamOf(stream), archive);
+    progress({ event: 'Completed export' });
   } else if (holds(source, ImageStore) && holds(destination, OCIRegistry)) {
     const store = unpack(ImageStore, source);
     const { target } = storage.images.get(store.name);
     const { reference, repository } = await open(unpack(OCIRegistry, destination));
     using opened = repository;
-    const platforms = store.platforms.flatMap((platform) => platformOf(platform) ?? []);
+    const platforms = platformsOf(store.platforms);
     const atOnce = parallel ?? config.uploads;
     await push({ storage, repository: opened, reference, target, platforms, parallel: atOnce, rate, nondistributable, progress, signal });
   } else if (holds(source, ImageStore) && holds(destination, ImageStore)) {
@@ -153,6 +165,18 @@ async function transfer(
   }
 }
 
+/** What of an image is wanted: platforms, and which of them unpacked where. */
+function choiceOf({ platforms, unpacks }: ImageStore): { platforms: Platform[]; unpack: Unpacking[] } {
+  const unpack = unpacks.map(({ platform, snapshotter }) => ({ platform: platformOf(platform) ?? hostPlatform(), snapshotter }));
+  return { platforms: platformsOf(platforms), unpack };
+}
+
+function namesOf({ name, extraReferences }: ImageStore): string[] {
+  if (extraReferences.some(({ isPrefix }) => isPrefix))
+    throw new EngineError('NotImplemented', 'prefix lookup on export not implemented: not implemented', { layer: 'lifecycle' });
+  return [...(name ? [name] : []), ...extraReferences.map((reference) => reference.name)];
+}
+
 function sinkOf(stream: MessageStream | undefined): ProgressSink {
   if (!stream) return () => {};
   return ({ event, name = '', parents = [], progress = 0, total = 0, descriptor }) => {
@@ -167,6 +191,10 @@ function sinkOf(stream: MessageStream | undefined): ProgressSink {
       }),
     );
   };
+}
+
+function platformsOf(messages: readonly PlatformMessage[]): Platform[] {
+  return messages.flatMap((message) => platformOf(message) ?? []);
 }
 
 function platformOf(message: PlatformMessage | undefined): Platform | undefined {

@@ -9,13 +9,12 @@ import {
   type ImageConfig,
   type Index,
   isConfigType,
-  isIndexType,
   isLayerType,
   type Manifest,
   parseImageConfig,
   parseManifestDocument,
 } from '@berth/oci/image-spec';
-import { bestMatch, formatPlatform, type Platform, rank } from '@berth/oci/platform';
+import type { Platform } from '@berth/oci/platform';
 import { canonical, type Reference } from '@berth/oci/reference';
 import { Rate } from '@berth/oci/registry/rate';
 import type { Repository } from '@berth/oci/registry/repository';
@@ -23,16 +22,11 @@ import type { Span } from '@berth/trace/tracer';
 import type { LayerToUnpack } from '../diff/unpacker.ts';
 import type { Labels } from '../metadata/labels.ts';
 import type { Downloads } from './download.ts';
+import { chosenManifests, type Unpacking, unpackingsOf } from './image-platforms.ts';
 import { Limit } from './limit.ts';
 import { ObjectProgress, type ProgressSink } from './progress.ts';
 import { configLabels, indexLabels, manifestLabels, sourceKey, sourceLabel } from './references.ts';
 import type { TransferStorage } from './storage.ts';
-
-export interface Unpacking {
-  platform: Platform;
-  /** '' for the default. */
-  snapshotter: string;
-}
 
 export interface PullOptions {
   storage: TransferStorage;
@@ -120,7 +114,7 @@ class Pull {
   }
 
   async #index(descriptor: Descriptor, index: Index, parents: readonly Descriptor[]): Promise<void> {
-    const wanted = this.#chosen(index);
+    const wanted = chosenManifests(index, this.#options.platforms, canonical(this.#options.reference));
     for (const child of wanted) {
       await this.#document(child, await this.#child(child), [...parents, descriptor]);
     }
@@ -152,25 +146,6 @@ class Pull {
     });
   }
 
-  /** One manifest for each platform asked for, or every one. Attestations and other artifacts have no platform that runs. */
-  #chosen(index: Index): Descriptor[] {
-    const { platforms, reference } = this.#options;
-    const candidates = index.manifests.filter((entry) => isIndexType(entry.mediaType) || entry.platform?.os !== 'unknown');
-    if (platforms.length === 0) return candidates;
-    return [
-      ...new Set(
-        platforms.map((platform) => {
-          const match = bestMatch(platform, candidates) ?? candidates.find((entry) => entry.platform === undefined);
-          if (match) return match;
-          throw new EngineError('NotFound', `no matching manifest for ${formatPlatform(platform)} in the manifest list entries`, {
-            layer: 'lifecycle',
-            details: { image: canonical(reference), offered: candidates.map((entry) => entry.platform && formatPlatform(entry.platform)) },
-          });
-        }),
-      ),
-    ];
-  }
-
   async #manifest(descriptor: Descriptor, manifest: Manifest, parents: readonly Descriptor[]): Promise<void> {
     const { content } = this.#options.storage;
     const path = [...parents, descriptor];
@@ -180,7 +155,7 @@ class Pull {
     });
     for (const { present, reports } of layers) if (!present) reports.step('waiting');
     const config = await this.#config(manifest, new ObjectProgress(this.#options.progress, manifest.config, path));
-    const unpackings = config === undefined || config.rootfs.diff_ids.length === 0 ? [] : this.#unpackings(config);
+    const unpackings = config === undefined || config.rootfs.diff_ids.length === 0 ? [] : unpackingsOf(config, this.#options.unpack);
     for (const work of layers) {
       const fetched = this.#limit.run(() => this.#blob(work.layer, work.reports));
       work.fetched = this.#start(fetched);
@@ -213,11 +188,6 @@ class Pull {
       );
     }
     return config;
-  }
-
-  #unpackings(config: ImageConfig): Unpacking[] {
-    const own = { os: config.os, architecture: config.architecture, ...(config.variant ? { variant: config.variant } : {}) };
-    return this.#options.unpack.filter(({ platform }) => rank(platform, own) !== undefined);
   }
 
   async #unpack(unpacking: Unpacking, config: ImageConfig, layers: readonly LayerWork[]): Promise<void> {
