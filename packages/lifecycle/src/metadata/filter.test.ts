@@ -38,7 +38,21 @@ for (const [filters, expected] of [
   test(`${JSON.stringify(filters)} is ${expected}`, () => assert.equal(new Filter(filters).matches(thing, read), expected));
 }
 
-for (const text of ['==x', 'name==', 'name=x', 'name==x,', 'name=="x', 'name~=|x', 'a b', 'name ', 'name==x ', 'name===x', 'name==.x', 'name=="\\q"', 'name~=[']) {
+for (const text of [
+  '==x',
+  'name==',
+  'name=x',
+  'name==x,',
+  'name=="x',
+  'name~=|x',
+  'a b',
+  'name ',
+  'name==x ',
+  'name===x',
+  'name==.x',
+  'name=="\\q"',
+  'name~=[',
+]) {
   test(`${text} does not parse`, () => assert.throws(() => new Filter([text]), { kind: 'InvalidArgument' }));
 }
 
