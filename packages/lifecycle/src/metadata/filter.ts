@@ -118,13 +118,13 @@ class Parser {
       }
       if (char !== '\\') value += char;
       else {
-        const escape = ESCAPE.exec(this.#text.slice(at))?.[0];
+        const sequence = ESCAPE.exec(this.#text.slice(at))?.[0];
         // Between | or / a backslash that begins no escape is the pattern's own.
-        if (escape !== undefined) value += unescaped(escape);
+        if (sequence !== undefined) value += unescaped(sequence);
         else if (this.#text[at + 1] === quote) value += quote;
         else if (quote === '"') throw this.#error('illegal escape sequence');
         else value += `\\${this.#text[at + 1] ?? ''}`;
-        at += (escape?.length ?? 2) - 1;
+        at += (sequence?.length ?? 2) - 1;
       }
     }
     throw this.#error('unterminated quote');
@@ -139,10 +139,10 @@ class Parser {
 const ESCAPE = /^\\([abfnrtv\\]|[0-7]{3}|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})/;
 const CONTROLS: Record<string, string> = { a: '\x07', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v', '\\': '\\' };
 
-function unescaped(escape: string): string {
-  const kind = escape[1] as string;
+function unescaped(sequence: string): string {
+  const kind = sequence[1] as string;
   if (kind in CONTROLS) return CONTROLS[kind] as string;
-  return String.fromCodePoint(/[0-7]/.test(kind) ? Number.parseInt(escape.slice(1), 8) : Number.parseInt(escape.slice(2), 16));
+  return String.fromCodePoint(/[0-7]/.test(kind) ? Number.parseInt(sequence.slice(1), 8) : Number.parseInt(sequence.slice(2), 16));
 }
 
 /** Go's patterns are JavaScript's but for the place of flags: in front. */
