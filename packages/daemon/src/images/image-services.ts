@@ -2,14 +2,15 @@
 // writing one, and keeping what is being made from the garbage collector.
 import { randomUUID } from 'node:crypto';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
+import { readBlob } from '@berth/lifecycle/client/image-config';
 import { type Digest, digestOf } from '@berth/oci/digest';
-import { Content, WriteAction } from '@berth/rpc/gen/containerd/services/content/v1/content';
-import { Diff } from '@berth/rpc/gen/containerd/services/diff/v1/diff';
-import { Images } from '@berth/rpc/gen/containerd/services/images/v1/images';
-import { Leases } from '@berth/rpc/gen/containerd/services/leases/v1/leases';
+import { type Content, WriteAction } from '@berth/rpc/gen/containerd/services/content/v1/content';
+import type { Diff } from '@berth/rpc/gen/containerd/services/diff/v1/diff';
+import type { Images } from '@berth/rpc/gen/containerd/services/images/v1/images';
+import type { Leases } from '@berth/rpc/gen/containerd/services/leases/v1/leases';
 import type { Snapshots } from '@berth/rpc/gen/containerd/services/snapshots/v1/snapshots';
-import { Streaming } from '@berth/rpc/gen/containerd/services/streaming/v1/streaming';
-import { Transfer } from '@berth/rpc/gen/containerd/services/transfer/v1/transfer';
+import type { Streaming } from '@berth/rpc/gen/containerd/services/streaming/v1/streaming';
+import type { Transfer } from '@berth/rpc/gen/containerd/services/transfer/v1/transfer';
 import type { ServiceClient } from '@berth/rpc/grpc/client';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 
@@ -17,8 +18,6 @@ import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 const CHUNK = 1 << 20;
 /** Chunks that may be on the way without an answer: enough to keep both sides at work. */
 const UNANSWERED = 4;
-/** A lease that its owner never deletes (a killed daemon) ends by itself. */
-const LEASE_LIFE_MS = 24 * 3_600_000;
 
 export interface WriteOptions {
   lease: string;
@@ -36,23 +35,23 @@ export class ImageServices {
   readonly transfer: ServiceClient<typeof Transfer>;
   readonly snapshotter: string;
 
+  readonly #lifecycle: Lifecycle;
+
   constructor(lifecycle: Lifecycle) {
-    const { connection } = lifecycle;
-    this.content = connection.client(Content);
-    this.diff = connection.client(Diff);
-    this.images = connection.client(Images);
-    this.leases = connection.client(Leases);
+    this.#lifecycle = lifecycle;
+    this.content = lifecycle.content;
+    this.diff = lifecycle.diff;
+    this.images = lifecycle.images;
+    this.leases = lifecycle.leases;
     this.snapshots = lifecycle.snapshots;
-    this.streaming = connection.client(Streaming);
-    this.transfer = connection.client(Transfer);
+    this.streaming = lifecycle.streaming;
+    this.transfer = lifecycle.transfer;
     this.snapshotter = lifecycle.snapshotter;
   }
 
   /** A whole blob: for manifests and configurations. */
-  async read(digest: string): Promise<Buffer> {
-    const chunks: Uint8Array[] = [];
-    for await (const { data } of this.content.read({ digest })) chunks.push(data);
-    return Buffer.concat(chunks);
+  read(digest: string): Promise<Buffer> {
+    return readBlob(this, digest);
   }
 
   /** Stores a small blob; one that is there already is fine. */
@@ -106,14 +105,8 @@ export class ImageServices {
   }
 
   /** Runs `body` under a lease: whatever it makes lives at least as long as it runs. */
-  async withLease<T>(body: (lease: string) => Promise<T>): Promise<T> {
-    const id = `berthd-${randomUUID()}`;
-    await this.leases.create({ id, labels: { 'containerd.io/gc.expire': new Date(Date.now() + LEASE_LIFE_MS).toISOString() } });
-    try {
-      return await body(id);
-    } finally {
-      await this.leases.delete({ id }).catch(() => {});
-    }
+  withLease<T>(body: (lease: string) => Promise<T>): Promise<T> {
+    return this.#lifecycle.withLease(body);
   }
 
   async #keep(digest: string, labels: Record<string, string>, lease: string): Promise<void> {
