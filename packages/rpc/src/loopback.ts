@@ -29,9 +29,9 @@ async function callOf(
   method: AnyMethod,
   handle: (request: unknown, call: Call) => unknown,
   request: unknown,
-  { namespace, lease, trace, timeout, signal }: CallOptions,
+  { namespace, lease, trace, timeout, signal, metadata: more = {} }: CallOptions,
 ): Promise<unknown> {
-  const metadata = new Map<string, string>();
+  const metadata = new Map(Object.entries(more));
   if (namespace) metadata.set(NAMESPACE, namespace);
   if (lease) metadata.set(LEASE, lease);
   if (trace) metadata.set('traceparent', trace);

@@ -105,7 +105,10 @@ export async function importImages(
   try {
     await transferred(services, { ...options, onProgress }, async (streams) => {
       const stream = await openStream(services, streams);
-      void sendArchive(stream, readOf(archive, (error) => (unreadable = { error }))).catch(() => stream.end());
+      void sendArchive(
+        stream,
+        readOf(archive, (error) => (unreadable = { error })),
+      ).catch(() => stream.end());
       const destination = pack(ImageStore, { platforms: [platform], unpacks, ...store });
       return { source: pack(ImageImportStream, { stream: stream.id }), destination };
     });
