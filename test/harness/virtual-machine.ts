@@ -8,9 +8,12 @@ import { build } from 'esbuild';
 import { DEBIAN, program, ROOT } from './programs.ts';
 
 /** What setup unpacked and the machine may lack. */
-const LIBRARIES = ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu/pulseaudio'].map((path) =>
-  join(DEBIAN, path),
-);
+const LIBRARIES = [
+  'usr/lib/x86_64-linux-gnu',
+  'lib/x86_64-linux-gnu',
+  'usr/lib/x86_64-linux-gnu/pulseaudio',
+  'usr/lib/x86_64-linux-gnu/systemd',
+].map((path) => join(DEBIAN, path));
 
 /** The machine's own, or the one that setup unpacked with its libraries and firmware. */
 function emulator(): { path: string; args: string[]; env: NodeJS.ProcessEnv } | undefined {
@@ -50,6 +53,8 @@ export interface MachineOptions {
   programs?: readonly string[];
   /** Kernel modules to load first, by name, in order. */
   modules?: readonly string[];
+  /** Under systemd, with cgroups of this version, instead of as the machine's only work. */
+  systemd?: 1 | 2;
   /** MiB. */
   memory?: number;
   timeout?: number;
@@ -68,7 +73,7 @@ export async function runInMachine(entry: string, options: MachineOptions = {}):
 }
 
 async function archive(entry: string, options: MachineOptions, directory: string): Promise<Buffer> {
-  const { script = 'node /app/program.mjs', programs = [], modules = [] } = options;
+  const { script = 'node /app/program.mjs', programs = [], modules = [], systemd } = options;
   const load = modules.map((name) => `insmod /modules/${name}.ko\n`).join('');
   const bundle = join(directory, 'program.mjs');
   await build({
@@ -84,10 +89,10 @@ async function archive(entry: string, options: MachineOptions, directory: string
   const node = realpathSync(process.execPath);
   const koffi = realpathSync(join(ROOT, 'packages/sys/node_modules/koffi'));
   const native = realpathSync(join(koffi, '..', '@koromix', 'koffi-linux-x64'));
-  const libraries = new Set([node, ...programs].flatMap(librariesOf));
+  const libraries = new Set([node, ...programs, ...(systemd ? [systemdPath() ?? ''] : [])].flatMap(librariesOf));
   const files: Member[] = [
     ...['dev', 'proc', 'sys', 'tmp', 'bin', 'lib64'].map((name) => ({ name, mode: 0o40755 })),
-    { name: 'init', mode: 0o100755, body: Buffer.from(INIT) },
+    { name: 'init', mode: 0o100755, body: Buffer.from(systemd ? `${INIT}exec /lib/systemd/systemd\n` : `${INIT}${MOUNTS}${WORK}`) },
     { name: 'script', mode: 0o100755, body: Buffer.from(`#!/bin/sh\nset -e\n${load}${script}\n`) },
     { name: 'bin/busybox', mode: 0o100755, body: readFileSync(program('busybox')) },
     { name: 'bin/node', mode: 0o100755, body: readFileSync(node) },
@@ -95,6 +100,7 @@ async function archive(entry: string, options: MachineOptions, directory: string
     ...[...libraries].map((path) => ({ name: `lib64/${basename(path)}`, mode: 0o100755, body: readFileSync(path) })),
     ...programs.map((path) => ({ name: `programs/${basename(path)}`, mode: 0o100755, body: readFileSync(path) })),
     ...modules.map((name) => ({ name: `modules/${name}.ko`, mode: 0o100644, body: kernelModule(name) })),
+    ...(systemd ? systemdFiles() : []),
     ...tree(koffi, 'app/node_modules/koffi'),
     ...tree(native, 'app/node_modules/@koromix/koffi-linux-x64'),
   ];
@@ -118,18 +124,47 @@ function kernelModule(name: string): Buffer {
 const INIT = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin LD_LIBRARY_PATH=/lib64 NO_COLOR=1
-mount -t proc proc /proc
+`;
+const MOUNTS = `mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mount -t cgroup2 cgroup /sys/fs/cgroup
-ln -s /proc/self/fd /dev/fd
+`;
+const WORK = `ln -sf /proc/self/fd /dev/fd
 echo BERTH-BEGIN
 /script 2>&1
 echo "BERTH-END $?"
 poweroff -f
 `;
 
-async function boot(initramfs: string, { memory = 1024, timeout = 120_000 }: MachineOptions): Promise<string> {
+/** systemd as the machine's first process, and one unit. It is the installed one or the one that setup unpacked. */
+function systemdFiles(): Member[] {
+  const path = systemdPath();
+  if (!path) throw new Error(systemdMissing());
+  const unit = `[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nStandardOutput=tty\nStandardError=tty\nTTYPath=/dev/ttyS0\nDelegate=yes\nEnvironment=PATH=/bin LD_LIBRARY_PATH=/lib64 NO_COLOR=1\nExecStart=/bin/sh /work\n`;
+  const file = (name: string, text: string) => ({ name, mode: 0o100644, body: Buffer.from(text) });
+  return [
+    ...['run', 'root', 'var', 'sbin'].map((name) => ({ name, mode: 0o40755 })),
+    { name: 'lib/systemd/systemd', mode: 0o100755, body: readFileSync(path) },
+    file('work', WORK),
+    file('etc/passwd', 'root:x:0:0::/:/bin/sh\n'),
+    file('etc/group', 'root:x:0:\n'),
+    file('etc/os-release', 'ID=test\n'),
+    file('etc/machine-id', `${'0'.repeat(31)}1\n`),
+    file('etc/systemd/system/work.service', unit),
+  ];
+}
+
+/** Why there is no systemd for a machine; undefined when there is. */
+export function systemdMissing(): string | undefined {
+  return machineMissing() ?? (systemdPath() ? undefined : 'systemd is not installed (apt-get install systemd)');
+}
+
+function systemdPath(): string | undefined {
+  return ['/lib/systemd/systemd', join(DEBIAN, 'lib/systemd/systemd'), join(DEBIAN, 'usr/lib/systemd/systemd')].find(existsSync);
+}
+
+async function boot(initramfs: string, { memory = 1024, timeout = 120_000, systemd }: MachineOptions): Promise<string> {
   const args = [
     '-m',
     String(memory),
@@ -145,7 +180,9 @@ async function boot(initramfs: string, { memory = 1024, timeout = 120_000 }: Mac
   ];
   const qemu = emulator();
   if (!qemu) throw new Error(machineMissing());
-  const machine = spawn(qemu.path, [...qemu.args, ...args, '-append', 'console=ttyS0 quiet panic=-1'], {
+  const underSystemd = ['systemd.unit=work.service', 'systemd.show_status=0', `systemd.unified_cgroup_hierarchy=${systemd === 2 ? 1 : 0}`];
+  const append = ['console=ttyS0', 'quiet', 'panic=-1', ...(systemd ? underSystemd : [])].join(' ');
+  const machine = spawn(qemu.path, [...qemu.args, ...args, '-append', append], {
     env: qemu.env,
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout,

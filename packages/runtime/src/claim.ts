@@ -57,7 +57,7 @@ export function claim(options: CreateOptions, spec: Spec, undo: UndoStack, span:
   const existed = cgroup.create();
   undo.defer(() => cgroup.remove());
   if (existed) warnOfCompany(cgroup, options);
-  cgroup.apply(spec.linux?.resources ?? {}, 'create');
+  if (!cgroup.needsProcess) cgroup.apply(spec.linux?.resources ?? {}, 'create');
   cgroupSpan?.end();
   failed.move();
   return { directory, state, cgroup, mounted, gate, [Symbol.dispose]: () => closeSync(gate) };

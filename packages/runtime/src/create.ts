@@ -49,6 +49,7 @@ function build(options: CreateOptions, span: Span | undefined): Created {
     });
   using claimed = claim(options, spec, undo, span);
   const { directory, state, cgroup, mounted, gate } = claimed;
+  const resources = spec.linux?.resources ?? {};
   const rdt = spec.linux?.intelRdt;
   if (rdt) undo.defer(() => leaveResctrl(rdt, options.id));
 
@@ -68,7 +69,7 @@ function build(options: CreateOptions, span: Span | undefined): Created {
       cloneFlags: plan.cloneFlags,
       pidNamespace: namespaces.joinPid,
       intermediate: namespaces.needsIntermediate ? join : undefined,
-      cgroupDirectory: plan.has.user ? undefined : cgroup.location.paths[''],
+      cgroupDirectory: plan.waitsForParent ? undefined : cgroup.location.paths[''],
       live: (channel) => runInit(plan, channel),
     });
     fork?.end();
@@ -80,6 +81,7 @@ function build(options: CreateOptions, span: Span | undefined): Created {
       // A user namespace has no right to the host's cgroup files, nor to better its score or its limits.
       setOomScore(pid, process.oomScoreAdj);
       cgroup.join(pid);
+      if (cgroup.needsProcess) cgroup.apply(resources, 'create');
       raiseHardLimits(pid, plan.rlimits);
       sendGo(newborn);
     }

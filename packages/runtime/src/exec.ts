@@ -9,7 +9,7 @@ import { O } from '@berth/sys/path';
 import * as sys from '@berth/sys/process';
 import { validateProcess } from './bundle.ts';
 import type { Cgroup } from './cgroup/cgroup.ts';
-import { loadCgroup } from './cgroup/open.ts';
+import { loadFiles } from './cgroup/open.ts';
 import { subCgroup } from './cgroup/sub-cgroup.ts';
 import type { Channel, ChildMessage } from './channel.ts';
 import type { ExecOptions, ExecResult } from './container.ts';
@@ -29,7 +29,7 @@ export function exec(root: string, container: SavedState, process: Process, opti
   using undo = new UndoStack();
   using descriptors = new UndoStack();
   validateProcess(process, 'process');
-  const cgroup = loadCgroup(options.cgroup === undefined ? container.cgroup : subCgroup(container.cgroup, options.cgroup));
+  const cgroup = loadFiles(options.cgroup === undefined ? container.cgroup : subCgroup(container.cgroup, options.cgroup));
   const linux = container.spec.linux ?? {};
   const types = (linux.namespaces ?? []).map(({ type }) => type);
   // The clock's namespace of a running process is joined only for its children; the cgroup's gives nothing but a view.

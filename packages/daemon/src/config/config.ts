@@ -36,7 +36,9 @@ export interface Config {
   readonly snapshotter: string;
   /** Bytes that a container's own files may take where it does not say; undefined without a limit. */
   readonly rootfsSize: number | undefined;
+  /** Of the host, or of a slice: what `cgroupDriver` understands. */
   readonly cgroupParent: string;
+  readonly cgroupDriver: 'cgroupfs' | 'systemd';
   readonly cgroupnsMode: 'private' | 'host';
   readonly shmSize: number;
   readonly ulimits: readonly Ulimit[];
@@ -102,6 +104,7 @@ export function configOf(options: OptionValues): Config {
   const execRoot = text('exec-root') ?? DEFAULTS.execRoot;
   const hosts = list('host').map((host) => host.trim());
   const debug = flag('debug', false);
+  const cgroupDriver = cgroupDriverOf(list('exec-opt'));
   return {
     hosts: hosts.length > 0 ? hosts : [DEFAULTS.host],
     socketGroup: text('group'),
@@ -120,7 +123,8 @@ export function configOf(options: OptionValues): Config {
     defaultRuntime: text('default-runtime') ?? (text('containerd') === undefined ? DEFAULTS.runtime : 'runc'),
     snapshotter: snapshotterOf(text('storage-driver')),
     rootfsSize: rootfsSizeOf(list('storage-opt')),
-    cgroupParent: text('cgroup-parent') ?? '/docker',
+    cgroupDriver,
+    cgroupParent: text('cgroup-parent') ?? (cgroupDriver === 'systemd' ? 'system.slice' : '/docker'),
     cgroupnsMode: cgroupnsMode(text('default-cgroupns-mode')),
     shmSize: parseSize(text('default-shm-size') ?? '64m'),
     ulimits: Object.entries(pairs('default-ulimit')).map(([name, value]) => ulimitOf(name, value)),
@@ -183,6 +187,24 @@ function tlsOf(tls: boolean, verify: boolean, text: (name: OptionName) => string
 }
 
 /** As dockerd: private where cgroup v2 rules, the host's where old software expects v1's paths. */
+/** dockerd's only execution option. */
+function cgroupDriverOf(options: readonly string[]): 'cgroupfs' | 'systemd' {
+  let driver: 'cgroupfs' | 'systemd' = 'cgroupfs';
+  for (const option of options) {
+    const [, asked] = /^native\.cgroupdriver=(cgroupfs|systemd)$/.exec(option) ?? [];
+    if (asked === undefined)
+      throw new EngineError(
+        'InvalidArgument',
+        `invalid exec-opt ${option}: use native.cgroupdriver=cgroupfs or native.cgroupdriver=systemd`,
+        {
+          layer: 'daemon',
+        },
+      );
+    driver = asked as typeof driver;
+  }
+  return driver;
+}
+
 function cgroupnsMode(asked: string | undefined): 'private' | 'host' {
   if (asked === 'private' || asked === 'host') return asked;
   return existsSync('/sys/fs/cgroup/cgroup.controllers') ? 'private' : 'host';

@@ -32,6 +32,7 @@ export const OPTIONS = {
   dns: { kind: 'list', help: 'DNS server of containers' },
   'dns-opt': { kind: 'list', file: 'dns-opts', help: 'DNS option of containers' },
   'dns-search': { kind: 'list', help: 'DNS search domain of containers' },
+  'exec-opt': { kind: 'list', file: 'exec-opts', help: 'native.cgroupdriver=cgroupfs or =systemd: who makes the cgroups of containers' },
   'exec-root': { kind: 'text', help: 'what may vanish with a reboot' },
   'fixed-cidr': { kind: 'text', help: 'part of the bridge subnet that containers get addresses of' },
   group: { kind: 'text', short: 'G', help: 'group of the unix socket' },

@@ -23,13 +23,15 @@ const RUNC = 'io.containerd.runc.v2';
 export function runtimeOf({ config, lifecycle }: Pick<ContainerContext, 'config' | 'lifecycle'>, container: Container): ContainerRuntime {
   const name = container.record.hostConfig.Runtime ?? config.defaultRuntime;
   const program = config.runtimes[name] ?? (name.startsWith('/') ? name : undefined);
+  const systemdCgroup = config.cgroupDriver === 'systemd';
+  const options = program !== undefined || systemdCgroup ? { options: pack(Options, { binaryName: program ?? '', systemdCgroup }) } : {};
   const shim = program ?? name;
-  if (shim.startsWith('io.containerd.')) return { name: shim, attaches: shim === BERTH };
+  if (shim.startsWith('io.containerd.')) return { name: shim, attaches: shim === BERTH, ...(program === undefined ? options : {}) };
   // Under containerd runc and its like have containerd's own shim above them; Berth's must be asked for, and is not in its PATH.
   const { foreign } = lifecycle;
-  if (program !== undefined) return { name: foreign ? RUNC : BERTH, options: pack(Options, { binaryName: program }), attaches: !foreign };
-  if (name === 'runc' && foreign) return { name: RUNC, attaches: false };
-  if (name === 'berth' || name === 'runc') return { name: foreign ? shimProgram() : BERTH, attaches: true };
+  if (program !== undefined) return { name: foreign ? RUNC : BERTH, attaches: !foreign, ...options };
+  if (name === 'runc' && foreign) return { name: RUNC, attaches: false, ...options };
+  if (name === 'berth' || name === 'runc') return { name: foreign ? shimProgram() : BERTH, attaches: true, ...options };
   throw new EngineError('InvalidArgument', `unknown or invalid runtime name: ${name}`, { layer: 'daemon' });
 }
 

@@ -119,7 +119,7 @@ export class SystemInfo {
       NGoroutines: readdirSync('/proc/self/task').length,
       SystemTime: nowText(),
       LoggingDriver: config.logDriver,
-      CgroupDriver: 'cgroupfs',
+      CgroupDriver: config.cgroupDriver,
       CgroupVersion: version,
       NEventsListener: events.listeners,
       KernelVersion: release(),

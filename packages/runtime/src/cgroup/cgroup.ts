@@ -3,6 +3,7 @@
 // Called synchronously by the runtime's parent process (create, update, delete) and by a container's init (join), so nothing
 // here uses the event loop. Facts: runtime-spec config-linux.md "Control groups", the kernel's cgroup-v1/ and cgroup-v2.rst.
 import type { LinuxResources } from '@berth/oci/runtime-spec';
+import type { Unit } from './systemd/unit.ts';
 
 /** A new container's device access is closed but for the rules and the devices that every container has; an update leaves it. */
 export type ApplyPurpose = 'create' | 'update';
@@ -14,6 +15,8 @@ export interface CgroupLocation {
   relative: Readonly<Record<string, string>>;
   /** Absolute directory by controller (`memory`, `cpu`, `name=systemd`); the unified hierarchy's key is ''. */
   paths: Readonly<Record<string, string>>;
+  /** The unit whose cgroup it is, where systemd makes it. */
+  unit?: Unit;
 }
 
 /**
@@ -23,6 +26,8 @@ export interface CgroupLocation {
  */
 export interface Cgroup {
   readonly location: CgroupLocation;
+  /** It comes into being with its first process: `join` by the parent, and only then `apply`. */
+  readonly needsProcess: boolean;
   /**
    * Makes the directories (parents too) and readies their controllers. Existing ones are taken over, unless they are frozen: true when
    * there was one.

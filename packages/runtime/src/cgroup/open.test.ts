@@ -28,8 +28,13 @@ test('a relative path counts from the caller, no path is the id', () => {
   assert.equal(openCgroup({ id: 'x', hierarchies: HYBRID }).location.paths.memory, '/cg/memory/x');
 });
 
-test('the systemd driver is refused by name', () => {
-  assert.throws(() => openCgroup({ id: 'x', driver: 'systemd', hierarchies: HYBRID }), /systemd cgroup driver is not available/);
+test('a unit of systemd lies in its slices', () => {
+  const { location } = openCgroup({ id: 'x', driver: 'systemd', cgroupsPath: 'a-b.slice:docker:x', hierarchies: HYBRID });
+  assert.equal(location.relative.memory, '/a.slice/a-b.slice/docker-x.scope');
+  assert.deepEqual(location.unit, { name: 'docker-x.scope', slice: 'a-b.slice' });
+  assert.equal(openCgroup({ id: 'x', driver: 'systemd', hierarchies: HYBRID }).location.relative.memory, '/system.slice/berth-x.scope');
+  for (const cgroupsPath of ['/docker/x', 'a.slice:docker', 'a--b.slice:docker:x', 'a/b.slice:docker:x', 'a.slice:docker:../x'])
+    assert.throws(() => openCgroup({ id: 'x', driver: 'systemd', cgroupsPath, hierarchies: HYBRID }), /slice|name a unit/);
 });
 
 test('a container sees one directory a hierarchy and a link for each controller that shares one', () => {

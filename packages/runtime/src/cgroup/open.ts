@@ -6,6 +6,9 @@ import { posix } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Cgroup, CgroupLocation } from './cgroup.ts';
 import { cgroupMode, type Hierarchy, hierarchies, ownCgroups } from './hierarchy.ts';
+import { SystemdCgroup } from './systemd/driver.ts';
+import { SystemdManager } from './systemd/manager.ts';
+import { slicePath, type Unit, unitFor } from './systemd/unit.ts';
 import { CgroupV1 } from './v1.ts';
 import { CgroupV2 } from './v2.ts';
 
@@ -13,7 +16,7 @@ export interface OpenCgroupOptions {
   id: string;
   /** linux.cgroupsPath of the bundle. */
   cgroupsPath?: string;
-  /** Only 'cgroupfs' has a driver; 'systemd' is refused with a clear error. */
+  /** 'systemd': a unit of its own, cgroupsPath is `slice:prefix:name`. */
   driver?: 'cgroupfs' | 'systemd';
   /** As an unprivileged user: hierarchies that refuse to make the directory are left out instead of failing. */
   rootless?: boolean;
@@ -23,26 +26,31 @@ export interface OpenCgroupOptions {
 
 /** The cgroup that a new container is to have; nothing is made until `create`. */
 export function openCgroup(options: OpenCgroupOptions): Cgroup {
-  if (options.driver === 'systemd') {
-    throw new EngineError(
-      'NotImplemented',
-      'the systemd cgroup driver is not available; use the cgroupfs driver (leave out --systemd-cgroup)',
-      {
-        layer: 'runtime',
-      },
-    );
-  }
   const mounted = options.hierarchies ?? hierarchies();
   const mode = cgroupMode(mounted);
   if (mode === 'none') {
     throw new EngineError('FailedPrecondition', 'no cgroup hierarchy is mounted: mount cgroup2 on /sys/fs/cgroup', { layer: 'runtime' });
   }
-  const location = mode === 'unified' ? locateV2(options, mounted) : locateV1(options, mounted);
-  return loadCgroup(location, options);
+  const unit = options.driver === 'systemd' ? unitFor(options.id, options.cgroupsPath, options.rootless ?? false) : undefined;
+  const place = unit ? { ...options, cgroupsPath: unitPath(unit, options.rootless ?? false) } : options;
+  const location = mode === 'unified' ? locateV2(place, mounted) : locateV1(place, mounted);
+  return loadCgroup(unit ? { ...location, unit } : location, options);
+}
+
+function unitPath({ slice, name }: Unit, rootless: boolean): string {
+  if (!rootless) return `${slicePath(slice)}/${name}`;
+  using manager = new SystemdManager(true);
+  return `${manager.controlGroup()}${slicePath(slice)}/${name}`;
 }
 
 /** The cgroup of an existing container, from what its state file kept. */
 export function loadCgroup(location: CgroupLocation, options: { rootless?: boolean } = {}): Cgroup {
+  const files = loadFiles(location, options);
+  return location.unit ? new SystemdCgroup(files, location.unit, options.rootless ?? process.geteuid?.() !== 0) : files;
+}
+
+/** The same without systemd: for processes that enter it. */
+export function loadFiles(location: CgroupLocation, options: { rootless?: boolean } = {}): Cgroup {
   return location.version === 2 ? new CgroupV2(location, options) : new CgroupV1(location, options);
 }
 

@@ -21,6 +21,7 @@ const THAW_EVERY = 50;
 
 export class CgroupV1 implements Cgroup {
   readonly location: CgroupLocation;
+  readonly needsProcess = false;
   readonly #rootless: boolean;
 
   constructor(location: CgroupLocation, options: { rootless?: boolean } = {}) {

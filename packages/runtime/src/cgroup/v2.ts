@@ -20,6 +20,7 @@ const FREEZE_ATTEMPTS = 1000;
 
 export class CgroupV2 implements Cgroup {
   readonly location: CgroupLocation;
+  readonly needsProcess = false;
   readonly #path: string;
   readonly #mountpoint: string;
   readonly #rootless: boolean;

@@ -65,6 +65,14 @@ export class Restore implements Disposable {
     const undo = new UndoStack();
     try {
       using claimed = claim(options, spec, undo, options.span);
+      if (claimed.cgroup.needsProcess)
+        throw new EngineError(
+          'NotImplemented',
+          'systemd cannot make a scope around a process that is still to be restored: leave out --systemd-cgroup',
+          {
+            layer: 'runtime',
+          },
+        );
       using descriptors = new UndoStack();
       const inherited: number[] = [];
       const request = restoreRequest(options, claimed.state, inherited, descriptors);

@@ -1,5 +1,7 @@
 // From a container's record to the runtime-spec that the lifecycle service hands to the runtime (moby's daemon/oci_linux).
+
 import { release } from 'node:os';
+import { EngineError } from '@berth/errdefs/engine-error';
 import type { Process, Spec } from '@berth/oci/runtime-spec';
 import type { Config } from '../../config/config.ts';
 import type { ContainerRecord } from '../container.ts';
@@ -69,7 +71,7 @@ export function specOf(inputs: SpecInputs): Spec {
     annotations: { ...hostConfig.Annotations },
     linux: {
       namespaces: namespaces(hostConfig, config.cgroupnsMode, inputs.pidOf),
-      cgroupsPath: `${(hostConfig.CgroupParent || config.cgroupParent).replace(/\/$/, '')}/${record.id}`,
+      cgroupsPath: cgroupsPath(hostConfig.CgroupParent || config.cgroupParent, record.id, config.cgroupDriver),
       resources: { ...linuxResources(hostConfig), devices: devices.rules },
       devices: devices.devices,
       sysctl: sysctls(record),
@@ -130,4 +132,14 @@ function rootfsPropagation(record: ContainerRecord): 'rprivate' | 'rslave' | 'rs
   const wanted = record.mounts.map((mount) => mount.Propagation);
   if (wanted.some((one) => one.endsWith('shared'))) return 'rshared';
   return wanted.some((one) => one.endsWith('slave')) ? 'rslave' : 'rprivate';
+}
+
+/** Where the runtime makes the cgroup; for systemd's driver the unit `docker-<id>.scope` in a slice. */
+function cgroupsPath(parent: string, id: string, driver: 'cgroupfs' | 'systemd'): string {
+  if (driver === 'cgroupfs') return `${parent.replace(/\/$/, '')}/${id}`;
+  if (!parent.endsWith('.slice'))
+    throw new EngineError('InvalidArgument', 'cgroup-parent for systemd cgroup should be a valid slice named as "xxx.slice"', {
+      layer: 'daemon',
+    });
+  return `${parent}:docker:${id}`;
 }
