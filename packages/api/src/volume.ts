@@ -19,6 +19,13 @@ export interface VolumeCreateRequest {
   Labels?: Record<string, string> | null;
 }
 
+/** Berth's own: a volume's files as they were. */
+export interface VolumeSnapshot {
+  Name: string;
+  /** RFC 3339. */
+  CreatedAt: string;
+}
+
 export interface VolumeListResponse {
   Volumes: Volume[];
   Warnings: string[] | null;

@@ -48,6 +48,7 @@ import { imageFacts } from './system/image-facts.ts';
 import { SystemInfo } from './system/system-info.ts';
 import { collectorFrom, TraceExporter } from './system/trace-exporter.ts';
 import { TraceFiles } from './system/trace-files.ts';
+import { VolumeContents } from './volumes/volume-contents.ts';
 import { VolumePlugins } from './volumes/volume-plugins.ts';
 import { type VolumeRecord, Volumes } from './volumes/volumes.ts';
 
@@ -156,7 +157,7 @@ export async function startDaemon(asked: Config, log: Logger): Promise<Daemon> {
         buildRoutes(new Builds(context, images)),
         commitRoutes(context, images),
         networkRoutes(new NetworkVerbs(context, networkRecords), store),
-        volumeRoutes(volumes),
+        volumeRoutes(volumes, new VolumeContents(volumes, context.threads)),
         swarmRoutes(),
       ],
       async stop() {

@@ -11,6 +11,7 @@ const cSymlinkat = bind('int symlinkat(const char*, int, const char*)');
 const cUnlinkat = bind('int unlinkat(int, const char*, int)');
 const cReadlinkat = bind('int64_t readlinkat(int, const char*, void*, size_t)');
 const cFstatfs = bind('int fstatfs(int, void*)');
+const cRenameat2 = bind('int renameat2(int, const char*, int, const char*, unsigned int)');
 const cGetdents = bind('int64_t getdents64(int, void*, size_t)');
 const cFchdir = bind('int fchdir(int)');
 const cChdir = bind('int chdir(const char*)');
@@ -40,6 +41,7 @@ const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_NO_SYMLINKS = 0x04;
 const RESOLVE_IN_ROOT = 0x10;
 const AT_FDCWD = -100;
+const RENAME_EXCHANGE = 2;
 const AT_EACCESS = 0x200;
 const F_SETFD = 2;
 const F_DUPFD_CLOEXEC = 1030;
@@ -114,6 +116,13 @@ export function tellsTypes(directory: number): boolean {
 }
 
 export const PROC_SUPER_MAGIC = 0x9fa0;
+
+/** Two paths change places in one step (RENAME_EXCHANGE of rename(2)). False where the file system cannot. */
+export function exchange(one: string, other: string): boolean {
+  if (cRenameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE) === 0) return true;
+  if (errnoName(errno()) !== 'EINVAL') check(-1, 'renameat2', one, other);
+  return false;
+}
 
 export function fchdir(fd: number): void {
   check(cFchdir(fd), 'fchdir');

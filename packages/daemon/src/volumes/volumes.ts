@@ -2,7 +2,7 @@
 // containers have a volume is asked of the containers, never counted here.
 import { randomBytes } from 'node:crypto';
 import type { Filters } from '@berth/api/filters';
-import type { Volume, VolumeCreateRequest } from '@berth/api/volume';
+import type { Volume, VolumeCreateRequest, VolumeSnapshot } from '@berth/api/volume';
 import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
 import type { Events } from '../events/events.ts';
 import { nowText } from '../state/clock.ts';
@@ -23,6 +23,9 @@ export interface VolumeRecord {
   scope?: 'local' | 'global';
   /** What keeps it to its size: a project of the file system's quota, or a file system of its own in a file. */
   limit?: { readonly project: number } | 'image';
+  snapshots?: readonly VolumeSnapshot[];
+  /** Its name before a rename that has not ended. */
+  formerName?: string;
 }
 
 export const VOLUME_FILTERS = ['dangling', 'driver', 'label', 'name'] as const;
@@ -42,7 +45,7 @@ export interface VolumesOptions {
 }
 
 export class Volumes {
-  readonly #local: LocalVolumes;
+  readonly local: LocalVolumes;
   readonly #records: RecordStore<VolumeRecord>;
   readonly #byName = new Map<string, VolumeRecord>();
   readonly #events: Events;
@@ -53,12 +56,13 @@ export class Volumes {
   readonly #making = new Map<string, Promise<Volume>>();
 
   constructor({ root, records, plugins, events, usersOf }: VolumesOptions) {
-    this.#local = new LocalVolumes(root);
+    this.local = new LocalVolumes(root);
     this.#plugins = plugins;
     this.#records = records;
     this.#events = events;
     this.#usersOf = usersOf;
     for (const record of records.all()) this.#byName.set(record.name, record);
+    for (const record of this.#byName.values()) if (record.formerName !== undefined) this.#finishRename(record, record.formerName);
   }
 
   /** Makes a volume of any driver, or returns the one of that name. Without a name it is one container's alone. */
@@ -109,7 +113,7 @@ export class Volumes {
   async #makeLocal(record: VolumeRecord): Promise<void> {
     checkName(record.name);
     checkLocalOptions(record.options ?? {});
-    record.limit = this.#local.make(record);
+    record.limit = this.local.make(record);
   }
 
   async #makeByPlugin(record: VolumeRecord, name: string): Promise<void> {
@@ -119,8 +123,41 @@ export class Volumes {
     record.scope = await driver.scope();
   }
 
+  /** A local volume that no container has gets another name. */
+  rename(name: string, to: string): void {
+    const record = this.record(name);
+    if (record.driver) {
+      throw new EngineError('NotImplemented', `the volume ${name} is kept by the plugin ${record.driver}, which cannot rename it`, {
+        layer: 'daemon',
+      });
+    }
+    checkName(to);
+    if (this.#byName.has(to) || this.#making.has(to))
+      throw new EngineError('Conflict', `a volume named "${to}" exists already`, { layer: 'daemon' });
+    this.#checkUnused('rename', name);
+    const { [ANONYMOUS_LABEL]: _, ...labels } = record.labels ?? {};
+    const renamed = { ...record, name: to, formerName: name, anonymous: false, labels: record.labels && labels };
+    this.#records.put(to, renamed);
+    this.#byName.set(to, renamed);
+    this.#finishRename(renamed, name);
+    this.#events.emit('volume', 'rename', to, { driver: 'local', oldName: name });
+  }
+
+  /** Every step can be done again after a crash. */
+  #finishRename(record: VolumeRecord, former: string): void {
+    this.local.rename(former, record.name);
+    this.#records.delete(former);
+    this.#byName.delete(former);
+    delete record.formerName;
+    this.save(record);
+  }
+
+  save(record: VolumeRecord): void {
+    this.#records.put(record.name, record);
+  }
+
   get(name: string): Volume {
-    return this.#describe(this.#record(name));
+    return this.#describe(this.record(name));
   }
 
   /** With what its plugin has to say; also a volume that only a plugin knows. */
@@ -140,9 +177,9 @@ export class Volumes {
 
   /** Where its files are, for a container until unmount(): a plugin mounts its own, and so does the local driver with options. */
   async mount(name: string, containerId: string): Promise<string> {
-    const record = this.#record(name);
+    const record = this.record(name);
     if (!record.driver)
-      return await during(`error while mounting volume '${this.#local.data(name)}'`, this.#local.mount(record, containerId));
+      return await during(`error while mounting volume '${this.local.data(name)}'`, this.local.mount(record, containerId));
     const driver = await this.#plugins.find(record.driver);
     const path = await during(`error while mounting volume '${name}'`, driver.mount(name, containerId));
     this.#events.emit('volume', 'mount', name, { container: containerId, driver: driver.name });
@@ -150,8 +187,8 @@ export class Volumes {
   }
 
   async unmount(name: string, containerId: string): Promise<void> {
-    const record = this.#record(name);
-    if (!record.driver) return await this.#local.unmount(record, containerId);
+    const record = this.record(name);
+    if (!record.driver) return await this.local.unmount(record, containerId);
     const driver = await this.#plugins.find(record.driver);
     await driver.unmount(name, containerId);
     this.#events.emit('volume', 'unmount', name, { container: containerId, driver: driver.name });
@@ -160,12 +197,12 @@ export class Volumes {
   /** Whether the local driver mounts it while somebody uses it. */
   needsMount(name: string): boolean {
     const record = this.#byName.get(name);
-    return record !== undefined && !record.driver && this.#local.needsMount(record);
+    return record !== undefined && !record.driver && this.local.needsMount(record);
   }
 
   /** After a restart: what running containers hold stays as it is, what a crash left is given back. */
   recover(runningUsersOf: VolumeUsers): void {
-    this.#local.recover([...this.#byName.values()], runningUsersOf);
+    this.local.recover([...this.#byName.values()], runningUsersOf);
   }
 
   /** The daemon's own, and those that plugins know beside them. */
@@ -188,11 +225,8 @@ export class Volumes {
   /** With `force`, a volume that is not there is no error. */
   async remove(name: string, force: boolean): Promise<void> {
     if (force && !this.#byName.has(name)) return;
-    const record = this.#record(name);
-    const users = this.#usersOf(name);
-    if (users.length > 0) {
-      throw new EngineError('Conflict', `remove ${name}: volume is in use - [${users.join(', ')}]`, { layer: 'daemon' });
-    }
+    const record = this.record(name);
+    this.#checkUnused('remove', name);
     // A plugin that is gone for good must not keep its volumes' names for ever.
     if (record.driver) {
       const removed = this.#plugins.find(record.driver).then((driver) => driver.remove(name));
@@ -214,7 +248,7 @@ export class Volumes {
         (!filters.has('label!') || !filters.labels('label!', record.labels)),
     );
     for (const record of deleted) {
-      bytes += this.#local.size(record);
+      bytes += this.local.size(record);
       this.#discard(record);
     }
     this.#events.emit('volume', 'prune', '', { reclaimed: String(bytes) });
@@ -225,8 +259,15 @@ export class Volumes {
   usage(): Volume[] {
     return [...this.#byName.values()].map((record) => ({
       ...this.#describe(record),
-      UsageData: { Size: record.driver ? -1 : this.#local.size(record), RefCount: this.#usersOf(record.name).length },
+      UsageData: { Size: record.driver ? -1 : this.local.size(record), RefCount: this.#usersOf(record.name).length },
     }));
+  }
+
+  #checkUnused(verb: string, name: string): void {
+    const users = this.#usersOf(name);
+    if (users.length === 0 && !this.local.isHeld(name)) return;
+    const who = users.length > 0 ? users.join(', ') : 'a copy that is under way';
+    throw new EngineError('Conflict', `${verb} ${name}: volume is in use - [${who}]`, { layer: 'daemon' });
   }
 
   #keep(record: VolumeRecord): void {
@@ -239,11 +280,12 @@ export class Volumes {
     // First forgotten, then deleted: a deletion that was cut short leaves a directory that the next volume of the name replaces.
     this.#records.delete(record.name);
     this.#byName.delete(record.name);
-    if (!record.driver) this.#local.delete(record);
+    if (!record.driver) this.local.delete(record);
     this.#events.emit('volume', 'destroy', record.name, { driver: record.driver ?? 'local' });
   }
 
-  #record(name: string): VolumeRecord {
+  /** Throws NotFound. */
+  record(name: string): VolumeRecord {
     const record = this.#byName.get(name);
     if (!record) throw new EngineError('NotFound', `get ${name}: no such volume`, { layer: 'daemon' });
     return record;
@@ -254,7 +296,7 @@ export class Volumes {
       CreatedAt: record.createdAt.replace(/\.\d+Z$/, 'Z'),
       Driver: record.driver ?? 'local',
       Labels: record.labels,
-      Mountpoint: record.driver ? '' : this.#local.data(record.name),
+      Mountpoint: record.driver ? '' : this.local.data(record.name),
       Name: record.name,
       Options: record.options,
       Scope: record.scope ?? 'local',

@@ -39,6 +39,8 @@ export interface ExtractOptions {
   readonly keepKinds: boolean;
   /** Everything becomes this account's, whatever the archive says. */
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+  /** The root is a volume: it gets what the archive says of `.`, and no devices, which the host's users could open. */
+  readonly wholeVolume?: boolean;
 }
 
 /** `root` is a descriptor of the container's root, `target` the path of a directory in it. */
@@ -51,7 +53,18 @@ export async function extractTree(
   const times: { path: string; entry: TarEntry }[] = [];
   for await (const { entry, data } of tarMembers(archive)) {
     const path = memberPath(entry.name);
-    if (path === '.') continue;
+    if (path === '.') {
+      if (options.wholeVolume && entry.type === 'directory') {
+        setAttributes(root, '.', entry);
+        times.push({ path: '/', entry });
+      }
+      continue;
+    }
+    if (options.wholeVolume && (entry.type === 'character' || entry.type === 'block')) {
+      throw new EngineError('InvalidArgument', `the archive holds the device ${JSON.stringify(toText(entry.name))}: volumes take none`, {
+        layer: 'daemon',
+      });
+    }
     const whole = join(target, toText(path));
     const parent = makeDirectories(root, dirname(whole));
     const base = basename(path);
