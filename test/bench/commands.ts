@@ -1,12 +1,12 @@
 // What a person waits for: whole commands, the docker CLI against Berth and against Debian's dockerd, and Berth's own CLI; and what a
 // running container costs in memory.
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Berthd, processesOf } from '../harness/berthd.ts';
+import { Berthd } from '../harness/berthd.ts';
 import { dockerClient, ROOT } from '../harness/programs.ts';
 import { type Dockerd, startDockerd } from './dockerd.ts';
 import { compare, type Side, timeOnce } from './measure.ts';
+import { pidsOf, proportionalSetSize } from './memory.ts';
 import { comparisonRow, missingPeerRow, type Row } from './table.ts';
 
 const BERTH = join(ROOT, 'bin', 'berth');
@@ -61,7 +61,7 @@ function memoryRow(berth: Berthd): Row {
   const count = 20;
   for (let i = 0; i < count; i++)
     timeOnce({ command: docker, args: ['run', '-d', '--name', `bench-${i}`, 'busybox', 'sleep', '3600'], env: berth.environment });
-  const sizes = shimsOf(berth.directory).map(proportionalSetSize);
+  const sizes = pidsOf(berth.directory, 'berth-shim').map(proportionalSetSize);
   spawnSync(docker, ['rm', '-f', ...Array.from({ length: count }, (_, i) => `bench-${i}`)], { env: berth.environment });
   const mean = sizes.reduce((sum, size) => sum + size, 0) / sizes.length / 1e6;
   return {
@@ -72,14 +72,4 @@ function memoryRow(berth: Berthd): Row {
     theirs: '',
     value: mean,
   };
-}
-
-function shimsOf(directory: string): number[] {
-  return processesOf(directory)
-    .filter((line) => line.includes('berth-shim'))
-    .map((line) => Number(line.split(' ')[1]));
-}
-
-function proportionalSetSize(pid: number): number {
-  return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]) * 1024;
 }

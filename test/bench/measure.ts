@@ -43,6 +43,17 @@ export function compare(ours: () => number, theirs: () => number, runs: number, 
   return { ours: { times: a }, theirs: { times: b }, ratio: median(a.map((time, at) => time / (b[at] as number))) };
 }
 
+/** The same for what takes its time by itself. */
+export async function compareInTurn(ours: () => Promise<number>, theirs: () => Promise<number>, runs: number): Promise<Comparison> {
+  const a: number[] = [];
+  const b: number[] = [];
+  for (let i = 0; i < runs; i++) {
+    a.push(await ours());
+    b.push(await theirs());
+  }
+  return { ours: { times: a }, theirs: { times: b }, ratio: median(a.map((time, at) => time / (b[at] as number))) };
+}
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;

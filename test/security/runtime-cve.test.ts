@@ -21,6 +21,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Mount, Spec } from '@berth/oci/runtime-spec';
 import { SealedFile } from '@berth/sys/memfd';
+import { sealedView } from '@berth/sys/sealed-program';
 import { Laboratory, RUNTIME } from '../runtime/laboratory.ts';
 
 interface Image {
@@ -84,16 +85,25 @@ test('CVE-2016-9962: nobody in a container looks into a process that is about to
 });
 
 test('CVE-2019-5736: the program behind /proc/PID/exe of a process that becomes a container cannot be overwritten', async () => {
-  using sealed = await SealedFile.copyOf('/bin/sleep', 'runtime');
-  const child = spawn(sealed.path.replace('self', String(process.pid)), ['30'], { stdio: 'ignore' });
-  await new Promise((resolve) => child.once('spawn', resolve));
-  // Held open until nobody runs it any more, as the published exploit does: then "text file busy" would no longer protect it.
-  const held = openSync(`/proc/${child.pid}/exe`, 'r');
-  child.kill('SIGKILL');
-  await new Promise((resolve) => child.once('exit', resolve));
-  const writable = openSync(`/proc/self/fd/${held}`, 'r+');
-  assert.throws(() => writeSync(writable, 'x'), /EPERM/);
-  for (const fd of [held, writable]) closeSync(fd);
+  // The two ways in which a zygote's program is sealed; by itself it could be written to.
+  for (const seal of [() => SealedFile.copyOf('/bin/sleep', 'runtime'), () => sealedView('/bin/sleep')]) {
+    using sealed = await seal();
+    const child = spawn(sealed.path.replace('self', String(process.pid)), ['30'], { stdio: 'ignore', argv0: 'sleep' });
+    await new Promise((resolve) => child.once('spawn', resolve));
+    // Held open until nobody runs it any more, as the published exploit does: then "text file busy" would no longer protect it.
+    const held = openSync(`/proc/${child.pid}/exe`, 'r');
+    child.kill('SIGKILL');
+    await new Promise((resolve) => child.once('exit', resolve));
+    assert.throws(() => {
+      const writable = openSync(`/proc/self/fd/${held}`, 'r+');
+      try {
+        writeSync(writable, 'x');
+      } finally {
+        closeSync(writable);
+      }
+    }, /EPERM|EROFS/);
+    closeSync(held);
+  }
 });
 
 test("CVE-2019-16884: an image's link into /proc takes no mount, so that labels are written to the true procfs", (t) => {

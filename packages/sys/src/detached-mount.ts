@@ -14,6 +14,8 @@ const CLOEXEC = 1;
 const SET_FLAG = 0;
 const SET_STRING = 1;
 const CREATE = 6;
+/** Of an option's value, with its zero byte (fs/fsopen.c). */
+const LONGEST_VALUE = 256;
 const MOUNT_ATTR = { RDONLY: 0x1, NOSUID: 0x2, NODEV: 0x4, NOEXEC: 0x8 };
 
 export interface Detached extends Disposable {
@@ -27,14 +29,17 @@ export function detachedOverlay(layers: {
   upper?: string;
   work?: string;
   options?: readonly string[];
+  /** Programs in it may be run. */
+  executable?: boolean;
 }): Detached {
   const context = check(cFsopen(SYS.fsopen, 'overlay', CLOEXEC), 'fsopen', 'overlay');
   try {
     const set = (key: string, value: string) =>
       check(cFsconfigString(SYS.fsconfig, context, SET_STRING, key, value, 0), 'fsconfig', key, value);
-    const [only] = layers.lower;
-    if (layers.lower.length === 1 && only !== undefined && !/[:\\]/.test(only)) set('lowerdir', only);
-    // One call a layer (Linux 6.5): the value of an option has at most 255 bytes.
+    const together = layers.lower.join(':');
+    const plain = layers.lower.every((directory) => !/[:\\]/.test(directory));
+    if (plain && Buffer.byteLength(together) < LONGEST_VALUE) set('lowerdir', together);
+    // One call a layer (Linux 6.5).
     else for (const directory of layers.lower) set('lowerdir+', directory);
     if (layers.upper !== undefined && layers.work !== undefined) {
       set('upperdir', layers.upper);
@@ -48,7 +53,11 @@ export function detachedOverlay(layers: {
       else set(option.slice(0, cut), option.slice(cut + 1));
     }
     check(cFsconfig(SYS.fsconfig, context, CREATE, null, null, 0), 'fsconfig', 'create overlay');
-    const attributes = MOUNT_ATTR.NODEV | MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC | (layers.upper === undefined ? MOUNT_ATTR.RDONLY : 0);
+    const attributes =
+      MOUNT_ATTR.NODEV |
+      MOUNT_ATTR.NOSUID |
+      (layers.executable ? 0 : MOUNT_ATTR.NOEXEC) |
+      (layers.upper === undefined ? MOUNT_ATTR.RDONLY : 0);
     const fd = check(cFsmount(SYS.fsmount, context, CLOEXEC, attributes), 'fsmount', 'overlay');
     return { fd, [Symbol.dispose]: () => closeSync(fd) };
   } finally {

@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { DeleteResponse } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
-import { SealedFile } from '@berth/sys/memfd';
+import { sealedProgram } from '@berth/sys/sealed-program';
 import { SHIM_NODE_FLAGS, shimProgram, ZYGOTE_NODE_FLAGS, zygoteProgram } from './programs.ts';
 import type { ShimBootstrap, ShimParameters, ZygoteHello, ZygoteReply, ZygoteRequest } from './protocol.ts';
 
@@ -129,7 +129,7 @@ class RunningZygote {
   }
 
   static async start(options: ZygoteOptions): Promise<RunningZygote> {
-    using node = await SealedFile.copyOf(process.execPath, 'berth-zygote');
+    using node = await sealedProgram(process.execPath, 'berth-zygote');
     const child = spawn(node.path, [...ZYGOTE_NODE_FLAGS, ...(options.nodeFlags ?? []), options.program ?? zygoteProgram()], {
       stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
       argv0: 'berth-zygote',
