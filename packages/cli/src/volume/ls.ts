@@ -14,7 +14,8 @@ export const command: Command = {
   },
   arguments: { min: 0, max: 0 },
   async run(context, args) {
-    const { Volumes: volumes } = await listVolumes(context.engine, parseFilters(args.list('filter')));
+    const { Volumes: volumes, Warnings: warnings } = await listVolumes(context.engine, parseFilters(args.list('filter')));
+    for (const warning of warnings ?? []) context.stderr.write(`WARNING: ${warning}\n`);
     const format = args.string('format') ?? context.config.volumesFormat;
     const rows = [...(volumes ?? [])]
       .sort((a, b) => a.Name.localeCompare(b.Name))

@@ -14,8 +14,7 @@ export function volumeRoutes(volumes: Volumes, contents: VolumeContents): Router
   const router = Router();
 
   router.get('/volumes', async (request, response) => {
-    const found = await volumes.list(Filters.parse(query(request, 'filters'), VOLUME_FILTERS));
-    sendJson(response, 200, { Volumes: found, Warnings: null });
+    sendJson(response, 200, await volumes.list(Filters.parse(query(request, 'filters'), VOLUME_FILTERS)));
   });
 
   router.post('/volumes/create', async (request, response) => {

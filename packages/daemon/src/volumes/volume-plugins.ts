@@ -1,9 +1,9 @@
-// Volume drivers that are programs of their own. They are found by name when they are asked for, as dockerd does: a socket
-// NAME.sock, or NAME/NAME.sock, or a file NAME.spec (an address) or NAME.json ({"Addr"}) in one of the plugin directories.
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
-import { EngineError } from '@berth/errdefs/engine-error';
-import { type PluginAddress, PluginClient } from './plugin-client.ts';
+// Volume drivers that are programs of their own. They are found by name when they are asked for, as dockerd does (plugin-address.ts).
+import { existsSync, readdirSync } from 'node:fs';
+import { basename } from 'node:path';
+import { EngineError, isKind } from '@berth/errdefs/engine-error';
+import { findPlugin } from './plugin-address.ts';
+import { HASTY, PATIENT, type Patience, PluginClient } from './plugin-client.ts';
 
 /** What a plugin says of a volume. */
 export interface PluginVolume {
@@ -26,8 +26,8 @@ export class VolumePlugins {
   }
 
   /** The driver of that name. Throws NotFound. */
-  async find(name: string): Promise<VolumeDriver> {
-    const address = /^[\w][\w.-]*$/.test(name) ? this.#addressOf(name) : undefined;
+  async find(name: string, patience: Patience = PATIENT): Promise<VolumeDriver> {
+    const address = /^[\w][\w.-]*$/.test(name) ? findPlugin(this.#directories, name) : undefined;
     if (!address) throw notFound(name);
     const key = JSON.stringify(address);
     let known = this.#clients.get(name);
@@ -35,14 +35,21 @@ export class VolumePlugins {
       known = { client: new PluginClient(name, address), address: key };
       this.#clients.set(name, known);
     }
-    if (!(await known.client.implementations()).includes(VOLUME_DRIVER)) throw notFound(name);
-    return new VolumeDriver(known.client);
+    if (!(await known.client.implementations(patience)).includes(VOLUME_DRIVER)) throw notFound(name);
+    return new VolumeDriver(known.client, patience);
   }
 
-  /** All that there are; those that do not answer are left out. */
-  async all(): Promise<VolumeDriver[]> {
-    const found = await Promise.allSettled(this.#names().map((name) => this.find(name)));
-    return found.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+  /** Asks all that there are, at once and without waiting for long; those that do not answer are named. */
+  async askAll<T>(question: (driver: VolumeDriver) => Promise<T>): Promise<{ answers: T[]; silent: string[] }> {
+    const names = this.#names();
+    const outcomes = await Promise.allSettled(names.map(async (name) => question(await this.find(name, HASTY))));
+    const answers = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+    // A plugin of another kind (a network driver, say) is not silent.
+    const silent = names.filter((_, index) => {
+      const outcome = outcomes[index];
+      return outcome?.status === 'rejected' && !isKind(outcome.reason, 'NotFound');
+    });
+    return { answers, silent };
   }
 
   #names(): string[] {
@@ -52,27 +59,16 @@ export class VolumePlugins {
     });
     return [...new Set(names)];
   }
-
-  #addressOf(name: string): PluginAddress | undefined {
-    for (const directory of this.#directories) {
-      for (const path of [join(directory, `${name}.sock`), join(directory, name, `${name}.sock`)]) {
-        if (statSync(path, { throwIfNoEntry: false })?.isSocket()) return { socketPath: path };
-      }
-      const spec = readIfThere(join(directory, `${name}.spec`));
-      if (spec !== undefined) return parseAddress(name, spec.trim());
-      const json = readIfThere(join(directory, `${name}.json`));
-      if (json !== undefined) return parseAddress(name, (JSON.parse(json) as { Addr?: string }).Addr ?? '');
-    }
-    return undefined;
-  }
 }
 
 /** A plugin's volumes. */
 export class VolumeDriver {
   readonly #client: PluginClient;
+  readonly #patience: Patience;
 
-  constructor(client: PluginClient) {
+  constructor(client: PluginClient, patience: Patience) {
     this.#client = client;
+    this.#patience = patience;
   }
 
   get name(): string {
@@ -121,25 +117,8 @@ export class VolumeDriver {
   }
 
   #call<T>(method: string, body: object): Promise<T> {
-    return this.#client.call<T>(`${VOLUME_DRIVER}.${method}`, body);
+    return this.#client.call<T>(`${VOLUME_DRIVER}.${method}`, body, this.#patience);
   }
-}
-
-function parseAddress(name: string, address: string): PluginAddress {
-  if (address.startsWith('unix://')) return { socketPath: address.slice('unix://'.length) };
-  const match = /^(?:tcp|http):\/\/([^:/]+|\[[^\]]+\]):(\d+)\/?$/.exec(address);
-  if (match) return { host: (match[1] as string).replace(/^\[|\]$/g, ''), port: Number(match[2]) };
-  throw new EngineError(
-    'InvalidArgument',
-    `the plugin ${name} has the address ${JSON.stringify(address)}: use unix://PATH or tcp://HOST:PORT`,
-    {
-      layer: 'daemon',
-    },
-  );
-}
-
-function readIfThere(path: string): string | undefined {
-  return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
 }
 
 function notFound(name: string): EngineError {

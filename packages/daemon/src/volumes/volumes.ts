@@ -2,7 +2,7 @@
 // containers have a volume is asked of the containers, never counted here.
 import { randomBytes } from 'node:crypto';
 import type { Filters } from '@berth/api/filters';
-import type { Volume, VolumeCreateRequest, VolumeSnapshot } from '@berth/api/volume';
+import type { Volume, VolumeCreateRequest, VolumeListResponse, VolumeSnapshot } from '@berth/api/volume';
 import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
 import type { Events } from '../events/events.ts';
 import { nowText } from '../state/clock.ts';
@@ -168,11 +168,9 @@ export class Volumes {
       const volume = await during(`get ${name}`, (await this.#plugins.find(record.driver)).get(name));
       return { ...this.#describe(record), Mountpoint: volume?.Mountpoint ?? '', Status: volume?.Status ?? {} };
     }
-    for (const driver of await this.#plugins.all()) {
-      const volume = await driver.get(name).catch(() => undefined);
-      if (volume?.Name === name) return describeForeign(driver.name, volume);
-    }
-    return this.get(name);
+    const { answers } = await this.#plugins.askAll(async (driver) => ({ driver: driver.name, volume: await driver.get(name) }));
+    const found = answers.find(({ volume }) => volume?.Name === name);
+    return found?.volume ? describeForeign(found.driver, found.volume) : this.get(name);
   }
 
   /** Where its files are, for a container until unmount(): a plugin mounts its own, and so does the local driver with options. */
@@ -206,20 +204,20 @@ export class Volumes {
   }
 
   /** The daemon's own, and those that plugins know beside them. */
-  async list(filters: Filters): Promise<Volume[]> {
+  async list(filters: Filters): Promise<VolumeListResponse> {
     const dangling = filters.boolean('dangling');
-    const foreign = (await this.#plugins.all()).map(async (driver) => {
-      const volumes = await driver.list().catch(() => []);
-      return volumes.filter(({ Name }) => !this.#byName.has(Name)).map((volume) => describeForeign(driver.name, volume));
-    });
+    const { answers, silent } = await this.#plugins.askAll(async (driver) =>
+      (await driver.list()).filter(({ Name }) => !this.#byName.has(Name)).map((volume) => describeForeign(driver.name, volume)),
+    );
     const own = [...this.#byName.values()].map((record) => this.#describe(record));
-    return [...own, ...(await Promise.all(foreign)).flat()].filter(
+    const found = [...own, ...answers.flat()].filter(
       (volume) =>
         filters.fuzzy('name', volume.Name) &&
         filters.exact('driver', volume.Driver) &&
         filters.labels('label', volume.Labels) &&
         (dangling === undefined || (this.#usersOf(volume.Name).length === 0) === dangling),
     );
+    return { Volumes: found, Warnings: silent.length > 0 ? silent.map((name) => `the volume plugin ${name} does not answer`) : null };
   }
 
   /** With `force`, a volume that is not there is no error. */
