@@ -4,10 +4,12 @@ import { cpus, release } from 'node:os';
 import { rows as commands } from '../test/bench/commands.ts';
 import { rows as idle } from '../test/bench/idle.ts';
 import { rows as images } from '../test/bench/images.ts';
+import { rows as lifecycle } from '../test/bench/lifecycle.ts';
 import { rows as runtime } from '../test/bench/runtime.ts';
 import { type Family, type Row, table } from '../test/bench/table.ts';
+import { rows as unpack } from '../test/bench/unpack.ts';
 
-const FAMILIES: Record<string, Family> = { commands, idle, images, runtime };
+const FAMILIES: Record<string, Family> = { commands, idle, images, lifecycle, runtime, unpack };
 
 const runs = Number(process.env.RUNS ?? 20);
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(FAMILIES);

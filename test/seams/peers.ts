@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inNetworkNamespace } from '@berth/sys/network-namespace';
 import { isolatedNetwork, processesOf } from '../harness/berthd.ts';
@@ -41,26 +41,34 @@ const environment = () => ({ ...process.env, PATH: searchPath() });
 
 export type LifecycleName = 'berth-lifecycle' | 'containerd';
 
+export interface LifecyclePeerOptions {
+  /** On a hybrid host, without the view of cgroup v2 that keeps crun from starting. */
+  pureV1?: boolean;
+  logLevel?: 'debug' | 'info';
+}
+
 /** A service that speaks containerd's gRPC API: Berth's, or containerd itself. */
 export class LifecyclePeer implements AsyncDisposable {
   readonly name: LifecycleName;
   readonly directory: string;
   readonly address: string;
+  /** In memory, as /run is on most machines. */
+  readonly state: string;
   readonly #command: readonly string[];
   #process!: ChildProcess;
 
-  private constructor(name: LifecycleName, flags: readonly string[], pureV1: boolean) {
+  private constructor(name: LifecycleName, flags: readonly string[], { pureV1 = false, logLevel = 'debug' }: LifecyclePeerOptions) {
     this.name = name;
     this.directory = mkdtempSync('/tmp/berth-seam-');
     this.address = join(this.directory, 'l.sock');
-    const program = name === 'containerd' ? containerd(this.directory) : berthLifecycle(this.directory);
+    this.state = join('/dev/shm', basename(this.directory));
+    const program = name === 'containerd' ? containerd(this, logLevel) : berthLifecycle(this, logLevel);
     const hide = pureV1 ? ['sh', '-c', 'umount /sys/fs/cgroup/unified; exec "$@"', 'sh'] : [];
     this.#command = ['--mount', '--propagation', 'private', ...hide, ...program, ...flags];
   }
 
-  /** `pureV1`: on a hybrid host, without the view of cgroup v2 that keeps crun from starting. */
-  static async start(name: LifecycleName, flags: readonly string[] = [], { pureV1 = false } = {}): Promise<LifecyclePeer> {
-    const peer = new LifecyclePeer(name, flags, pureV1);
+  static async start(name: LifecycleName, flags: readonly string[] = [], options: LifecyclePeerOptions = {}): Promise<LifecyclePeer> {
+    const peer = new LifecyclePeer(name, flags, options);
     await peer.#launch();
     return peer;
   }
@@ -100,30 +108,22 @@ export class LifecyclePeer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await end(this.#process);
     try {
-      await assertNoProcess(this.directory);
+      await assertNoProcess(this.directory, this.state);
     } finally {
-      rmSync(this.directory, { recursive: true, force: true });
+      for (const directory of [this.directory, this.state]) rmSync(directory, { recursive: true, force: true });
     }
   }
 }
 
-function berthLifecycle(directory: string): string[] {
-  const at = (name: string) => join(directory, name);
-  return [
-    join(ROOT, 'bin/berth-lifecycle'),
-    '--root',
-    at('root'),
-    '--state',
-    at('state'),
-    '--address',
-    at('l.sock'),
-    '--log-level',
-    'debug',
-  ];
+type Places = Pick<LifecyclePeer, 'directory' | 'address' | 'state'>;
+
+function berthLifecycle({ directory, address, state }: Places, logLevel: string): string[] {
+  const places = ['--root', join(directory, 'root'), '--state', state, '--address', address];
+  return [join(ROOT, 'bin/berth-lifecycle'), ...places, '--log-level', logLevel];
 }
 
 /** Without the plugins that look for kernel modules, and without Kubernetes. */
-function containerd(directory: string): string[] {
+function containerd({ directory, address, state }: Places, logLevel: string): string[] {
   const plugins = [
     'grpc.v1.cri',
     'snapshotter.v1.btrfs',
@@ -135,11 +135,11 @@ function containerd(directory: string): string[] {
   const config = [
     'version = 2',
     `root = "${join(directory, 'root')}"`,
-    `state = "${join(directory, 'state')}"`,
+    `state = "${state}"`,
     `disabled_plugins = [${plugins.map((name) => `"io.containerd.${name}"`).join(', ')}]`,
-    `[grpc]\n  address = "${join(directory, 'l.sock')}"`,
-    `[ttrpc]\n  address = "${join(directory, 'l.sock.ttrpc')}"`,
-    '[debug]\n  level = "debug"',
+    `[grpc]\n  address = "${address}"`,
+    `[ttrpc]\n  address = "${address}.ttrpc"`,
+    `[debug]\n  level = "${logLevel}"`,
   ];
   writeFileSync(join(directory, 'config.toml'), `${config.join('\n')}\n`);
   return [pathOf('containerd') as string, '--config', join(directory, 'config.toml')];
@@ -222,9 +222,10 @@ async function end(child: ChildProcess): Promise<void> {
   clearTimeout(late);
 }
 
-async function assertNoProcess(directory: string): Promise<void> {
-  for (const deadline = Date.now() + 5000; Date.now() < deadline; await sleep(50)) if (processesOf(directory).length === 0) return;
-  const left = processesOf(directory);
+async function assertNoProcess(...directories: string[]): Promise<void> {
+  const find = () => directories.flatMap(processesOf);
+  for (const deadline = Date.now() + 5000; Date.now() < deadline; await sleep(50)) if (find().length === 0) return;
+  const left = find();
   for (const line of left) process.kill(Number(line.split(' ')[1]), 'SIGKILL');
   throw new Error(`left behind:\n${left.join('\n')}`);
 }
