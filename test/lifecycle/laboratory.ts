@@ -75,9 +75,23 @@ export class Laboratory {
     return this.process.exitCode;
   }
 
+  /** Ids are unique on the machine: cgroups are called by them. */
+  nextId(): string {
+    return `${basename(this.directory)}-${this.#count++}`;
+  }
+
+  /** Waits for a file of the containers' common root filesystem, and takes it away. */
+  async seen(path: string): Promise<void> {
+    const file = join(this.rootfs, path);
+    await eventually(() => existsSync(file), path);
+    rmSync(file);
+  }
+
   /** A container whose first process runs `script` in busybox's shell. */
-  async container(script: string, { runtime = 'io.containerd.berth.v1', change = (_spec: Spec) => {} } = {}): Promise<string> {
-    const id = `${basename(this.directory)}-${this.#count++}`;
+  async container(
+    script: string,
+    { id = this.nextId(), runtime = 'io.containerd.berth.v1', change = (_spec: Spec) => {} } = {},
+  ): Promise<string> {
     const spec = this.spec(id, script);
     change(spec);
     await this.containers.create({ container: { id, runtime: { name: runtime }, spec: packJson(SPEC_TYPE, spec) } });
