@@ -5,7 +5,7 @@ import { isKind } from '@berth/errdefs/engine-error';
 import { hostPlatform } from '@berth/oci/platform';
 import { pack } from '@berth/rpc/any';
 import { Images } from '@berth/rpc/gen/containerd/services/images/v1/images';
-import { Snapshots } from '@berth/rpc/gen/containerd/services/snapshots/v1/snapshots';
+import { Kind, Snapshots } from '@berth/rpc/gen/containerd/services/snapshots/v1/snapshots';
 import { Transfer } from '@berth/rpc/gen/containerd/services/transfer/v1/transfer';
 import { Status } from '@berth/rpc/gen/containerd/types/task/task';
 import { ImageStore } from '@berth/rpc/gen/containerd/types/transfer/imagestore';
@@ -63,7 +63,7 @@ async function pulling(lab: Laboratory, image: string, layers: number, fetched: 
     act: () => pull(true),
     async finish() {
       await pull(true);
-      assert.equal((await names(lab)).length, layers);
+      assert.equal((await names(lab, Kind.COMMITTED)).length, layers);
       await lab.connection.client(Images).delete({ name: image, sync: true });
     },
   };
@@ -209,10 +209,10 @@ async function taskOf(lab: Laboratory, id: string): Promise<Status | undefined> 
   return found?.process?.status;
 }
 
-async function names(lab: Laboratory): Promise<string[]> {
+async function names(lab: Laboratory, kind?: Kind): Promise<string[]> {
   const found: string[] = [];
   for await (const { info } of lab.connection.client(Snapshots).list({ snapshotter: SNAPSHOTTER }))
-    found.push(...info.map(({ name }) => name));
+    found.push(...info.filter((each) => kind === undefined || each.kind === kind).map(({ name }) => name));
   return found;
 }
 

@@ -18,7 +18,7 @@ import { storeImage } from '../registry/test-image.ts';
 import { type Phase, phases, type Victim } from './fault-phases.ts';
 import { alive, eventually, Laboratory, NAMESPACE } from './laboratory.ts';
 
-const POINTS = Number(process.env.BERTH_FAULT_POINTS ?? 27);
+const POINTS = Number(process.env.BERTH_FAULT_POINTS ?? 9);
 const SEED = Number(process.env.BERTH_FAULT_SEED ?? 1);
 const LAYERS = 3;
 const FILES = 60;

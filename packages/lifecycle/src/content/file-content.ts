@@ -13,7 +13,7 @@ import type { Database } from 'better-sqlite3';
 import type { LeaseResources, Scope } from '../metadata/scope.ts';
 import type { Content, IngestStatus } from './content.ts';
 import { type ContentStatements, prepareContent } from './content-rows.ts';
-import { readIngest } from './ingest-record.ts';
+import { isResumable, readIngest } from './ingest-record.ts';
 import { NamespaceContent, type OnContentChange } from './namespace-content.ts';
 
 export interface FileContentOptions {
@@ -123,8 +123,15 @@ export class FileContent {
     await Promise.all(this.#syncing);
   }
 
-  /** After a start: hashes blobs that may not have reached the disk, drops what is damaged and files that nobody owns. */
+  /**
+   * After a start: hashes blobs that may not have reached the disk, drops what is damaged, files that nobody owns, and ingests that
+   * nobody will go on with.
+   */
   async recover(): Promise<void> {
+    for (const name of readdirSync(join(this.root, 'ingest'))) {
+      const directory = join(this.root, 'ingest', name);
+      if (!isResumable(directory)) rmSync(directory, { recursive: true, force: true });
+    }
     for (const { digest } of this.#rows.pending.all() as { digest: Digest }[]) {
       const path = this.blobPath(digest);
       if (existsSync(path) && (await hashFile(path, digest)) === digest) await this.#makeDurable(digest, path);

@@ -1,8 +1,22 @@
 // What an ingest's directory says about itself: ingest.json is written once when the ref is first opened, `data` is what came so far.
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '@berth/oci/digest';
 import type { IngestStatus } from './content.ts';
+
+/** Refs that are used once: after a crash nobody would go on with them. */
+const ONCE = 'berth-once/';
+
+export function refForOnce(purpose: string): string {
+  return `${ONCE}${purpose}-${randomUUID({ disableEntropyCache: true })}`;
+}
+
+/** Whether an ingest that no process has open can still be of use to somebody. */
+export function isResumable(directory: string): boolean {
+  const ingest = readIngest(directory);
+  return ingest !== undefined && !ingest.ref.startsWith(ONCE);
+}
 
 export interface IngestRecord {
   namespace: string;

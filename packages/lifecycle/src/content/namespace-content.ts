@@ -1,6 +1,5 @@
 // One namespace's view of the machine's content: which blobs it sees, under which labels, and the making of new ones.
 // Runs in the lifecycle service; the bytes are file-content.ts's, the rows are this file's.
-import { randomUUID } from 'node:crypto';
 import { constants, existsSync, readFileSync, rmSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,7 +12,7 @@ import type { BlobInfo, BlobReader, CommitOptions, Content, ContentWriter, Inges
 import type { BlobRow, ContentStatements } from './content-rows.ts';
 import type { FileContent } from './file-content.ts';
 import { FileWriter } from './file-writer.ts';
-import { readIngest } from './ingest-record.ts';
+import { readIngest, refForOnce } from './ingest-record.ts';
 
 /** Told after a blob appeared in, or went from, a namespace. */
 export type OnContentChange = (namespace: string, change: { kind: 'created' | 'deleted'; digest: Digest; size: number }) => void;
@@ -113,7 +112,7 @@ export class NamespaceContent implements Content {
       return digest;
     }
     // A ref of its own: whoever puts the same blob at the same time succeeds as well.
-    const ref = `put-${randomUUID({ disableEntropyCache: true })}`;
+    const ref = refForOnce('put');
     await using writer = await this.writer({ ref, total: bytes.length, expected: digest });
     if (writer.offset !== bytes.length) await writer.write(bytes);
     try {

@@ -1,9 +1,9 @@
 // The Differ whose work is done by the unpack workers. Runs in the lifecycle service: it finds the directories behind mounts, and moves
 // what a comparison yields into the content store.
-import { randomUUID } from 'node:crypto';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { compressionOf, type Descriptor, isLayerType, MEDIA_TYPE } from '@berth/oci/image-spec';
 import type { Content } from '../content/content.ts';
+import { refForOnce } from '../content/ingest-record.ts';
 import type { Mount } from '../snapshots/snapshotter.ts';
 import type { ApplyJob } from './apply-layer.ts';
 import type { Compared, CompareJob } from './compare-job.ts';
@@ -49,7 +49,7 @@ export class WorkerDiffer implements Differ {
       throw new EngineError('NotImplemented', `unsupported diff media type: ${mediaType}: not implemented`, { layer: 'lifecycle' });
     const latest = options.sourceDateEpoch && Math.floor(options.sourceDateEpoch.getTime() / 1000);
     const job: CompareJob = { kind: 'compare', ...comparison(lower, upper), compression, latest };
-    const ref = options.ref || `compare-${randomUUID({ disableEntropyCache: true })}`;
+    const ref = options.ref || refForOnce('compare');
     await using writer = await content.writer({ ref });
     await writer.truncate(0);
     try {

@@ -16,7 +16,7 @@ import type { Implementation } from '@berth/rpc/ttrpc/server';
 import { parseTraceparent, TRACEPARENT } from '@berth/trace/context';
 import type { Span, Tracer } from '@berth/trace/tracer';
 import type { Config } from '../config/keys.ts';
-import { EXPIRE_LABEL, type LeaseStore } from '../leases/lease-store.ts';
+import type { LeaseStore } from '../leases/lease-store.ts';
 import type { Scope } from '../metadata/scope.ts';
 import type { Storage } from '../storage.ts';
 import { receiveBytes, sendBytes } from '../transfer/byte-stream.ts';
@@ -30,6 +30,7 @@ import { push } from '../transfer/push.ts';
 import { openRegistryEnd } from '../transfer/registry-end.ts';
 import type { TransferStorage } from '../transfer/storage.ts';
 import type { MessageStream, Streams } from '../transfer/streams.ts';
+import { TransferLeases } from '../transfer/transfer-leases.ts';
 import { scopeOf } from './call-scope.ts';
 
 export interface TransferServiceOptions {
@@ -43,21 +44,20 @@ export interface TransferServiceOptions {
   collect(): Promise<unknown>;
 }
 
-/** A transfer without a lease of its client's runs under one of its own, which a killed service leaves to expire. */
-const LEASE_LIFE_MS = 24 * 3_600_000;
-
 export function transferService(options: TransferServiceOptions): Implementation<typeof Transfer> {
+  const leases = new TransferLeases(options.leases);
   return {
     async transfer(request, call) {
       const scope = scopeOf(call);
       const progressStream = request.options?.progressStream;
       const stream = progressStream ? options.streams.get(scope.namespace, progressStream) : undefined;
-      using lease = scope.lease === undefined ? ownLease(options.leases, scope.namespace) : undefined;
+      using lease = scope.lease === undefined ? leases.take(scope.namespace, targetOf(request)) : undefined;
       const parent = parseTraceparent(call.metadata.get(TRACEPARENT));
       using span = parent && options.tracer.start('lifecycle.transfer', parent);
       const storage = storageOf(options.storage, { ...scope, ...(lease ? { lease: lease.id } : {}) });
       try {
         await transfer(options, storage, request, { progress: sinkOf(stream), span, terms: termsOf(call.metadata), signal: call.signal });
+        if (lease?.succeeded()) void options.collect().catch(() => {});
       } catch (error) {
         span?.fail(error);
         lease?.[Symbol.dispose]();
@@ -72,15 +72,9 @@ export function transferService(options: TransferServiceOptions): Implementation
   };
 }
 
-function ownLease(leases: LeaseStore, namespace: string): { id: string } & Disposable {
-  const expires = new Date(Date.now() + LEASE_LIFE_MS).toISOString();
-  const { id } = leases.create(namespace, '', { [EXPIRE_LABEL]: expires });
-  let held = true;
-  const release = () => {
-    if (held) leases.delete(namespace, id);
-    held = false;
-  };
-  return { id, [Symbol.dispose]: release };
+/** The name of the image that a transfer makes here; '' when it makes none. */
+function targetOf({ destination }: TransferRequest): string {
+  return holds(destination, ImageStore) ? unpack(ImageStore, destination).name : '';
 }
 
 function storageOf(storage: Storage, scope: Scope): TransferStorage {
