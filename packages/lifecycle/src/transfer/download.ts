@@ -95,6 +95,8 @@ async function download(request: DownloadRequest): Promise<void> {
     if (await committed(writer, descriptor)) return;
   } finally {
     await writer.close();
+    // One that was stopped before its first byte leaves nothing to go on with.
+    if (writer.offset === 0) await content.abort(ref).catch(() => {});
   }
   await content.abort(ref).catch(() => {});
   // What an earlier pull left may have been damaged: once more from the start, then it is the registry that lies.
