@@ -208,7 +208,7 @@ test('pulls of one image at one time share its download', async () => {
   assert.ok(stores.storage.content.has(image.layers[0]!.digest));
 });
 
-test('a damaged layer is refused and leaves no image, snapshot or ingest', async () => {
+test('a damaged layer is refused and leaves no image, no snapshot and nothing of itself', async () => {
   await using stores = openStores();
   const name = `${registry.host}/damaged:1`;
   const image = await storeImage(name, {
@@ -222,7 +222,11 @@ test('a damaged layer is refused and leaves no image, snapshot or ingest', async
     (error: Error) => error.message === `filesystem layer verification failed for digest ${layer.digest}`,
   );
   assert.deepEqual(stores.storage.images.list(), []);
-  assert.deepEqual(stores.storage.content.statuses(), []);
+  // The other layer may have been stopped half-way: the next pull goes on with it.
+  assert.deepEqual(
+    stores.storage.content.statuses().filter(({ ref }) => ref.includes(layer.digest)),
+    [],
+  );
   assert.equal(
     stores.storage
       .snapshotter('')
