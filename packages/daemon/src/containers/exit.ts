@@ -8,7 +8,7 @@ import { type ContainerContext, emitContainerEvent } from './context.ts';
 import { autoRemove } from './discard.ts';
 import { closeNames } from './name-service.ts';
 import { restartLater, shouldRestart } from './restart-policy.ts';
-import { closeRunMounts, holdsRunMounts } from './run-mounts.ts';
+import { closeRunMounts, releaseVolumes } from './run-mounts.ts';
 import { emitUnmounted } from './volume-events.ts';
 
 export interface TaskEnd {
@@ -52,8 +52,7 @@ export async function finishRun(context: ContainerContext, container: Container,
     context.events.emit('network', 'disconnect', endpoint.networkId, { container: container.id, name: endpoint.networkName, type });
   }
   emitUnmounted(context, container);
-  // Who is told of the end may rely on it: a tmpfs that this one had is gone for the next.
-  if (holdsRunMounts(context, container)) await container.cleanup;
+  await releaseVolumes(context, container);
   container.setExited(end.exitStatus, end.exitedAt, restarting);
   if (restarting) restartLater(context, container);
   else if (record.hostConfig.AutoRemove) await autoRemove(context, container, span);

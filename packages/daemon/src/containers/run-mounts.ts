@@ -5,6 +5,7 @@
 // These mounts are at <exec-root>/mounts/<container id>/<n>; after a crash the directory says what is left to undo.
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { errno, errnoName, errnoText } from '@berth/sys/libc';
 import { attachTree, cloneTree, MNT_DETACH, umount } from '@berth/sys/mount';
@@ -14,6 +15,9 @@ import type { ContainerContext } from './context.ts';
 import { OWNER_LABEL } from './prepare.ts';
 import { checkPropagation } from './propagation.ts';
 import { openMounts } from './rootfs.ts';
+
+/** Milliseconds. */
+const LONGEST_RELEASE = 10_000;
 
 /** All or none. */
 export async function openRunMounts(context: ContainerContext, container: Container): Promise<void> {
@@ -45,9 +49,15 @@ export async function closeRunMounts(context: ContainerContext, container: Conta
   }
 }
 
-/** Whether its end takes a mount of the local driver away. */
-export function holdsRunMounts({ volumes }: ContainerContext, { record }: Container): boolean {
-  return record.mounts.some(({ Type, Name }) => Type === 'volume' && Name !== undefined && volumes.needsMount(Name));
+/**
+ * Before anybody is told of a container's end, its volumes are free: the next one finds a new tmpfs, and `volume rm` finds nobody. A plugin
+ * that takes its time with that holds the news up no longer than this.
+ */
+export async function releaseVolumes({ volumes }: ContainerContext, container: Container): Promise<void> {
+  const names = container.record.mounts.flatMap(({ Type, Name }) => (Type === 'volume' && Name !== undefined ? [Name] : []));
+  for (const name of names) volumes.release(name, container.id);
+  if (names.some((name) => volumes.needsMount(name)))
+    await Promise.race([container.cleanup, delay(LONGEST_RELEASE, undefined, { ref: false })]);
 }
 
 /** At the daemon's start: gives back what containers held that do not run any more. */

@@ -156,6 +156,11 @@ export class LocalVolumes {
     return path;
   }
 
+  /** Of a plain directory. */
+  release(name: string, holder: string): void {
+    this.#holders.get(name)?.ids.delete(holder);
+  }
+
   async unmount(record: VolumeRecord, holder: string): Promise<void> {
     const holders = this.#holdersOf(record.name);
     await holders.lock.run(() => {

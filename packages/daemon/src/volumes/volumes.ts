@@ -192,10 +192,15 @@ export class Volumes {
     this.#events.emit('volume', 'unmount', name, { container: containerId, driver: driver.name });
   }
 
-  /** Whether the local driver mounts it while somebody uses it. */
+  /** Whether somebody has to unmount it after use: its plugin, or the local driver. */
   needsMount(name: string): boolean {
     const record = this.#byName.get(name);
-    return record !== undefined && !record.driver && this.local.needsMount(record);
+    return record !== undefined && (record.driver !== undefined || this.local.needsMount(record));
+  }
+
+  /** What unmount() does for a volume that needs none, at once. */
+  release(name: string, containerId: string): void {
+    if (!this.needsMount(name)) this.local.release(name, containerId);
   }
 
   /** After a restart: what running containers hold stays as it is, what a crash left is given back. */
