@@ -1,6 +1,6 @@
 // berthd's composition: every object is made here, once, in the order of what it needs, and taken down in the reverse.
 import { randomUUID } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { UnpackPool } from '@berth/lifecycle/diff/unpack-pool';
@@ -64,6 +64,8 @@ export async function startDaemon(asked: Config, log: Logger): Promise<Daemon> {
   for (const directory of [dataRoot, execRoot, join(dataRoot, 'containers'), join(execRoot, 'io')]) {
     mkdirSync(directory, { recursive: true, mode: 0o711 });
   }
+  // Set-uid programs of images and what volumes hold are behind it (CVE-2021-41091).
+  chmodSync(dataRoot, 0o710);
   // Somebody else's service keeps its snapshots where it likes.
   const storage = chooseStorage(dataRoot, asked.containerd === undefined ? asked.snapshotter || undefined : 'native', log);
   const snapshotter = asked.containerd === undefined ? storage.snapshotter : asked.snapshotter || 'overlayfs';

@@ -45,7 +45,8 @@ export class Connection implements Disposable {
     if (request.expect.includes(response.statusCode)) return response;
     const error = registryError(
       response.statusCode,
-      await readText(response),
+      // A body that breaks off takes nothing from what the status says.
+      await readText(response).catch(() => ''),
       `${request.method} ${this.#url(request).href.split('?', 1)[0]}`,
     );
     const wait = Number(response.headers['retry-after']);

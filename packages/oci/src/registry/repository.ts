@@ -8,6 +8,7 @@ import { Connection } from './connection.ts';
 import type { CredentialSource } from './credentials.ts';
 import { ForeignServers } from './foreign-servers.ts';
 import type { HostSource, RegistryHost } from './host.ts';
+import { problemOf } from './registry-error.ts';
 import { ATTEMPTS, retrying } from './retry.ts';
 import { type HttpResponse, isConnectionFailure } from './transport.ts';
 
@@ -151,6 +152,7 @@ export class Repository implements Disposable {
     try {
       return await this.#firstHost('pull', (connection) => retrying(() => connection.request(request), signal, this.#attempts));
     } catch (error) {
+      if (problemOf(error)?.status === 416) throw endsEarly(descriptor, offset, error);
       const { urls = [], mediaType } = descriptor;
       if (!isKind(error, 'NotFound') || urls.length === 0 || !isForeignLayerType(mediaType)) throw error;
       return retrying(() => this.#foreign.open(urls, headers, signal), signal, this.#attempts);
@@ -239,6 +241,14 @@ function wrongSize(descriptor: Descriptor, size: number): EngineError {
       layer: 'registry',
       details: { digest: descriptor.digest },
     },
+  );
+}
+
+function endsEarly(descriptor: Descriptor, offset: number, cause: unknown): EngineError {
+  return new EngineError(
+    'DataLoss',
+    `blob ${encodedOf(descriptor.digest).slice(0, 12)} ends at the registry after ${offset} of the ${descriptor.size} bytes of its descriptor: the image is damaged there`,
+    { layer: 'registry', details: { digest: descriptor.digest }, cause },
   );
 }
 
