@@ -4,6 +4,12 @@ import { API_VERSION, MIN_API_VERSION } from '@berth/api/system';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { compareVersions } from './request.ts';
 
+/**
+ * The oldest that is answered. What /version says is where clients of the Engine API begin; containers/image, with which skopeo and podman
+ * reach into an engine (docker-daemon:), asks for images in 1.22, and nothing of those calls has changed since.
+ */
+const OLDEST = '1.22';
+
 const PREFIX = /^\/v(\d+\.\d+)(?=\/|$)/;
 
 /** Splits a request's URL into the version it asks for and the path that is routed. */
@@ -15,7 +21,7 @@ export function splitVersion(url: string): { version: string; path: string; expl
 
 /** Throws InvalidArgument for a version that is not spoken. */
 export function checkVersion(version: string): void {
-  if (compareVersions(version, MIN_API_VERSION) < 0) {
+  if (compareVersions(version, OLDEST) < 0) {
     throw new EngineError(
       'InvalidArgument',
       `client version ${version} is too old. Minimum supported API version is ${MIN_API_VERSION}, please upgrade your client to a newer version`,
