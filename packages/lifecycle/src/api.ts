@@ -10,6 +10,7 @@ import { Images } from '@berth/rpc/gen/containerd/services/images/v1/images';
 import { Introspection } from '@berth/rpc/gen/containerd/services/introspection/v1/introspection';
 import { Leases } from '@berth/rpc/gen/containerd/services/leases/v1/leases';
 import { Namespaces } from '@berth/rpc/gen/containerd/services/namespaces/v1/namespace';
+import { Controller as SandboxControl, Store as SandboxRecords } from '@berth/rpc/gen/containerd/services/sandbox/v1/sandbox';
 import { Snapshots } from '@berth/rpc/gen/containerd/services/snapshots/v1/snapshots';
 import { Streaming } from '@berth/rpc/gen/containerd/services/streaming/v1/streaming';
 import { Tasks } from '@berth/rpc/gen/containerd/services/tasks/v1/tasks';
@@ -31,6 +32,8 @@ import type { LeaseStore } from './leases/lease-store.ts';
 import type { Scope } from './metadata/scope.ts';
 import type { NamespaceStore } from './namespaces/namespace-store.ts';
 import { RestartMonitor } from './restart/monitor.ts';
+import type { SandboxController } from './sandboxes/sandbox-controller.ts';
+import type { SandboxStore } from './sandboxes/sandbox-store.ts';
 import { containersService } from './services/containers.ts';
 import { contentService } from './services/content.ts';
 import { diffService } from './services/diff.ts';
@@ -39,6 +42,7 @@ import { imagesService } from './services/images.ts';
 import { introspectionService } from './services/introspection.ts';
 import { leasesService } from './services/leases.ts';
 import { namespacesService } from './services/namespaces.ts';
+import { sandboxControllerService, sandboxStoreService } from './services/sandboxes.ts';
 import { snapshotsService } from './services/snapshots.ts';
 import { streamingService } from './services/streaming.ts';
 import { tasksService } from './services/tasks.ts';
@@ -62,6 +66,8 @@ export interface Core {
   storage: Storage;
   garbage: CollectionSchedule;
   tasks: TaskStore;
+  sandboxes: SandboxStore;
+  controller: SandboxController;
   tracer: Tracer;
 }
 
@@ -75,7 +81,7 @@ export interface Api {
 }
 
 export function lifecycleApi(core: Core, { log }: { log: Logger }): Api {
-  const { config, choice, events, leases, containers, namespaces, storage, garbage, tasks, tracer } = core;
+  const { config, choice, events, leases, containers, namespaces, storage, garbage, tasks, sandboxes, controller, tracer } = core;
   const streams = new Streams();
   const contentIn = (scope: Scope) => storage.content.in(scope);
   const collect = () => garbage.now();
@@ -83,9 +89,17 @@ export function lifecycleApi(core: Core, { log }: { log: Logger }): Api {
   const mountsOf = async (namespace: string, { snapshotter, snapshotKey }: Container) =>
     (await storage.snapshotter({ namespace }, snapshotter).mounts(snapshotKey)).map((mount) => ({ ...mount, target: mount.target ?? '' }));
   const containersFace = containersService({ store: containers, namespaces, tasks, events });
-  const tasksFace = tasksService({ store: tasks, containers, aliases, tracer, mountsOf });
+  const tasksFace = tasksService({
+    store: tasks,
+    containers,
+    aliases,
+    tracer,
+    shimOf: (namespace, sandbox) => controller.get(namespace, sandbox).shim,
+    mountsOf,
+  });
   const transfer = { streams, downloads: new Downloads(), storage, leases, tracer, collect, config };
 
+  const sandboxFaces = { store: sandboxes, controller, namespaces, events };
   const services = [
     serving(Namespaces, namespacesService(namespaces, events)),
     serving(Containers, containersFace),
@@ -96,6 +110,8 @@ export function lifecycleApi(core: Core, { log }: { log: Logger }): Api {
     serving(Images, imagesService({ imagesIn: (scope) => storage.images.in(scope), collect })),
     serving(Snapshots, snapshotsService({ find: (scope, name) => storage.snapshotter(scope, name), tracer })),
     serving(Diff, diffService({ contentIn, differ: storage.differ, tracer })),
+    serving(SandboxRecords, sandboxStoreService(sandboxFaces)),
+    serving(SandboxControl, sandboxControllerService(sandboxFaces)),
     serving(Streaming, streamingService(streams)),
     serving(Transfer, transferService(transfer)),
     serving(Version, versionService(VERSION, REVISION)),

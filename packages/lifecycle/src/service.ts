@@ -19,6 +19,8 @@ import { LeaseStore } from './leases/lease-store.ts';
 import { openDatabase } from './metadata/database.ts';
 import { namespaceContents } from './namespaces/namespace-contents.ts';
 import { NamespaceStore } from './namespaces/namespace-store.ts';
+import { SandboxController } from './sandboxes/sandbox-controller.ts';
+import { SandboxStore } from './sandboxes/sandbox-store.ts';
 import { shimEventsService } from './services/events.ts';
 import { claimSocket, protectSocket } from './socket.ts';
 import { Storage } from './storage.ts';
@@ -59,6 +61,7 @@ export async function startService(settings: Settings, log: Logger): Promise<{ s
   const events = new EventExchange();
   const leases = new LeaseStore(database);
   const containers = new ContainerStore(database);
+  const sandboxes = new SandboxStore(database);
   const namespaces = new NamespaceStore(database, namespaceContents(database));
   const storage = undo.use(
     new Storage({
@@ -103,6 +106,13 @@ export async function startService(settings: Settings, log: Logger): Promise<{ s
   );
   const tasks = new TaskStore({ bundles: new Bundles(settings.state), shims, events, log });
   undo.defer(() => tasks.disconnect());
+  const controller = new SandboxController({
+    bundles: new Bundles(settings.state, 'io.containerd.sandbox.controller.v1.shim'),
+    shims,
+    events,
+    log,
+  });
+  undo.defer(() => controller.disconnect());
 
   // Shims that were cut off by a restart deliver the events that they kept as soon as this socket is there.
   const ttrpc = new TtrpcServer().register(ShimEvents, shimEventsService(events));
@@ -110,7 +120,7 @@ export async function startService(settings: Settings, log: Logger): Promise<{ s
   protectSocket(eventsAddress, { uid: settings.eventsUid, gid: settings.eventsGid });
   undo.defer(() => ttrpc.close());
 
-  const [recovered] = await Promise.all([tasks.recover(), storage.recover()]);
+  const [recovered] = await Promise.all([tasks.recover(), storage.recover(), controller.recover()]);
   if (recovered.found + recovered.lost > 0) log.info(recovered, 'tasks of before the restart');
 
   const tracer = new Tracer('lifecycle', settings.traceDir === undefined ? discard : new TraceDirectory(settings.traceDir));
@@ -123,7 +133,20 @@ export async function startService(settings: Settings, log: Logger): Promise<{ s
           log.debug({ path, ms: Math.round(milliseconds * 100) / 100, error: error instanceof Error ? error.message : undefined }, 'call')
       : undefined,
   });
-  const core: Core = { config: settings, choice, events, leases, containers, namespaces, storage, garbage, tasks, tracer };
+  const core: Core = {
+    config: settings,
+    choice,
+    events,
+    leases,
+    containers,
+    namespaces,
+    storage,
+    garbage,
+    tasks,
+    sandboxes,
+    controller,
+    tracer,
+  };
   const api = lifecycleApi(core, { log });
   // Over both protocols: a client that knows Berth takes the shorter one (packages/rpc/src/grpc/shortcut.ts).
   for (const [service, implementation] of api.services) {

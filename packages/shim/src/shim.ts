@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { Sandbox } from '@berth/rpc/gen/containerd/runtime/sandbox/v1/sandbox';
 import { Task as TaskV2 } from '@berth/rpc/gen/containerd/runtime/task/v2/shim';
 import { Task as TaskV3 } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
 import { TtrpcServer } from '@berth/rpc/ttrpc/server';
@@ -14,6 +15,7 @@ import { leaveParent } from './process/leave-parent.ts';
 import { Reaper } from './process/reaper.ts';
 import { ShimLog } from './process/shim-log.ts';
 import { RuntimeSelector } from './runtime/select.ts';
+import { SandboxService } from './sandbox/service.ts';
 import { TaskService } from './task/service.ts';
 import type { ShimBootstrap, ShimParameters } from './zygote/protocol.ts';
 
@@ -86,7 +88,9 @@ export function serveShim(parameters: ShimParameters, log: ShimLog, { ready, fai
     runtimes: new RuntimeSelector(parameters.runtimeRoot, reaper),
     tracer,
     shutdown: () => shutdown(shim),
+    stays: () => sandbox.stands,
   });
+  const sandbox = new SandboxService({ endTasks: (timeout) => service.endTasks(timeout), shutdown: () => shutdown(shim) });
   const shim: ServedShim = {
     async end() {
       // The answer to Shutdown is written before its connection is closed.
@@ -98,7 +102,7 @@ export function serveShim(parameters: ShimParameters, log: ShimLog, { ready, fai
       tracer.sink.flush();
     },
   };
-  server.register(TaskV3, service).register(TaskV2, service);
+  server.register(TaskV3, service).register(TaskV2, service).register(Sandbox, sandbox);
   const address = socketPath(parameters);
   // What keeps everybody but root from the sockets: their own modes are the umask's.
   mkdirSync(parameters.socketDir, { recursive: true, mode: 0o700 });
@@ -118,9 +122,10 @@ export function serveShim(parameters: ShimParameters, log: ShimLog, { ready, fai
   return shim;
 }
 
-/** `<socket dir>/<hash>`: short, and the same for the same container each time. */
-export function socketPath({ socketDir, namespace, id }: Pick<ShimParameters, 'socketDir' | 'namespace' | 'id'>): string {
-  const hash = createHash('sha256').update(`${socketDir}\n${namespace}\n${id}`).digest('hex').slice(0, 32);
+/** `<socket dir>/<hash>`: short, and the same for the same container, or group of containers, each time. */
+export function socketPath({ socketDir, namespace, id, group }: Pick<ShimParameters, 'socketDir' | 'namespace' | 'id' | 'group'>): string {
+  const name = group === undefined ? id : `group ${group}`;
+  const hash = createHash('sha256').update(`${socketDir}\n${namespace}\n${name}`).digest('hex').slice(0, 32);
   const path = join(socketDir, hash);
   if (Buffer.byteLength(path) > LONGEST_SOCKET_PATH) {
     throw new EngineError('InvalidArgument', `the shim's socket ${path} is too long a path for a socket; use a shorter state directory`, {

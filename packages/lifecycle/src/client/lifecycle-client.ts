@@ -9,6 +9,7 @@ import { Images } from '@berth/rpc/gen/containerd/services/images/v1/images';
 import { Introspection } from '@berth/rpc/gen/containerd/services/introspection/v1/introspection';
 import { Leases } from '@berth/rpc/gen/containerd/services/leases/v1/leases';
 import { Namespaces } from '@berth/rpc/gen/containerd/services/namespaces/v1/namespace';
+import { Controller, Store } from '@berth/rpc/gen/containerd/services/sandbox/v1/sandbox';
 import { Snapshots } from '@berth/rpc/gen/containerd/services/snapshots/v1/snapshots';
 import { Streaming } from '@berth/rpc/gen/containerd/services/streaming/v1/streaming';
 import { Tasks } from '@berth/rpc/gen/containerd/services/tasks/v1/tasks';
@@ -37,6 +38,8 @@ export class LifecycleClient implements Disposable {
   readonly introspection: ServiceClient<typeof Introspection>;
   readonly leases: ServiceClient<typeof Leases>;
   readonly namespaces: ServiceClient<typeof Namespaces>;
+  readonly sandboxes: ServiceClient<typeof Store>;
+  readonly sandboxController: ServiceClient<typeof Controller>;
   readonly snapshots: ServiceClient<typeof Snapshots>;
   readonly streaming: ServiceClient<typeof Streaming>;
   readonly tasks: ServiceClient<typeof Tasks>;
@@ -56,6 +59,8 @@ export class LifecycleClient implements Disposable {
     this.introspection = connection.client(Introspection);
     this.leases = connection.client(Leases);
     this.namespaces = connection.client(Namespaces);
+    this.sandboxes = connection.client(Store);
+    this.sandboxController = connection.client(Controller);
     this.snapshots = connection.client(Snapshots);
     this.streaming = connection.client(Streaming);
     this.tasks = connection.client(Tasks);

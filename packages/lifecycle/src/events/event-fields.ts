@@ -3,6 +3,7 @@ import * as containers from '@berth/rpc/gen/containerd/events/container';
 import * as content from '@berth/rpc/gen/containerd/events/content';
 import * as images from '@berth/rpc/gen/containerd/events/image';
 import * as namespaces from '@berth/rpc/gen/containerd/events/namespace';
+import * as sandboxes from '@berth/rpc/gen/containerd/events/sandbox';
 import * as snapshots from '@berth/rpc/gen/containerd/events/snapshot';
 import * as tasks from '@berth/rpc/gen/containerd/events/task';
 import type { Envelope } from '@berth/rpc/gen/containerd/types/event';
@@ -10,7 +11,7 @@ import type { Any } from '@berth/rpc/gen/google/protobuf/any';
 import type { MessageType } from '@berth/rpc/wire/message';
 
 const TYPES = new Map<string, MessageType<unknown>>(
-  [containers, content, images, namespaces, snapshots, tasks].flatMap((module) =>
+  [containers, content, images, namespaces, sandboxes, snapshots, tasks].flatMap((module) =>
     Object.values(module).map((type) => [type.fullName, type as MessageType<unknown>]),
   ),
 );

@@ -18,7 +18,9 @@ export const GRPC = 'io.containerd.grpc.v1';
 
 /** `containerd.services.leases.v1.Leases` is the plugin `leases`. */
 export function grpcId(service: string): string {
-  return service.split('.')[2] ?? service;
+  const [, , noun = service, , name] = service.split('.');
+  // The two faces of sandboxes are two plugins, as in containerd.
+  return noun === 'sandbox' ? `sandbox-${name?.toLowerCase() === 'store' ? 'store' : 'controllers'}` : noun;
 }
 
 export interface Parts {

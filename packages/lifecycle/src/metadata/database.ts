@@ -10,6 +10,7 @@ import { CONTENT_SCHEMA } from '../content/content-rows.ts';
 import { IMAGE_SCHEMA } from '../images/image-rows.ts';
 import { LEASE_SCHEMA } from '../leases/lease-rows.ts';
 import { NAMESPACE_SCHEMA } from '../namespaces/namespace-store.ts';
+import { SANDBOX_SCHEMA } from '../sandboxes/sandbox-store.ts';
 import { SNAPSHOT_SCHEMA } from '../snapshots/snapshot-rows.ts';
 
 /** Each is applied once, in this order, ever: add at the end, never change one that was released. Every noun keeps its own tables. */
@@ -20,6 +21,7 @@ const MIGRATIONS: readonly { name: string; sql: string }[] = [
   { name: 'content', sql: CONTENT_SCHEMA },
   { name: 'images', sql: IMAGE_SCHEMA },
   { name: 'snapshots', sql: SNAPSHOT_SCHEMA },
+  { name: 'sandboxes', sql: SANDBOX_SCHEMA },
 ];
 
 export type Database = BetterSqlite3.Database;

@@ -3,7 +3,7 @@ import type BetterSqlite3 from 'better-sqlite3';
 import type { NamespaceContents } from './namespace-store.ts';
 
 /** Nouns by their tables, in containerd's words. */
-const TABLES = { images: 'image', blobs: 'content', containers: 'container', snapshots: 'snapshot' };
+const TABLES = { images: 'image', blobs: 'content', containers: 'container', snapshots: 'snapshot', sandboxes: 'sandbox' };
 
 export function namespaceContents(database: BetterSqlite3.Database): NamespaceContents {
   const queries = Object.entries(TABLES).map(([noun, table]) => ({

@@ -11,6 +11,7 @@ import type { Tracer } from '@berth/trace/tracer';
 import type { ContainerStore } from '../containers/container-store.ts';
 import { Filter } from '../metadata/filter.ts';
 import { validateIdentifier } from '../metadata/identifier.ts';
+import type { ShimAddress } from '../tasks/bundle.ts';
 import type { RuntimeAliases } from '../tasks/runtime-aliases.ts';
 import type { Task } from '../tasks/task.ts';
 import type { TaskStore } from '../tasks/task-store.ts';
@@ -22,11 +23,13 @@ export interface TasksServiceOptions {
   containers: ContainerStore;
   aliases: RuntimeAliases;
   tracer: Tracer;
+  /** Where the tasks of a sandbox are served. NotFound for one that does not run. */
+  shimOf(namespace: string, sandbox: string): ShimAddress;
   /** The mounts of a container's own snapshot, for clients that name none. */
   mountsOf(namespace: string, container: Container): Promise<Mount[]>;
 }
 
-export function tasksService({ store, containers, aliases, tracer, mountsOf }: TasksServiceOptions): Implementation<typeof Tasks> {
+export function tasksService({ store, containers, aliases, tracer, shimOf, mountsOf }: TasksServiceOptions): Implementation<typeof Tasks> {
   const taskOf = (request: { containerId: string }, call: Call) => store.get(namespaceOf(call), request.containerId);
 
   return {
@@ -57,6 +60,7 @@ export function tasksService({ store, containers, aliases, tracer, mountsOf }: T
             stderr: request.stderr,
             terminal: request.terminal,
             options: runtime.options,
+            ...(container.sandbox === '' ? {} : { shim: shimOf(namespace, container.sandbox) }),
           },
           span,
         );

@@ -1,8 +1,13 @@
 // Shims of Berth's own runtime: forked by the zygote, cleaned up after by the shim program's `delete`.
 import { millisecondsOf } from '@berth/rpc/timestamp';
+import { answers, groupOf } from '@berth/shim/group';
+import { socketPath } from '@berth/shim/shim';
 import { deleteDeadShim, type Zygote } from '@berth/shim/zygote/client';
 import type { Bundle, ShimAddress } from './bundle.ts';
 import { type DeadTask, KILLED, type Shims, type StartShimOptions } from './shims.ts';
+
+/** The version that Berth's shims serve. */
+const TASK_API = 3;
 
 export interface BerthShimsOptions {
   /** Becomes ready while the service starts. */
@@ -18,17 +23,34 @@ export interface BerthShimsOptions {
 
 export class BerthShims implements Shims {
   readonly #options: BerthShimsOptions;
+  /** Shims of groups that are being started, by their sockets. */
+  readonly #starting = new Map<string, Promise<ShimAddress>>();
 
   constructor(options: BerthShimsOptions) {
     this.#options = options;
   }
 
-  async start({ bundle }: StartShimOptions): Promise<ShimAddress> {
+  async start({ bundle, group = groupOf(bundle.path) }: StartShimOptions): Promise<ShimAddress> {
+    if (group === undefined) return this.#startOne(bundle);
+    const { namespace, id } = bundle;
+    const address = socketPath({ socketDir: this.#options.socketDir, namespace, id, group });
+    const known = await this.#starting.get(address)?.catch(() => undefined);
+    if (known) return known;
+    const started = answers(address).then((alive) => (alive ? { address, version: TASK_API } : this.#startOne(bundle, group)));
+    this.#starting.set(address, started);
+    try {
+      return await started;
+    } finally {
+      this.#starting.delete(address);
+    }
+  }
+
+  async #startOne({ namespace, id, path }: Bundle, group?: string): Promise<ShimAddress> {
     const { zygote, eventsAddress, debug } = this.#options;
-    const { namespace, id, path } = bundle;
     return (await zygote).startShim({
       namespace,
       id,
+      ...(group === undefined ? {} : { group }),
       bundle: path,
       ttrpcAddress: eventsAddress,
       eventsInOrder: true,

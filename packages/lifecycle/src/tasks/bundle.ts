@@ -25,14 +25,17 @@ const RUNTIME_FILE = 'task-runtime';
 /** Milliseconds until what could not be deleted is tried again. */
 const DELETE_AGAIN = 200;
 
+const TASKS = 'io.containerd.runtime.v2.task';
+
 export class Bundles {
   readonly #root: string;
   readonly #deleting: string;
   #deleted = 0;
 
-  constructor(state: string) {
-    this.#root = join(state, 'io.containerd.runtime.v2.task');
-    this.#deleting = join(state, 'deleting');
+  /** Below `state`: containerd's names for where bundles of tasks, and of sandboxes, are. */
+  constructor(state: string, kind: 'io.containerd.runtime.v2.task' | 'io.containerd.sandbox.controller.v1.shim' = TASKS) {
+    this.#root = join(state, kind);
+    this.#deleting = join(state, kind === TASKS ? 'deleting' : 'deleting-sandboxes');
     rmSync(this.#deleting, { recursive: true, force: true });
     for (const directory of [this.#root, this.#deleting]) mkdirSync(directory, { recursive: true, mode: 0o711 });
   }

@@ -7,6 +7,8 @@ export interface StartShimOptions {
   bundle: Bundle;
   /** The runtime's options, as the client gave them. */
   options?: Any;
+  /** The group that the shim is for, when the configuration does not name it: a sandbox's id. */
+  group?: string;
   signal?: AbortSignal;
 }
 

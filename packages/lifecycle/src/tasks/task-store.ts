@@ -9,7 +9,7 @@ import type { Any } from '@berth/rpc/gen/google/protobuf/any';
 import { timestampOf } from '@berth/rpc/timestamp';
 import type { Span } from '@berth/trace/tracer';
 import type { EventExchange } from '../events/exchange.ts';
-import type { Bundle, Bundles } from './bundle.ts';
+import type { Bundle, Bundles, ShimAddress } from './bundle.ts';
 import { BERTH_RUNTIME, type DeadTask, KILLED, type ShimsByRuntime } from './shims.ts';
 import { Task } from './task.ts';
 
@@ -25,6 +25,8 @@ export interface NewTask {
   stderr: string;
   terminal: boolean;
   options?: Any;
+  /** The shim of the sandbox that the container belongs to; without, it gets one by its runtime. */
+  shim?: ShimAddress;
 }
 
 export interface TaskStoreOptions {
@@ -79,7 +81,7 @@ export class TaskStore {
       let task: Task | undefined;
       try {
         task = await during(span, 'lifecycle.shim', async () => {
-          const address = await shims.start({ bundle, options: wanted.options });
+          const address = wanted.shim ?? (await shims.start({ bundle, options: wanted.options }));
           bundles.writeShim(bundle, address);
           return Task.connect(bundle, runtime, address);
         });

@@ -56,12 +56,15 @@ export class Task {
     return this.#client.closed();
   }
 
-  /** Asks the shim to end, and waits until its socket is free: it takes that away before it hangs up. */
+  /**
+   * Asks the shim to end, and waits until its socket is free: it takes that away before it hangs up. One that has other tasks, or a
+   * sandbox, stays.
+   */
   async release(): Promise<void> {
     this.ending = true;
     const gone = this.#client.closed();
     try {
-      await this.api.shutdown({ id: this.id, now: true }, { ...this.options(), timeout: SHUTDOWN_TIMEOUT });
+      await this.api.shutdown({ id: this.id }, { ...this.options(), timeout: SHUTDOWN_TIMEOUT });
       await Promise.race([gone, delay(HANG_UP_TIMEOUT, undefined, { ref: false })]);
     } catch {
       // It hung up before its answer was out, or it hangs: what it leaves is cleaned up by its bundle.

@@ -24,7 +24,8 @@ export function deleteShim({ shim }: { shim: ShimParameters }): void {
   } catch (error) {
     if (!isKind(error, 'NotFound')) throw error;
   }
-  rmSync(socketPath(parameters), { force: true });
+  // A group's socket belongs to those of it that live; where none does, the next shim of the group takes it over.
+  if (parameters.group === undefined) rmSync(socketPath(parameters), { force: true });
   writeSync(STDOUT, DeleteResponse.encode({ pid, exitStatus: KILLED, exitedAt: wallTime() }));
 }
 

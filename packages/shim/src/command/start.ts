@@ -4,10 +4,19 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { answers, groupOf } from '../group.ts';
+import { socketPath } from '../shim.ts';
 import { SHIM_NODE_FLAGS, shimProgram } from '../zygote/programs.ts';
-import type { ShimParameters, ZygoteReply } from '../zygote/protocol.ts';
+import type { ShimBootstrap, ShimParameters, ZygoteReply } from '../zygote/protocol.ts';
 
-export async function startShim({ shim, maxVersion }: { shim: ShimParameters; maxVersion: number }): Promise<void> {
+export async function startShim({ shim: asked, maxVersion }: { shim: ShimParameters; maxVersion: number }): Promise<void> {
+  const group = groupOf(asked.bundle);
+  const shim = group === undefined ? asked : { ...asked, group };
+  const shared = socketPath(shim);
+  if (group !== undefined && (await answers(shared))) {
+    print({ address: shared, protocol: 'ttrpc', version: 3 }, maxVersion);
+    return;
+  }
   const child = spawn(process.execPath, [...SHIM_NODE_FLAGS, shimProgram(), 'serve'], {
     cwd: '/',
     detached: true,
@@ -21,9 +30,12 @@ export async function startShim({ shim, maxVersion }: { shim: ShimParameters; ma
   const reply = JSON.parse(answer.value) as ZygoteReply;
   if (!reply.ok || !reply.bootstrap)
     throw new EngineError('Internal', reply.ok ? 'the shim named no address' : reply.error, { layer: 'shim' });
-  const address = `unix://${reply.bootstrap.address}`;
-  const { protocol, version, pid } = reply.bootstrap;
-  process.stdout.write(maxVersion >= 3 ? JSON.stringify({ version, address, protocol, pid }) : address);
+  print(reply.bootstrap, maxVersion);
   channel.destroy();
   child.unref();
+}
+
+function print({ address, ...rest }: Omit<ShimBootstrap, 'pid'>, maxVersion: number): void {
+  const url = `unix://${address}`;
+  process.stdout.write(maxVersion >= 3 ? JSON.stringify({ ...rest, address: url }) : url);
 }

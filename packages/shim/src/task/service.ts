@@ -18,12 +18,16 @@ export interface TaskServiceOptions extends TaskHost {
   tracer: Tracer;
   /** Ends the shim: no task is left, or the caller does not care. */
   shutdown: () => void;
+  /** Whether the shim has another reason to live than tasks. */
+  stays: () => boolean;
 }
 
-/** Serves one task at most: a shim is one container's. */
+const SIGKILL = 9;
+
+/** Serves one task, or those of a group of containers that share a shim (pods, sandboxes). */
 export class TaskService implements Implementation<typeof TaskApi> {
   readonly #options: TaskServiceOptions;
-  #task: Task | 'creating' | undefined;
+  readonly #tasks = new Map<string, Task | 'creating'>();
   /** Attached clients of deleted processes that still have output to read. */
   readonly #leaving = new Set<Promise<void>>();
 
@@ -33,17 +37,18 @@ export class TaskService implements Implementation<typeof TaskApi> {
 
   create: Implementation<typeof TaskApi>['create'] = (request, call) =>
     this.#traced('shim.create', call, async (span) => {
-      if (this.#task) throw new EngineError('AlreadyExists', `task ${request.id}: already exists`, { layer: 'shim' });
+      if (this.#tasks.has(request.id)) throw new EngineError('AlreadyExists', `task ${request.id}: already exists`, { layer: 'shim' });
       if (request.checkpoint) throw new EngineError('NotImplemented', 'restoring a checkpoint is not supported', { layer: 'shim' });
-      this.#task = 'creating';
+      this.#tasks.set(request.id, 'creating');
       try {
         const runtime = this.#options.runtimes.select(request);
-        this.#task = await Task.create(this.#options, runtime, request, span);
+        const task = await Task.create(this.#options, runtime, request, span);
+        this.#tasks.set(request.id, task);
+        return { pid: task.init.pid };
       } catch (error) {
-        this.#task = undefined;
+        this.#tasks.delete(request.id);
         throw error;
       }
-      return { pid: this.#task.init.pid };
     });
 
   start: Implementation<typeof TaskApi>['start'] = (request, call) =>
@@ -56,7 +61,7 @@ export class TaskService implements Implementation<typeof TaskApi> {
       const { pid, exit } = await task.delete(request.execId, span);
       const left = stdio.clientsGone().finally(() => this.#leaving.delete(left));
       this.#leaving.add(left);
-      if (request.execId === '') this.#task = undefined;
+      if (request.execId === '') this.#tasks.delete(request.id);
       return { pid, ...answer(exit) };
     });
 
@@ -132,16 +137,31 @@ export class TaskService implements Implementation<typeof TaskApi> {
 
   stats: Implementation<typeof TaskApi>['stats'] = async (request) => ({ stats: packStats(await this.#find(request.id).stats()) });
 
-  connect: Implementation<typeof TaskApi>['connect'] = (request) => ({
-    shimPid: process.pid,
-    taskPid: this.#task instanceof Task && this.#task.id === request.id ? this.#task.init.pid : 0,
-  });
+  connect: Implementation<typeof TaskApi>['connect'] = (request) => {
+    const task = this.#tasks.get(request.id);
+    return { shimPid: process.pid, taskPid: task instanceof Task ? task.init.pid : 0 };
+  };
 
   shutdown: Implementation<typeof TaskApi>['shutdown'] = (request) => {
     // As runc's shim: a shim with a task stays, unless it is told to go at once.
-    if (this.#task === undefined || request.now) this.#options.shutdown();
+    if (request.now || (this.#tasks.size === 0 && !this.#options.stays())) this.#options.shutdown();
     return {};
   };
+
+  /** Kills every container; resolves when they have ended, at the latest after so many milliseconds. */
+  async endTasks(timeout: number): Promise<void> {
+    const living = [...this.#tasks.values()].filter((task) => task instanceof Task && task.init.exit === undefined) as Task[];
+    const ended = living.map(async (task) => {
+      await task.kill('', SIGKILL, true);
+      await task.init.wait();
+    });
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeout);
+    });
+    await Promise.race([Promise.allSettled(ended), late]);
+    clearTimeout(timer);
+  }
 
   /** Resolves when no client is attached to any process any more. */
   async clientsGone(): Promise<void> {
@@ -149,7 +169,8 @@ export class TaskService implements Implementation<typeof TaskApi> {
   }
 
   #find(id: string): Task {
-    if (this.#task instanceof Task && this.#task.id === id) return this.#task;
+    const task = this.#tasks.get(id);
+    if (task instanceof Task) return task;
     throw new EngineError('NotFound', `task ${id}: not found`, { layer: 'shim' });
   }
 

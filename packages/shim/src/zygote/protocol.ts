@@ -4,8 +4,10 @@
 /** What a shim needs to know before its first request; also how `containerd-shim-berth-v1 start` describes itself. */
 export interface ShimParameters {
   namespace: string;
-  /** The container's id; one shim serves one container and its execs. */
+  /** The id of the container that the shim is started for. */
   id: string;
+  /** Containers of one group in one namespace share a shim: a pod's, a sandbox's. Without, the shim is the container's alone. */
+  group?: string;
   /** Absolute path of the bundle: config.json is there, bootstrap.json and init.pid will be. */
   bundle: string;
   /** Where events are forwarded to (containerd.services.events.ttrpc.v1.Events): a unix socket's path; '' publishes nowhere. */
