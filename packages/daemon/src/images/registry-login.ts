@@ -20,7 +20,7 @@ export async function login(hosts: RegistryHosts, auth: AuthConfig, signal: Abor
   const credentials = credentialsOf(auth);
   const upstream = (await hosts.hostsFor(domain)).at(-1);
   if (!upstream) throw new EngineError('NotFound', `no registry host is configured for ${domain}`, { layer: 'daemon' });
-  using connection = new Connection(upstream, '', async () => credentials);
+  using connection = new Connection(upstream, '', async () => credentials, { offline: true });
   try {
     await connection.ping(signal);
   } catch (thrown) {
@@ -33,7 +33,7 @@ export async function login(hosts: RegistryHosts, auth: AuthConfig, signal: Abor
       { layer: 'daemon', cause: error },
     );
   }
-  return { Status: 'Login Succeeded', IdentityToken: '' };
+  return { Status: 'Login Succeeded', IdentityToken: connection.identityToken ?? '' };
 }
 
 export interface DistributionInspect {

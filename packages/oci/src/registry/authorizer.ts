@@ -29,12 +29,21 @@ export class Authorizer {
   readonly #source: CredentialSource;
   readonly #byScope = new Map<string, Promise<Authorization>>();
   #basic: string | undefined;
+  readonly #offline: boolean;
   #credentials: Promise<Credentials | undefined> | undefined;
+  #identityToken: string | undefined;
 
-  constructor(host: string, transport: Transport, source: CredentialSource) {
+  /** `offline` asks for an identity token, which stands for the password from then on, beside each token. */
+  constructor(host: string, transport: Transport, source: CredentialSource, { offline = false } = {}) {
     this.#host = host;
     this.#transport = transport;
     this.#source = source;
+    this.#offline = offline;
+  }
+
+  /** What a token server gave for the password when it was asked to. */
+  get identityToken(): string | undefined {
+    return this.#identityToken;
   }
 
   /** The header for a request within `scope`, from what earlier challenges taught; undefined before the first. */
@@ -104,13 +113,19 @@ export class Authorizer {
       if (service !== undefined) url.searchParams.set('service', service);
       for (const one of scopes) url.searchParams.append('scope', one);
       if (credentials?.kind === 'password') url.searchParams.set('account', credentials.username);
+      if (this.#offline) {
+        url.searchParams.set('offline_token', 'true');
+        url.searchParams.set('client_id', CLIENT_ID);
+      }
       const headers: Record<string, string> =
         credentials?.kind === 'password' ? { authorization: basicHeader(credentials.username, credentials.password) } : {};
       response = await this.#transport.send({ method: 'GET', url, headers, signal });
     }
     const body = await readText(response);
     if (response.statusCode !== 200) throw registryError(response.statusCode, body, `token request to ${url.host}`);
-    return tokenOf(body, url.host);
+    const { identityToken, ...authorization } = tokenOf(body, url.host);
+    this.#identityToken ??= identityToken;
+    return authorization;
   }
 }
 
@@ -119,8 +134,8 @@ export function repositoryScope(path: string, push: boolean): string {
   return `repository:${path}:pull${push ? ',push' : ''}`;
 }
 
-function tokenOf(body: string, host: string): Authorization {
-  let answer: { token?: unknown; access_token?: unknown; expires_in?: unknown };
+function tokenOf(body: string, host: string): Authorization & { identityToken: string | undefined } {
+  let answer: { token?: unknown; access_token?: unknown; refresh_token?: unknown; expires_in?: unknown };
   try {
     answer = JSON.parse(body) as typeof answer;
   } catch (cause) {
@@ -131,7 +146,8 @@ function tokenOf(body: string, host: string): Authorization {
     throw new EngineError('Unauthenticated', `token server ${host} did not include a token in its answer`, { layer: 'registry' });
   }
   const life = typeof answer.expires_in === 'number' && answer.expires_in > 0 ? answer.expires_in : DEFAULT_LIFE_S;
-  return { header: `Bearer ${token}`, expiresAt: Date.now() + life * 1000 };
+  const identityToken = typeof answer.refresh_token === 'string' && answer.refresh_token !== '' ? answer.refresh_token : undefined;
+  return { header: `Bearer ${token}`, expiresAt: Date.now() + life * 1000, identityToken };
 }
 
 function basicHeader(username: string, password: string): string {

@@ -24,11 +24,16 @@ export class Connection implements Disposable {
   readonly #transport: Transport;
   readonly #authorizer: Authorizer;
 
-  constructor(host: RegistryHost, repository: string, credentials: CredentialSource) {
+  /** `offline`: asks token servers for an identity token, which `identityToken` then has. */
+  constructor(host: RegistryHost, repository: string, credentials: CredentialSource, options: { offline?: boolean } = {}) {
     this.host = host;
     this.repository = repository;
     this.#transport = new Transport(host);
-    this.#authorizer = new Authorizer(host.host, this.#transport, credentials);
+    this.#authorizer = new Authorizer(host.host, this.#transport, credentials, options);
+  }
+
+  get identityToken(): string | undefined {
+    return this.#authorizer.identityToken;
   }
 
   /** A body that is an iterable cannot be sent twice, so such a request needs an authorization from an earlier one of the same scope. */
