@@ -111,8 +111,8 @@ function unpackMachine() {
 }
 
 /**
- * criu, which checkpoints need: Debian 12's does not know kernels from 6.13 on, Debian 13's does. It is unpacked from there with the C
- * library that it was built for, and a script that starts it with that. A test that finds none says so and is skipped.
+ * criu, which checkpoints need: Debian 12's does not know kernels from 6.13 on, Debian 13's no sockets of kernels from 6.16 on. That of
+ * Debian's next release is unpacked, with the C library that it was built for, and a script that starts it with that. A test that finds none says so and is skipped.
  */
 function unpackCriu() {
   const directory = join(CACHE, 'debian', 'criu');
@@ -123,7 +123,7 @@ function unpackCriu() {
   for (const name of ['state/lists/partial', 'cache/archives/partial']) mkdirSync(join(apt, name), { recursive: true });
   const mirror = debianMirror();
   const keys = '/usr/share/keyrings/debian-archive-keyring.gpg';
-  writeFileSync(join(apt, 'sources.list'), `deb [signed-by=${keys}] ${mirror} trixie main\n`);
+  writeFileSync(join(apt, 'sources.list'), `deb [signed-by=${keys}] ${mirror} forky main\n`);
   const settings = {
     'Dir::Etc::sourcelist': join(apt, 'sources.list'),
     'Dir::Etc::sourceparts': '-',
@@ -139,7 +139,7 @@ function unpackCriu() {
       )
     : [];
   if (got.length === 0 || got.some((result) => result.status !== 0)) {
-    console.log('setup: no criu of Debian 13: the tests of checkpoints need one in PATH, or will be skipped');
+    console.log('setup: no criu of the next Debian: the tests of checkpoints need one in PATH, or will be skipped');
   } else {
     const archives = join(apt, 'cache/archives');
     for (const deb of readdirSync(archives).filter((name) => name.endsWith('.deb')))

@@ -1,4 +1,4 @@
-// Whether this machine can save and restore processes: a criu, Debian 13's that setup unpacked or the machine's own, and a kernel for it.
+// Whether this machine can save and restore processes: a criu, the one that setup unpacked or the machine's own, and a kernel for it.
 import { spawnSync } from 'node:child_process';
 import { program } from './programs.ts';
 

@@ -205,10 +205,14 @@ export function alive(pid: number): boolean {
 }
 
 /** Polls, with pauses, for something that is about to be. */
-export async function eventually<T>(look: () => T | undefined | false, what: string, seconds = 10): Promise<T> {
+export async function eventually<T>(
+  look: () => T | undefined | false | Promise<T | undefined | false>,
+  what: string,
+  seconds = 10,
+): Promise<T> {
   const end = performance.now() + seconds * 1000;
   for (;;) {
-    const found = look();
+    const found = await look();
     if (found !== undefined && found !== false) return found;
     if (performance.now() > end) throw new Error(`waited ${seconds} s for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));

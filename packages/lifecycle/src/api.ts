@@ -49,6 +49,7 @@ import { tasksService } from './services/tasks.ts';
 import { transferService } from './services/transfer.ts';
 import { healthService, versionService } from './services/version.ts';
 import type { Storage } from './storage.ts';
+import { Checkpoints } from './tasks/checkpoints.ts';
 import { RuntimeAliases } from './tasks/runtime-aliases.ts';
 import type { TaskStore } from './tasks/task-store.ts';
 import { Downloads } from './transfer/download.ts';
@@ -89,10 +90,14 @@ export function lifecycleApi(core: Core, { log }: { log: Logger }): Api {
   const mountsOf = async (namespace: string, { snapshotter, snapshotKey }: Container) =>
     (await storage.snapshotter({ namespace }, snapshotter).mounts(snapshotKey)).map((mount) => ({ ...mount, target: mount.target ?? '' }));
   const containersFace = containersService({ store: containers, namespaces, tasks, events });
+  const checkpoints = new Checkpoints({ root: config.root, differ: storage.differ });
+  checkpoints.clean((namespace, id) => tasks.find(namespace, id) !== undefined);
   const tasksFace = tasksService({
     store: tasks,
     containers,
     aliases,
+    checkpoints,
+    contentIn,
     tracer,
     shimOf: (namespace, sandbox) => controller.get(namespace, sandbox).shim,
     mountsOf,

@@ -324,8 +324,13 @@ export function createContainer(options: CreateOptions): Container {
 /** A container from the images of a checkpoint: it runs when it returns. As with create, init is a child of the calling process. */
 export function restoreContainer(options: CreateOptions & RestoreOptions): Container {
   using restore = Restore.begin(options);
+  return finishRestore(options.root, restore);
+}
+
+/** The second half of a restore that was begun: its processes run. */
+export function finishRestore(root: string, restore: Restore): Container {
   const { state, master } = restore.finish();
-  return new Container(options.root, state, master);
+  return new Container(root, state, master);
 }
 
 /** An existing container by its state directory; NotFound when there is none. */

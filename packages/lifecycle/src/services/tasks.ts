@@ -9,19 +9,25 @@ import { timestampNow } from '@berth/rpc/timestamp';
 import type { Call, Implementation } from '@berth/rpc/ttrpc/server';
 import type { Tracer } from '@berth/trace/tracer';
 import type { ContainerStore } from '../containers/container-store.ts';
+import type { Content } from '../content/content.ts';
 import { Filter } from '../metadata/filter.ts';
 import { validateIdentifier } from '../metadata/identifier.ts';
+import type { Scope } from '../metadata/scope.ts';
 import type { ShimAddress } from '../tasks/bundle.ts';
+import type { Checkpoints } from '../tasks/checkpoints.ts';
 import type { RuntimeAliases } from '../tasks/runtime-aliases.ts';
 import type { Task } from '../tasks/task.ts';
 import type { TaskStore } from '../tasks/task-store.ts';
-import { namespaceOf } from './call-scope.ts';
+import { namespaceOf, scopeOf } from './call-scope.ts';
+import { descriptorMessage, descriptorOf } from './descriptor.ts';
 import { traced } from './traced.ts';
 
 export interface TasksServiceOptions {
   store: TaskStore;
   containers: ContainerStore;
   aliases: RuntimeAliases;
+  checkpoints: Checkpoints;
+  contentIn(scope: Scope): Content;
   tracer: Tracer;
   /** Where the tasks of a sandbox are served. NotFound for one that does not run. */
   shimOf(namespace: string, sandbox: string): ShimAddress;
@@ -29,7 +35,16 @@ export interface TasksServiceOptions {
   mountsOf(namespace: string, container: Container): Promise<Mount[]>;
 }
 
-export function tasksService({ store, containers, aliases, tracer, shimOf, mountsOf }: TasksServiceOptions): Implementation<typeof Tasks> {
+export function tasksService({
+  store,
+  containers,
+  aliases,
+  checkpoints,
+  contentIn,
+  tracer,
+  shimOf,
+  mountsOf,
+}: TasksServiceOptions): Implementation<typeof Tasks> {
   const taskOf = (request: { containerId: string }, call: Call) => store.get(namespaceOf(call), request.containerId);
 
   return {
@@ -37,8 +52,6 @@ export function tasksService({ store, containers, aliases, tracer, shimOf, mount
       traced(tracer, 'lifecycle.create', call, async (span) => {
         const namespace = namespaceOf(call);
         const container = containers.get(namespace, request.containerId);
-        if (request.checkpoint?.digest)
-          throw new EngineError('NotImplemented', 'restoring a checkpoint is not supported: not implemented', { layer: 'lifecycle' });
         if (!container.spec) {
           throw new EngineError('FailedPrecondition', `container "${container.id}" has no spec: failed precondition`, {
             layer: 'lifecycle',
@@ -48,29 +61,40 @@ export function tasksService({ store, containers, aliases, tracer, shimOf, mount
           name: request.runtimePath || (container.runtime?.name ?? ''),
           options: request.options ?? container.runtime?.options,
         });
-        const task = await store.create(
-          {
-            namespace,
-            id: container.id,
-            runtime: runtime.name,
-            config: container.spec.value,
-            rootfs: request.rootfs.length === 0 && container.snapshotKey !== '' ? await mountsOf(namespace, container) : request.rootfs,
-            stdin: request.stdin,
-            stdout: request.stdout,
-            stderr: request.stderr,
-            terminal: request.terminal,
-            options: runtime.options,
-            ...(container.sandbox === '' ? {} : { shim: shimOf(namespace, container.sandbox) }),
-          },
-          span,
-        );
-        return { containerId: task.id, pid: task.pid };
+        const checkpoint = request.checkpoint?.digest ? descriptorOf(request.checkpoint, 'checkpoint') : undefined;
+        const images = await checkpoints.place(namespace, container.id, checkpoint, contentIn(scopeOf(call)), runtime.options);
+        const wanted = {
+          namespace,
+          id: container.id,
+          runtime: runtime.name,
+          config: container.spec.value,
+          rootfs: request.rootfs.length === 0 && container.snapshotKey !== '' ? await mountsOf(namespace, container) : request.rootfs,
+          stdin: request.stdin,
+          stdout: request.stdout,
+          stderr: request.stderr,
+          terminal: request.terminal,
+          checkpoint: images,
+          options: runtime.options,
+          ...(container.sandbox === '' ? {} : { shim: shimOf(namespace, container.sandbox) }),
+        };
+        try {
+          const task = await store.create(wanted, span);
+          return { containerId: task.id, pid: task.pid };
+        } catch (error) {
+          checkpoints.discard(namespace, container.id);
+          throw error;
+        }
       }),
 
     start: (request, call) =>
       traced(tracer, 'lifecycle.start', call, async (span) => {
         const task = taskOf(request, call);
         const { pid } = await task.api.start({ id: task.id, execId: request.execId }, task.options(span));
+        if (request.execId === '') {
+          // Some shims restore a checkpoint only now.
+          task.pid = pid;
+          checkpoints.discard(task.namespace, task.id);
+        }
         return { pid };
       }),
 
@@ -79,6 +103,7 @@ export function tasksService({ store, containers, aliases, tracer, shimOf, mount
         const task = taskOf(request, call);
         const answer = await task.api.delete({ id: task.id }, task.options(span));
         store.remove(task);
+        checkpoints.discard(task.namespace, task.id);
         return { id: task.id, ...answer };
       }),
 
@@ -139,9 +164,13 @@ export function tasksService({ store, containers, aliases, tracer, shimOf, mount
       return task.api.pids({ id: task.id }, task.options());
     },
 
-    checkpoint() {
-      throw new EngineError('NotImplemented', 'checkpoints are not supported: not implemented', { layer: 'lifecycle' });
-    },
+    checkpoint: (request, call) =>
+      traced(tracer, 'lifecycle.checkpoint', call, async () => {
+        const task = taskOf(request, call);
+        const container = containers.get(task.namespace, task.id);
+        const descriptors = await checkpoints.save(task, container, contentIn(scopeOf(call)), request.options);
+        return { descriptors: descriptors.map(descriptorMessage) };
+      }),
 
     async update(request, call) {
       const task = taskOf(request, call);

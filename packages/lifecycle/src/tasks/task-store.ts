@@ -24,6 +24,8 @@ export interface NewTask {
   stdout: string;
   stderr: string;
   terminal: boolean;
+  /** The directory of the images to restore it from; empty to begin anew. */
+  checkpoint: string;
   options?: Any;
   /** The shim of the sandbox that the container belongs to; without, it gets one by its runtime. */
   shim?: ShimAddress;
@@ -86,8 +88,8 @@ export class TaskStore {
           return Task.connect(bundle, runtime, address);
         });
         const created = task;
-        const { rootfs, stdin, stdout, stderr, terminal, options } = wanted;
-        const request = { id, bundle: bundle.path, rootfs, stdin, stdout, stderr, terminal, options };
+        const { rootfs, stdin, stdout, stderr, terminal, checkpoint, options } = wanted;
+        const request = { id, bundle: bundle.path, rootfs, stdin, stdout, stderr, terminal, checkpoint, options };
         const { pid } = await created.api.create(request, created.options(span)).catch(refusedByShim);
         created.pid = pid;
       } catch (error) {

@@ -9,6 +9,7 @@ import type { Cgroup, CgroupStats } from '@berth/runtime/cgroup/cgroup';
 import { watchOom } from '@berth/runtime/cgroup/oom-watch';
 import { openCgroup } from '@berth/runtime/cgroup/open';
 import type { ExecOptions, ExecResult, MountPoint, Stdio } from '@berth/runtime/container';
+import type { CheckpointOptions, RestoreOptions } from '@berth/runtime/criu/options';
 import { parseMountOptions } from '@berth/runtime/mount-options';
 import { MNT_DETACH, MS, mount, umount } from '@berth/sys/mount';
 import type { Reaper } from '../process/reaper.ts';
@@ -63,7 +64,7 @@ export class OciCliRuntime implements ShimRuntime {
     this.#reaper = reaper;
   }
 
-  async create({ id, bundle, rootfsMounts = [], stdio }: RuntimeCreate): Promise<RuntimeContainer> {
+  async create({ id, bundle, rootfsMounts = [], stdio, restore }: RuntimeCreate): Promise<RuntimeContainer> {
     const spec = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8')) as Spec;
     await using undo = new AsyncDisposableStack();
     const rootfs = mountRootfs(bundle, spec, rootfsMounts);
@@ -80,12 +81,18 @@ export class OciCliRuntime implements ShimRuntime {
     const pidFile = join(bundle, 'init.pid');
     const flags = ['--bundle', bundle, '--pid-file', pidFile];
     if (this.#options.noPivot) flags.push('--no-pivot');
-    if (this.#options.noNewKeyring) flags.push('--no-new-keyring');
-    const consoleMaster = await invoke(['create', ...flags, id], { stdio });
+    const keyring = this.#options.noNewKeyring ? ['--no-new-keyring'] : [];
+    const launch = async (words: string[]) => {
+      const consoleMaster = await invoke([...words, id], { stdio });
+      return { consoleMaster, pid: Number.parseInt(readFileSync(pidFile, 'utf8'), 10) };
+    };
     const cgroup = openCgroup({ id, cgroupsPath: spec.linux?.cgroupsPath });
-    const pid = Number.parseInt(readFileSync(pidFile, 'utf8'), 10);
+    const common = { id, bundle, invoke, cgroup, rootfs };
+    const container = restore
+      ? new CliContainer({ ...common, restore: () => launch(['restore', '--detach', ...flags, ...RESTORED, ...imageFlags(restore)]) })
+      : new CliContainer({ ...common, launched: await launch(['create', ...flags, ...keyring]) });
     undo.move();
-    return new CliContainer({ id, bundle, pid, consoleMaster, invoke, cgroup, rootfs });
+    return container;
   }
 
   #invoker(bundle: string): Invoke {
@@ -112,29 +119,45 @@ export class OciCliRuntime implements ShimRuntime {
   }
 }
 
+interface Launched {
+  pid: number;
+  consoleMaster: number | undefined;
+}
+
 interface CliContainerOptions {
   id: string;
   bundle: string;
-  pid: number;
-  consoleMaster: number | undefined;
+  /** One that has been created; */
+  launched?: Launched;
+  /** or what restores it: other runtimes do that at once, so it is its start. */
+  restore?: () => Promise<Launched>;
   invoke: Invoke;
   cgroup: Cgroup;
   rootfs: Disposable;
 }
 
 class CliContainer implements RuntimeContainer {
-  readonly pid: number;
-  readonly consoleMaster: number | undefined;
   readonly #options: CliContainerOptions;
+  #launched: Launched | undefined;
+  /** A runtime whose checkpoint ended the container has deleted it, too. */
+  #gone = false;
 
   constructor(options: CliContainerOptions) {
     this.#options = options;
-    this.pid = options.pid;
-    this.consoleMaster = options.consoleMaster;
+    this.#launched = options.launched;
   }
 
-  start(): Promise<void> {
-    return this.#run('start');
+  get pid(): number {
+    return this.#launched?.pid ?? 0;
+  }
+
+  get consoleMaster(): number | undefined {
+    return this.#launched?.consoleMaster;
+  }
+
+  async start(): Promise<void> {
+    if (this.#launched) return this.#run('start');
+    this.#launched = await this.#options.restore?.();
   }
 
   kill(signal: number, { all = false }: { all?: boolean } = {}): Promise<void> {
@@ -165,6 +188,12 @@ class CliContainer implements RuntimeContainer {
     await invoke(['update', '--resources', '-', id], { stdin: file });
   }
 
+  async checkpoint(options: CheckpointOptions): Promise<void> {
+    const { id, invoke } = this.#options;
+    await invoke(['checkpoint', ...checkpointFlags(options), id]);
+    this.#gone = !options.leaveRunning;
+  }
+
   pids(): number[] {
     return this.#options.cgroup.pids();
   }
@@ -183,13 +212,33 @@ class CliContainer implements RuntimeContainer {
 
   async delete({ force = false }: { force?: boolean } = {}): Promise<void> {
     const { id, invoke, rootfs } = this.#options;
-    await invoke(['delete', ...(force ? ['--force'] : []), id]);
+    if (this.#launched && !this.#gone) await invoke(['delete', ...(force ? ['--force'] : []), id]);
     rootfs[Symbol.dispose]();
   }
 
   async #run(command: string): Promise<void> {
     await this.#options.invoke([command, this.#options.id]);
   }
+}
+
+/** Whoever made the checkpoint decided on these; the restore only has to let them be. */
+const RESTORED = ['--tcp-established', '--ext-unix-sk', '--file-locks'];
+
+function checkpointFlags(options: CheckpointOptions): string[] {
+  return [
+    ...imageFlags(options),
+    ...(options.parentPath ? ['--parent-path', options.parentPath] : []),
+    ...(options.leaveRunning ? ['--leave-running'] : []),
+    ...(options.tcpEstablished ? ['--tcp-established'] : []),
+    ...(options.extUnixSockets ? ['--ext-unix-sk'] : []),
+    ...(options.shellJob ? ['--shell-job'] : []),
+    ...(options.fileLocks ? ['--file-locks'] : []),
+    ...(options.cgroupMode ? ['--manage-cgroups-mode', options.cgroupMode] : []),
+  ];
+}
+
+function imageFlags({ imagePath, workPath }: Pick<RestoreOptions, 'imagePath' | 'workPath'>): string[] {
+  return ['--image-path', imagePath, ...(workPath ? ['--work-path', workPath] : [])];
 }
 
 /** Mounts a container's root in its bundle; what comes back unmounts it. */

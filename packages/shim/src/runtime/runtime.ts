@@ -3,13 +3,15 @@
 import type { LinuxResources, Process } from '@berth/oci/runtime-spec';
 import type { CgroupStats } from '@berth/runtime/cgroup/cgroup';
 import type { CreateOptions, ExecOptions, ExecResult } from '@berth/runtime/container';
+import type { CheckpointOptions, RestoreOptions } from '@berth/runtime/criu/options';
 
 export type Awaitable<T> = T | Promise<T>;
 
 /** The container as @berth/runtime/container has it, each answer possibly later. */
 export interface RuntimeContainer {
+  /** 0 where a runtime restores a container as a whole at its start. */
   readonly pid: number;
-  /** The terminal's master, the shim's to close. */
+  /** The terminal's master, the shim's to close; that of a restored container is there after its start. */
   readonly consoleMaster: number | undefined;
   start(): Awaitable<void>;
   kill(signal: number, options?: { all?: boolean }): Awaitable<void>;
@@ -18,6 +20,7 @@ export interface RuntimeContainer {
   pause(): Awaitable<void>;
   resume(): Awaitable<void>;
   update(resources: LinuxResources): Awaitable<void>;
+  checkpoint(options: CheckpointOptions): Awaitable<void>;
   pids(): Awaitable<number[]>;
   stats(): Awaitable<CgroupStats>;
   /** How often the kernel has killed a process here for want of memory. */
@@ -28,7 +31,10 @@ export interface RuntimeContainer {
   delete(options?: { force?: boolean }): Awaitable<void>;
 }
 
-export type RuntimeCreate = Omit<CreateOptions, 'root'>;
+export type RuntimeCreate = Omit<CreateOptions, 'root'> & {
+  /** It is made from these images, and goes on from there when it is started. */
+  restore?: Pick<RestoreOptions, 'imagePath' | 'workPath'> | undefined;
+};
 
 export interface ShimRuntime {
   create(options: RuntimeCreate): Awaitable<RuntimeContainer>;

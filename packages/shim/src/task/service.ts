@@ -9,6 +9,7 @@ import type { Call, Implementation } from '@berth/rpc/ttrpc/server';
 import { parseTraceparent, TRACEPARENT } from '@berth/trace/context';
 import type { Span, Tracer } from '@berth/trace/tracer';
 import type { RuntimeSelector } from '../runtime/select.ts';
+import { checkpointOptions } from './checkpoint.ts';
 import { packStats } from './metrics.ts';
 import type { ProcessExit } from './process.ts';
 import { Task, type TaskHost } from './task.ts';
@@ -38,7 +39,6 @@ export class TaskService implements Implementation<typeof TaskApi> {
   create: Implementation<typeof TaskApi>['create'] = (request, call) =>
     this.#traced('shim.create', call, async (span) => {
       if (this.#tasks.has(request.id)) throw new EngineError('AlreadyExists', `task ${request.id}: already exists`, { layer: 'shim' });
-      if (request.checkpoint) throw new EngineError('NotImplemented', 'restoring a checkpoint is not supported', { layer: 'shim' });
       this.#tasks.set(request.id, 'creating');
       try {
         const runtime = this.#options.runtimes.select(request);
@@ -100,8 +100,10 @@ export class TaskService implements Implementation<typeof TaskApi> {
     return {};
   };
 
-  checkpoint: Implementation<typeof TaskApi>['checkpoint'] = () => {
-    throw new EngineError('NotImplemented', 'checkpoints are not supported', { layer: 'shim' });
+  checkpoint: Implementation<typeof TaskApi>['checkpoint'] = async (request) => {
+    const task = this.#find(request.id);
+    await task.checkpoint(checkpointOptions(request, task.bundle));
+    return {};
   };
 
   kill: Implementation<typeof TaskApi>['kill'] = async (request) => {

@@ -8,12 +8,14 @@ import * as events from '@berth/rpc/gen/containerd/events/task';
 import type { CreateTaskRequest } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
 import { Status } from '@berth/rpc/gen/containerd/types/task/task';
 import type { CgroupStats } from '@berth/runtime/cgroup/cgroup';
+import type { CheckpointOptions } from '@berth/runtime/criu/options';
 import type { Exit } from '@berth/sys/wait';
 import type { Span } from '@berth/trace/tracer';
 import type { EventPublisher } from '../events/publisher.ts';
 import type { Reaper } from '../process/reaper.ts';
 import type { Awaitable, RuntimeContainer, ShimRuntime } from '../runtime/runtime.ts';
 import { ProcessStdio, type StdioNames } from '../stdio/process-stdio.ts';
+import { restoreOptions } from './checkpoint.ts';
 import { OomWatch } from './oom-watch.ts';
 import { type ProcessExit, TaskProcess } from './process.ts';
 
@@ -37,6 +39,8 @@ export class Task {
   readonly #execs = new Map<string, TaskProcess>();
   readonly #execSpecs = new Map<TaskProcess, Process>();
   readonly #oom: OomWatch;
+  /** It comes from a checkpoint: its terminal, and with some runtimes its pid, are there when it has started. */
+  readonly #restored: boolean;
 
   private constructor(host: TaskHost, request: CreateTaskRequest, init: TaskProcess, container: RuntimeContainer) {
     this.id = request.id;
@@ -49,6 +53,7 @@ export class Task {
       tell: () => host.events.publish('/tasks/oom', events.TaskOOM, { containerId: this.id }),
       log: (message) => host.log(`${this.id}: ${message}`),
     });
+    this.#restored = request.checkpoint !== '';
   }
 
   static async create(host: TaskHost, runtime: ShimRuntime, request: CreateTaskRequest, span: Span | undefined): Promise<Task> {
@@ -58,13 +63,19 @@ export class Task {
     );
     const init = new TaskProcess('', stdio);
     const container = await telling('create', () =>
-      runtime.create({ id: request.id, bundle: request.bundle, rootfsMounts: request.rootfs, stdio: stdio.forProcess, span }),
+      runtime.create({
+        id: request.id,
+        bundle: request.bundle,
+        rootfsMounts: request.rootfs,
+        stdio: stdio.forProcess,
+        restore: restoreOptions(request),
+        span,
+      }),
     );
-    init.pid = container.pid;
     const task = new Task(host, request, init, container);
     // A client that takes events for orders must find the task: it is told after this.
-    stdio.started(container.consoleMaster);
-    writePid(join(request.bundle, 'init.pid'), init.pid);
+    if (!task.#restored) stdio.started(container.consoleMaster);
+    if (container.pid !== 0) task.#born();
     host.events.publish('/tasks/create', events.TaskCreate, {
       containerId: request.id,
       bundle: request.bundle,
@@ -73,7 +84,8 @@ export class Task {
       checkpoint: request.checkpoint,
       pid: init.pid,
     });
-    host.reaper.watch(init.pid, (exit) => void task.#exited(init, exit));
+    // Another runtime restores a container as a whole at its start.
+    if (init.pid !== 0) task.#watchInit();
     undo.move();
     return task;
   }
@@ -94,8 +106,9 @@ export class Task {
     }
     this.init.starting();
     try {
-      await telling('start', () => during(span, 'runtime.start', () => this.#container.start(), 'runtime'));
+      await telling(this.#restored ? 'restore' : 'start', () => during(span, 'runtime.start', () => this.#container.start(), 'runtime'));
       this.init.status = Status.RUNNING;
+      if (this.#restored) this.#wasRestored();
       this.#oom.start();
       this.#host.events.publish('/tasks/start', events.TaskStart, { containerId: this.id, pid: this.init.pid });
     } finally {
@@ -135,6 +148,15 @@ export class Task {
     await this.#container.resume();
     this.init.status = Status.RUNNING;
     this.#host.events.publish('/tasks/resumed', events.TaskResumed, { containerId: this.id });
+  }
+
+  /** Saves the container; without `leaveRunning` its end is told as any other. */
+  async checkpoint(options: CheckpointOptions): Promise<void> {
+    const { status } = this.init;
+    if (status !== Status.RUNNING && status !== Status.PAUSED)
+      throw new EngineError('FailedPrecondition', `cannot checkpoint a container that is ${nameOf(status)}`, { layer: 'shim' });
+    await telling('checkpoint', () => this.#container.checkpoint(options));
+    this.#host.events.publish('/tasks/checkpointed', events.TaskCheckpointed, { containerId: this.id, checkpoint: options.imagePath });
   }
 
   async update(resources: LinuxResources): Promise<void> {
@@ -213,6 +235,23 @@ export class Task {
     return exec.pid;
   }
 
+  /** Init's pid is known: it is written down, where who cleans up after a shim finds it. */
+  #born(): void {
+    this.init.pid = this.#container.pid;
+    writePid(join(this.bundle, 'init.pid'), this.init.pid);
+  }
+
+  #watchInit(): void {
+    this.#host.reaper.watch(this.init.pid, (exit) => void this.#exited(this.init, exit));
+  }
+
+  #wasRestored(): void {
+    this.init.stdio.started(this.#container.consoleMaster);
+    if (this.init.pid !== 0) return;
+    this.#born();
+    this.#watchInit();
+  }
+
   async #exited(process: TaskProcess, { status }: Exit): Promise<void> {
     if (process === this.init) this.#oom.end();
     // Who waits for an exec knows by that; the event is for others.
@@ -229,7 +268,7 @@ export class Task {
 }
 
 /** Puts in front of a runtime's error what containerd's shims put there: clients print and match it. */
-async function telling<T>(what: 'create' | 'start' | 'exec', body: () => Awaitable<T>): Promise<T> {
+async function telling<T>(what: 'create' | 'start' | 'exec' | 'checkpoint' | 'restore', body: () => Awaitable<T>): Promise<T> {
   try {
     return await body();
   } catch (thrown) {
