@@ -4,13 +4,12 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { type BuildOptions, build } from 'esbuild';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** dist/<name>.js by its entry point. */
 const NODE_PROGRAMS: Record<string, string> = {
-  berthd: 'packages/daemon/src/main.ts',
   'berth-lifecycle': 'packages/lifecycle/src/main.ts',
   'mount-thread': 'packages/daemon/src/volumes/mount-thread.ts',
   'unpack-worker': 'packages/lifecycle/src/diff/unpack-worker.ts',
@@ -19,27 +18,29 @@ const NODE_PROGRAMS: Record<string, string> = {
   'berth-runtime': 'packages/runtime/src/main.ts',
   'berth-registry': 'packages/registry/src/main.ts',
 };
+const DAEMON = 'packages/daemon/src/main.ts';
 const CLIENT = 'packages/cli/src/main.ts';
 
 // Does nothing while the generated code is newer than proto/.
 execFileSync(process.execPath, [join(ROOT, 'packages/rpc/generate.ts')], { stdio: ['ignore', 'ignore', 'inherit'] });
 
 mkdirSync(join(ROOT, 'dist'), { recursive: true });
-await build({
+const shape: BuildOptions = {
   absWorkingDir: ROOT,
-  entryPoints: Object.fromEntries(Object.entries(NODE_PROGRAMS).filter(([, entry]) => existsSync(join(ROOT, entry)))),
   outdir: 'dist',
   bundle: true,
   platform: 'node',
   target: 'node24',
   format: 'esm',
-  splitting: false,
   sourcemap: 'linked',
   external: ['koffi', 'better-sqlite3'],
   // Bundled CommonJS packages call require() for Node's own modules.
   banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
   logLevel: 'warning',
-});
+};
+await build({ ...shape, entryPoints: NODE_PROGRAMS });
+// In parts, each loaded when it is needed; under names that stay, so that a build leaves nothing of the one before.
+await build({ ...shape, entryPoints: { berthd: DAEMON }, splitting: true, chunkNames: 'berthd-[name]' });
 
 if (existsSync(join(ROOT, CLIENT)) && !process.argv.includes('--no-client')) {
   const arch = process.arch === 'arm64' ? 'aarch64' : 'x64';

@@ -1,6 +1,5 @@
 // berthd's composition: every object is made here, once, in the order of what it needs, and taken down in the reverse.
 import { randomUUID } from 'node:crypto';
-import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { UnpackPool } from '@berth/lifecycle/diff/unpack-pool';
@@ -25,7 +24,7 @@ import { Execs } from './exec/execs.ts';
 import { HealthChecks } from './health/health-checks.ts';
 import { followImages, imageContext } from './images/image-context.ts';
 import { Lifecycle } from './lifecycle/lifecycle.ts';
-import { LifecycleProcess } from './lifecycle/lifecycle-process.ts';
+import type { LifecycleProcess } from './lifecycle/lifecycle-process.ts';
 import { ShimConnections } from './lifecycle/shim-connections.ts';
 import { NetworkVerbs } from './networks/network-verbs.ts';
 import { openNetworks } from './networks/open-networks.ts';
@@ -59,13 +58,9 @@ export interface Daemon {
   stop(): Promise<void>;
 }
 
-export async function startDaemon(asked: Config, log: Logger): Promise<Daemon> {
-  const { dataRoot, execRoot } = asked;
-  for (const directory of [dataRoot, execRoot, join(dataRoot, 'containers'), join(execRoot, 'io')]) {
-    mkdirSync(directory, { recursive: true, mode: 0o711 });
-  }
-  // Set-uid programs of images and what volumes hold are behind it (CVE-2021-41091).
-  chmodSync(dataRoot, 0o710);
+/** `service` is started, and may still be loading itself; undefined where `containerd` names another's. */
+export async function startDaemon(asked: Config, service: LifecycleProcess | undefined, log: Logger): Promise<Daemon> {
+  const { dataRoot } = asked;
   // Somebody else's service keeps its snapshots where it likes.
   const storage = chooseStorage(dataRoot, asked.containerd === undefined ? asked.snapshotter || undefined : 'native', log);
   const snapshotter = asked.containerd === undefined ? storage.snapshotter : asked.snapshotter || 'overlayfs';
@@ -76,11 +71,7 @@ export async function startDaemon(asked: Config, log: Logger): Promise<Daemon> {
   }
   const stack = new AsyncDisposableStack();
   try {
-    const service = config.containerd === undefined ? new LifecycleProcess(config, log) : undefined;
-    if (service) {
-      await service.start();
-      stack.defer(() => service.stop());
-    }
+    stack.defer(() => service?.stop());
     const database = stack.use(new StateDatabase(join(config.dataRoot, 'berth.db')));
     const traceDirectory = new TraceDirectory(config.traceDir);
     const collector = collectorFrom(process.env);

@@ -1,16 +1,14 @@
-// berthd: the daemon behind the Docker Engine API. This file turns the command line into a running daemon and signals into its end.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import type { Server } from 'node:http';
-import { dirname } from 'node:path';
+// berthd: the daemon behind the Docker Engine API. This file turns the command line into a running daemon. It loads no more than it needs
+// to start the lifecycle service; the rest of the daemon is loaded while that one loads itself.
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { toEngineError } from '@berth/errdefs/engine-error';
-import { httpStatus } from '@berth/errdefs/http';
 import { optimizeEarly } from '@berth/sys/early-optimization';
-import pino, { type Logger } from 'pino';
+import pino from 'pino';
 import { type Config, configOf, loadOptions } from './config/config.ts';
 import { usage } from './config/options.ts';
-import { startDaemon } from './daemon.ts';
-import { createEngineServer, engineHandler } from './server/http-server.ts';
-import { type Address, listen, parseAddress, tlsOptions } from './server/listen.ts';
+import { LifecycleProcess } from './lifecycle/lifecycle-process.ts';
+import { parseAddress } from './server/listen.ts';
 import { COMMIT, VERSION } from './version.ts';
 
 async function main(argv: readonly string[]): Promise<void> {
@@ -26,51 +24,28 @@ async function main(argv: readonly string[]): Promise<void> {
   const log = pino({ level: config.logLevel, base: undefined }, pino.destination({ dest: 2, sync: true }));
   claimPidFile(config.pidfile);
   try {
-    await serve(config, addresses, log);
+    makeRoots(config);
+    const service = config.containerd === undefined ? new LifecycleProcess(config, log) : undefined;
+    await service?.start();
+    try {
+      const { serve } = await import('./serve.ts');
+      await serve({ config, addresses, service, log });
+    } catch (error) {
+      await service?.stop();
+      throw error;
+    }
   } catch (error) {
     rmSync(config.pidfile, { force: true });
     throw error;
   }
 }
 
-async function serve(config: Config, addresses: readonly Address[], log: Logger): Promise<void> {
-  const daemon = await startDaemon(config, log);
-  const handler = engineHandler(daemon.routers, {
-    version: VERSION,
-    tracer: daemon.tracer,
-    onError(error, request) {
-      const known = toEngineError(error);
-      if (httpStatus(known.kind) >= 500) log.error({ err: error, request, layer: known.layer }, known.message);
-      else log.debug({ request, layer: known.layer }, known.message);
-    },
-  });
-  const servers: Server[] = [];
-  const stop = async (signal: string) => {
-    log.info({ signal }, 'stopping; containers run on');
-    for (const server of servers) {
-      server.close();
-      server.closeAllConnections();
-    }
-    await daemon.stop();
-    rmSync(config.pidfile, { force: true });
-    for (const { unixPath } of addresses) if (unixPath !== undefined) rmSync(unixPath, { force: true });
-    process.exit(0);
-  };
-  try {
-    for (const address of addresses) {
-      const server = createEngineServer(handler, address.unixPath === undefined && config.tls ? tlsOptions(config.tls) : undefined);
-      await listen(server, address, config.socketGroup);
-      servers.push(server);
-      log.info(`API listen on ${address.label}`);
-    }
-  } catch (error) {
-    for (const server of servers) server.close();
-    await daemon.stop();
-    throw error;
+function makeRoots({ dataRoot, execRoot }: Config): void {
+  for (const directory of [dataRoot, execRoot, join(dataRoot, 'containers'), join(execRoot, 'io')]) {
+    mkdirSync(directory, { recursive: true, mode: 0o711 });
   }
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
-  process.on('uncaughtException', (error) => log.error({ err: error }, 'uncaught exception'));
-  process.on('unhandledRejection', (error) => log.error({ err: error }, 'unhandled rejection'));
+  // Set-uid programs of images and what volumes hold are behind it (CVE-2021-41091).
+  chmodSync(dataRoot, 0o710);
 }
 
 /** Two daemons on one set of roots would undo each other's work. */
