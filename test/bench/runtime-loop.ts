@@ -1,10 +1,11 @@
 // Times packages/runtime in process against `runc run` of the same bundle, pair by pair, and prints JSON: {ours: [ms], theirs: [ms]}.
-// Runs as the shim does: node --v8-pool-size=0 --single-threaded runtime-loop.ts BUNDLE RUNC RUNS
+// Runs as the shim does, with its flags and after the rehearsal that its zygote makes: node FLAGS runtime-loop.js BUNDLE RUNC RUNS
 import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createContainer } from '@berth/runtime/container';
+import { rehearse } from '@berth/runtime/rehearsal';
 import { setChildSubreaper } from '@berth/sys/process';
 import { waitpid } from '@berth/sys/wait';
 
@@ -46,6 +47,7 @@ function runcOnce(): number {
 }
 
 try {
+  rehearse({ id: `berth-bench-${process.pid}`, bundle, root, stdio: { stdin: nothing, stdout: nothing, stderr: nothing } }, 4);
   for (let i = 0; i < 5; i++) {
     once();
     runcOnce();

@@ -5,6 +5,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Spec } from '@berth/oci/runtime-spec';
+import { ZYGOTE_NODE_FLAGS } from '@berth/shim/zygote/programs';
 import { build } from 'esbuild';
 import { program, ROOT } from '../harness/programs.ts';
 import { compare, median, timeOnce } from './measure.ts';
@@ -49,8 +50,7 @@ async function libraryRow(runs: number, bundle: string, runc: string): Promise<R
     external: ['koffi'],
     logLevel: 'error',
   });
-  const flags = ['--v8-pool-size=0', '--single-threaded'];
-  const result = spawnSync(join(ROOT, 'dist/node'), [...flags, loop, bundle, runc, String(runs)], { encoding: 'utf8' });
+  const result = spawnSync(join(ROOT, 'dist/node'), [...ZYGOTE_NODE_FLAGS, loop, bundle, runc, String(runs)], { encoding: 'utf8' });
   rmSync(loop);
   if (result.status !== 0) throw new Error(`the runtime's loop failed: ${result.stderr}`);
   const { ours, theirs } = JSON.parse(result.stdout) as { ours: number[]; theirs: number[] };

@@ -35,6 +35,8 @@ export function rehearse(options: CreateOptions, rounds: number): void {
   const home = HOME.map(([name, flag]) => ({ fd: openSync(`/proc/self/ns/${name}`, 'r'), flag }));
   const mask = umask(0);
   const directory = process.cwd();
+  // What a mount of the type cgroup shows.
+  cgroup.create();
   try {
     for (let round = 0; round < rounds; round++) {
       unshare(home.reduce((flags, { flag }) => flags | flag, 0));
@@ -47,6 +49,7 @@ export function rehearse(options: CreateOptions, rounds: number): void {
       }
     }
   } finally {
+    cgroup.remove();
     umask(mask);
     for (const { fd } of home) closeSync(fd);
   }

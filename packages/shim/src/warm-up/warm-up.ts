@@ -13,7 +13,6 @@ import { Task } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
 import { Events } from '@berth/rpc/gen/containerd/services/ttrpc/events/v1/events';
 import { type Stub, TtrpcClient } from '@berth/rpc/ttrpc/client';
 import { TtrpcServer } from '@berth/rpc/ttrpc/server';
-import { openCgroup } from '@berth/runtime/cgroup/open';
 import { rehearse } from '@berth/runtime/rehearsal';
 import { setChildSubreaper } from '@berth/sys/process';
 import { formatTraceparent, newSpanId, newTraceId, TRACEPARENT } from '@berth/trace/context';
@@ -50,13 +49,7 @@ export async function warmUp(): Promise<string | undefined> {
 function rehearseInit(root: string): void {
   const id = `warm-${process.pid}`;
   const spec = drySpec(id, join(root, 'rootfs'));
-  const cgroup = openCgroup({ id, cgroupsPath: spec.linux?.cgroupsPath });
-  cgroup.create();
-  try {
-    rehearse({ id, bundle: root, root: join(root, 'runtime'), spec, stdio: { stdin: 0, stdout: 1, stderr: 2 } }, ROUNDS);
-  } finally {
-    cgroup.remove();
-  }
+  rehearse({ id, bundle: root, root: join(root, 'runtime'), spec, stdio: { stdin: 0, stdout: 1, stderr: 2 } }, ROUNDS);
 }
 
 /** One container from create to delete, with a log, an attached client and two execs. */
