@@ -1,7 +1,7 @@
 // What every command works with: the daemon, the configuration file, the standard streams. Made once, by main.ts.
 import { chooseEndpoint, configDirectory, type Endpoint } from '@berth/client/endpoint';
 import { Engine } from '@berth/client/engine';
-import { newSpanId, newTraceId, type TraceContext } from '@berth/trace/context';
+import { newTraceContext, type TraceContext } from '@berth/trace/context';
 import { type ConfigFile, readConfigFile } from './config-file.ts';
 import type { Arguments } from './parse.ts';
 
@@ -11,7 +11,7 @@ export class Context {
   readonly stdout = process.stdout;
   readonly stderr = process.stderr;
   /** All requests of one command belong to one trace. */
-  readonly trace: TraceContext = { traceId: newTraceId(), spanId: newSpanId() };
+  readonly trace: TraceContext = newTraceContext();
   readonly configDirectory: string;
   readonly #global: Arguments;
   #config: ConfigFile | undefined;

@@ -2,7 +2,7 @@
 //
 // Called by the runtime's parent process. Facts: linux/bpf.h union bpf_attr; each command reads the leading part of it.
 import { closeSync, constants, openSync } from 'node:fs';
-import koffi from 'koffi';
+import { koffi } from './koffi.ts';
 import { bind, check, sysError } from './libc.ts';
 import { SYSCALL } from './syscall-numbers.ts';
 

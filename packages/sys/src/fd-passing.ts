@@ -1,5 +1,5 @@
 // Descriptors over unix sockets (SCM_RIGHTS, unix(7)), and socket pairs. Blocking calls.
-import koffi from 'koffi';
+import { koffi } from './koffi.ts';
 import { bind, check, errno, errnoName, sysError } from './libc.ts';
 
 koffi.struct('berth_iovec', { base: 'void*', length: 'size_t' });

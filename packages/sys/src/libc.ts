@@ -2,7 +2,7 @@
 // that throw SysError. Every other file of this package declares its functions through bind(); no other package imports koffi.
 import { constants } from 'node:os';
 import { SysError } from '@berth/errdefs/engine-error';
-import koffi from 'koffi';
+import { koffi } from './koffi.ts';
 
 /** The running binary itself: libc, libuv and V8 are all resolved through it. */
 const self = koffi.load(null);

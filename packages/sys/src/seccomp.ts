@@ -1,7 +1,7 @@
 // seccomp(2): putting a filter on the calling thread.
 //
 // Called in a container's init. Facts: linux/seccomp.h, linux/filter.h struct sock_fprog {len, filter*}.
-import koffi from 'koffi';
+import { koffi } from './koffi.ts';
 import { bind, check } from './libc.ts';
 import { SYSCALL } from './syscall-numbers.ts';
 

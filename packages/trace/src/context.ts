@@ -1,6 +1,6 @@
 // The trace context that travels with every request: W3C Trace Context's `traceparent`, as an HTTP header, as gRPC metadata
 // and as ttrpc metadata under the same name (https://www.w3.org/TR/trace-context/#traceparent-header).
-import { randomBytes } from 'node:crypto';
+import { Identifiers } from './identifiers.ts';
 
 export const TRACEPARENT = 'traceparent';
 
@@ -24,10 +24,8 @@ export function formatTraceparent(context: TraceContext): string {
   return `00-${context.traceId}-${context.spanId}-01`;
 }
 
-export function newTraceId(): string {
-  return randomBytes(16).toString('hex');
-}
-
-export function newSpanId(): string {
-  return randomBytes(8).toString('hex');
+/** The first span of a trace that begins here. */
+export function newTraceContext(): TraceContext {
+  const identifiers = new Identifiers();
+  return { traceId: identifiers.traceId(), spanId: identifiers.spanId() };
 }

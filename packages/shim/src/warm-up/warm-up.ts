@@ -15,7 +15,7 @@ import { type Stub, TtrpcClient } from '@berth/rpc/ttrpc/client';
 import { TtrpcServer } from '@berth/rpc/ttrpc/server';
 import { rehearse } from '@berth/runtime/rehearsal';
 import { setChildSubreaper } from '@berth/sys/process';
-import { formatTraceparent, newSpanId, newTraceId, TRACEPARENT } from '@berth/trace/context';
+import { formatTraceparent, newTraceContext, TRACEPARENT } from '@berth/trace/context';
 import { ShimLog } from '../process/shim-log.ts';
 import { type ServedShim, serveShim } from '../shim.ts';
 import type { ShimBootstrap, ShimParameters } from '../zygote/protocol.ts';
@@ -86,7 +86,7 @@ async function live(root: string, id: string): Promise<void> {
 
 async function drive(client: TtrpcClient, bundle: string, id: string, spec: Spec): Promise<void> {
   const task = client.stub(Task);
-  const options = () => ({ metadata: [[TRACEPARENT, formatTraceparent({ traceId: newTraceId(), spanId: newSpanId() })] as const] });
+  const options = () => ({ metadata: [[TRACEPARENT, formatTraceparent(newTraceContext())] as const] });
   const name = (suffix: string) => `attach://${join(bundle, suffix)}.sock?log=json-file&path=${join(bundle, suffix)}.log&stdin-once=1`;
   await task.create({ id, bundle, stdin: name('init'), stdout: name('init'), stderr: name('init') }, options());
   try {
