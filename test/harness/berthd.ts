@@ -84,6 +84,8 @@ export class Berthd implements AsyncDisposable {
       this.execRoot,
       '--pidfile',
       join(this.directory, 'berthd.pid'),
+      // All suites on another storage driver: BERTH_TEST_STORAGE=native npm test
+      ...(process.env.BERTH_TEST_STORAGE ? ['--storage-driver', process.env.BERTH_TEST_STORAGE] : []),
       ...(this.#options.flags ?? []),
     ];
     const env = { ...process.env, ...this.#options.environment };

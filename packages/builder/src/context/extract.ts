@@ -2,6 +2,7 @@
 //
 // Runs in the daemon. Compression is told by the first bytes, as clients do not say it.
 import { pipeline, type Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { TarReader } from '@berth/oci/tar/reader';
@@ -16,6 +17,9 @@ const MAGIC: readonly (readonly [kind: ArchiveKind, offset: number, bytes: strin
   ['xz', 0, 'fd377a585a00'],
   ['tar', 257, '7573746172'],
 ];
+
+/** Bytes that are unpacked in one turn of the event loop. */
+const PIECE = 16 << 10;
 
 /** How many bytes tell an archive from a file. */
 export const SNIFF_SIZE = 512;
@@ -37,8 +41,12 @@ export async function extractArchive(
   const reader = new TarReader(writer);
   try {
     for await (const chunk of decompressed(first, chunks)) {
-      options.signal?.throwIfAborted();
-      reader.push(chunk);
+      // Small files take system calls, not bytes: between a few of them the daemon answers others.
+      for (let at = 0; at < chunk.length; at += PIECE) {
+        options.signal?.throwIfAborted();
+        reader.push(chunk.subarray(at, at + PIECE));
+        await setImmediate();
+      }
     }
     reader.finish();
   } catch (error) {
