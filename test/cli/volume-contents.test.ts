@@ -80,8 +80,8 @@ test('a hostile or broken archive changes nothing', async () => {
   const outside = join(daemon.directory, 'outside');
   mkdirSync(outside);
   const archives: [RegExp, Buffer][] = [
-    [/lies outside of the directory/, tar([{ name: '../../escaped', body: 'x' }])],
-    [/lies outside of the directory/, tar([{ name: 'a/../../../escaped', body: 'x' }])],
+    [/name outside of its root/, tar([{ name: '../../escaped', body: 'x' }])],
+    [/name outside of its root/, tar([{ name: 'a/../../../escaped', body: 'x' }])],
     [/volumes take none/, device()],
     [/./, tar([{ name: 'a', body: 'x'.repeat(5000) }]).subarray(0, 2000)],
     [/./, Buffer.from('this is no archive at all, but long enough to be looked at'.repeat(20))],
@@ -98,7 +98,7 @@ test('a hostile or broken archive changes nothing', async () => {
       { name: 'link', linkTo: target },
       { name: 'link/file', body: 'x' },
     ]);
-  await bad(['volume', 'import', 'victim'], /no such file or directory/, through(outside));
+  await bad(['volume', 'import', 'victim'], /mkdir "link": file exists/, through(outside));
   await good(['volume', 'import', 'victim'], through('../../..'));
   assert.equal(await shell('victim', 'ls /v'), 'file\nlink\n');
   assert.deepEqual(readdirSync(outside), []);

@@ -5,8 +5,8 @@ import { pipeline, type Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
+import { TreeWriter, type TreeWriterOptions } from '@berth/lifecycle/diff/tree-writer';
 import { TarReader } from '@berth/oci/tar/reader';
-import { TreeWriter, type TreeWriterOptions } from './tree-writer.ts';
 
 export type ArchiveKind = 'tar' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
 

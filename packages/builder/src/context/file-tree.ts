@@ -7,10 +7,12 @@ import { closeSync, constants, copyFileSync, createReadStream, openSync, readdir
 import { copyFile } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { failure } from '@berth/lifecycle/diff/call-failure';
+import { baseOf, directoryOf, normalName } from '@berth/lifecycle/diff/member-name';
+import { joinPaths } from '@berth/lifecycle/diff/tree-writer';
 import { type TarEntry, type TarEntryType, tarEntry, toBytes, toText } from '@berth/oci/tar/entry';
 import { closeFd, type FileStat, getXattrAt, listXattrAt, openInRoot, readlinkAt, statAt } from '@berth/sys/byte-path';
 import { globPattern, type IgnorePatterns } from './ignore.ts';
-import { baseName, failure, join, parentOf, withinRoot } from './tree-writer.ts';
 
 const { S_IFMT, S_IFDIR, S_IFREG, S_IFLNK, S_IFBLK, S_IFCHR, S_IFIFO, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
 const O_PATH = 0o10000000;
@@ -47,7 +49,7 @@ export class FileTree {
 
   /** Paths that a source of COPY means: one without wildcards is taken as it is. Ignored files are not there. */
   find(source: string): string[] {
-    const pattern = withinRoot(toBytes(source));
+    const pattern = normalName(toBytes(source));
     if (!/[*?[]/.test(pattern)) return this.stat(pattern) === undefined ? [] : [pattern];
     const matcher = new RegExp(`^${globPattern(pattern)}$`, 's');
     const depth = pattern.split('/').length;
@@ -96,7 +98,7 @@ export class FileTree {
     const stat = this.#lstat(real);
     if (typeof stat === 'number') throw failure('stat', path, stat);
     if ((stat.mode & S_IFMT) !== S_IFDIR) {
-      yield this.#file(real, baseName(path) || baseName(real), stat);
+      yield this.#file(real, baseOf(path) || baseOf(real), stat);
       return;
     }
     yield* this.#below(real, '', exclude);
@@ -168,8 +170,8 @@ export class FileTree {
 
   *#below(directory: string, prefix: string, exclude: IgnorePatterns | undefined): Generator<TreeFile> {
     for (const name of this.#list(directory)) {
-      const path = join(directory, name);
-      const relative = join(prefix, name);
+      const path = joinPaths(directory, name);
+      const relative = joinPaths(prefix, name);
       const stat = this.#lstat(path);
       if (typeof stat === 'number') throw failure('stat', path, stat);
       const isDirectory = (stat.mode & S_IFMT) === S_IFDIR;
@@ -184,7 +186,7 @@ export class FileTree {
   *#names(directory: string, depth: number): Generator<string> {
     if (depth === 0) return;
     for (const name of this.#list(directory)) {
-      const path = join(directory, name);
+      const path = joinPaths(directory, name);
       const stat = this.#lstat(path);
       if (typeof stat === 'number') continue;
       if (!this.#ignored(path)) yield path;
@@ -249,10 +251,10 @@ export class FileTree {
 
   /** Acts on a member through its directory's descriptor. */
   #within<T>(path: string, act: (directory: number, name: string) => T): T | number {
-    const fd = openInRoot(this.fd, parentOf(path) || '.', O_PATH | O_DIRECTORY);
+    const fd = openInRoot(this.fd, directoryOf(path) || '.', O_PATH | O_DIRECTORY);
     if (fd < 0) return fd;
     try {
-      return act(fd, baseName(path));
+      return act(fd, baseOf(path));
     } finally {
       closeFd(fd);
     }

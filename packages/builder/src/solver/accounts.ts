@@ -2,8 +2,8 @@
 //
 // Facts: passwd(5), group(5); wordings are dockerd's.
 import { EngineError } from '@berth/errdefs/engine-error';
+import type { Owner } from '@berth/lifecycle/diff/tree-writer';
 import type { FileTree } from '../context/file-tree.ts';
-import type { Owner } from '../context/tree-writer.ts';
 
 const MAX_ID = 0xffffffff;
 

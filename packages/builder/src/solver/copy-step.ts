@@ -7,11 +7,12 @@ import { tmpdir } from 'node:os';
 import { posix } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { baseOf, directoryOf } from '@berth/lifecycle/diff/member-name';
+import { joinPaths, type Owner, TreeWriter } from '@berth/lifecycle/diff/tree-writer';
 import { toBytes, toText } from '@berth/oci/tar/entry';
 import { archiveKind, extractArchive, SNIFF_SIZE } from '../context/extract.ts';
 import { checksum, DirectoryTree, FILES_AT_A_TIME, type FileTree, type TreeFile } from '../context/file-tree.ts';
 import { IgnorePatterns } from '../context/ignore.ts';
-import { baseName, join, type Owner, parentOf, TreeWriter } from '../context/tree-writer.ts';
 import type { CopyInstruction } from '../dockerfile/instruction.ts';
 import { expandText, expandWord, type Lookup } from '../dockerfile/words.ts';
 import { modeOf, ownerOf } from './accounts.ts';
@@ -110,7 +111,7 @@ function localSources({ kind, from }: CopyInstruction, text: string, tree: FileT
     throw notFound(`${kind} failed: file not found in build context or excluded by .dockerignore: stat ${path}: file does not exist`);
   }
   return found.map((each): Source => {
-    const name = baseName(each);
+    const name = baseOf(each);
     if (tree.isDirectory(each)) return { tree, path: each, kind: 'directory', name };
     const archive = kind === 'ADD' && archiveKind(tree.readStart(each, SNIFF_SIZE)) !== undefined;
     return { tree, path: each, kind: archive ? 'archive' : 'file', name };
@@ -151,9 +152,9 @@ async function writeSources(root: number, sources: readonly Source[], placement:
       continue;
     }
     const owner = placement.owner ?? (keepOwners ? undefined : ROOT);
-    using writer = new TreeWriter(root, { base: toDirectory ? place : parentOf(place), owner, mode });
+    using writer = new TreeWriter(root, { base: toDirectory ? place : directoryOf(place), owner, mode });
     if (source.kind === 'directory') writer.directory(place);
-    await copyFiles(source, writer, toDirectory ? source.name : baseName(place), placement.exclude);
+    await copyFiles(source, writer, toDirectory ? source.name : baseOf(place), placement.exclude);
     writer.finish();
   }
 }
@@ -190,7 +191,7 @@ function temporaryDirectory(cleanup: DisposableStack): string {
 
 function writtenFile(cleanup: DisposableStack, name: string, text: string): Source {
   const directory = temporaryDirectory(cleanup);
-  writeFileSync(join(directory, name), text, { mode: 0o644 });
+  writeFileSync(joinPaths(directory, name), text, { mode: 0o644 });
   return { tree: cleanup.use(new DirectoryTree(directory)), path: toBytes(name), kind: 'file', name: toBytes(name) };
 }
 

@@ -3,10 +3,10 @@
 // Runs in the daemon. Output is the classic builder's, line by line, as clients parse it.
 import { posix } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { TreeWriter } from '@berth/lifecycle/diff/tree-writer';
 import { shortDigest } from '@berth/oci/digest';
 import { toBytes } from '@berth/oci/tar/entry';
 import type { FileTree } from '../context/file-tree.ts';
-import { TreeWriter } from '../context/tree-writer.ts';
 import type { Instruction, InstructionOf } from '../dockerfile/instruction.ts';
 import { expandWord } from '../dockerfile/words.ts';
 import type { BuildBackend, BuiltLayer, ImageState, OpenFiles } from './backend.ts';

@@ -49,7 +49,7 @@ export class VolumeContents {
     const unpack = async (path: string) => {
       const root = openSync(path, O.RDONLY | O.DIRECTORY);
       try {
-        await extractTree(archive, root, '/', { keepKinds: false, owner: undefined, wholeVolume: true });
+        await extractTree(archive, root, '/', { baseToo: true, noDevices: true });
       } finally {
         closeSync(root);
       }

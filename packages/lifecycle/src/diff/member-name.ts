@@ -13,7 +13,7 @@ export function normalName(name: string): string {
     if (part === '' || part === '.') continue;
     if (part !== '..') parts.push(part);
     else if (parts.pop() === undefined) {
-      throw new EngineError('InvalidArgument', `layer holds a name outside of its root: ${JSON.stringify(toText(name))}`, {
+      throw new EngineError('InvalidArgument', `the archive holds a name outside of its root: ${JSON.stringify(toText(name))}`, {
         layer: 'lifecycle',
       });
     }
