@@ -122,6 +122,7 @@ export async function startDaemon(asked: Config, service: LifecycleProcess | und
     await lifecycle.identify();
     recoverTaskIo(context);
     stack.defer(() => leaveTaskIo(context));
+    await images.services.reclaim();
     await images.catalog.refresh();
     const taskEvents = new TaskEvents(context);
     await taskEvents.start();

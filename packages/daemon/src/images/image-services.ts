@@ -19,6 +19,9 @@ const CHUNK = 1 << 20;
 /** Chunks that may be on the way without an answer: enough to keep both sides at work. */
 const UNANSWERED = 4;
 
+const LEASE_PREFIX = 'berthd-';
+const REF_PREFIX = 'daemon-';
+
 export interface WriteOptions {
   lease: string;
   labels?: Record<string, string>;
@@ -70,7 +73,7 @@ export class ImageServices {
     options: WriteOptions & { expected?: Digest; total?: number },
   ): Promise<{ digest: Digest; size: number }> {
     const { lease, labels, signal, expected = '', total = 0 } = options;
-    const ref = `daemon-${randomUUID()}`;
+    const ref = `${REF_PREFIX}${randomUUID()}`;
     using call = this.content.write({ lease, ...(signal ? { signal } : {}) });
     const answers = call[Symbol.asyncIterator]();
     let digest: string = expected;
@@ -106,7 +109,15 @@ export class ImageServices {
 
   /** Runs `body` under a lease: whatever it makes lives at least as long as it runs. */
   withLease<T>(body: (lease: string) => Promise<T>): Promise<T> {
-    return this.#lifecycle.withLease(body);
+    return this.#lifecycle.withLease(body, `${LEASE_PREFIX}${randomUUID()}`);
+  }
+
+  /** At the start: gives back what a daemon that was killed left half made. A pull's downloads are the lifecycle service's and stay. */
+  async reclaim(): Promise<void> {
+    const { leases } = await this.leases.list({ filters: [] });
+    for (const { id } of leases) if (id.startsWith(LEASE_PREFIX)) await this.leases.delete({ id });
+    const { statuses } = await this.content.listStatuses({ filters: [] });
+    for (const { ref } of statuses) if (ref.startsWith(REF_PREFIX)) await this.content.abort({ ref }).catch(() => {});
   }
 
   async #keep(digest: string, labels: Record<string, string>, lease: string): Promise<void> {

@@ -1,6 +1,7 @@
 // The client of a lifecycle service, Berth's or containerd's: one connection, one namespace, and every service that it answers with its
 // own types. The files beside this one do what takes more than one call. berthd is one such client; docs/embedding.md shows another.
 import { randomUUID } from 'node:crypto';
+import { isKind } from '@berth/errdefs/engine-error';
 import { Containers } from '@berth/rpc/gen/containerd/services/containers/v1/containers';
 import { Content } from '@berth/rpc/gen/containerd/services/content/v1/content';
 import { Diff } from '@berth/rpc/gen/containerd/services/diff/v1/diff';
@@ -45,6 +46,8 @@ export class LifecycleClient implements Disposable {
   readonly tasks: ServiceClient<typeof Tasks>;
   readonly transfer: ServiceClient<typeof Transfer>;
   readonly version: ServiceClient<typeof Version>;
+  /** Leases whose end the service could not be told. */
+  readonly #unreleased: string[] = [];
 
   /** `address` is the service's socket. Nothing is connected before the first call, or before `ready`. */
   constructor(address: string, { namespace, patience }: LifecycleClientOptions) {
@@ -74,13 +77,22 @@ export class LifecycleClient implements Disposable {
   }
 
   /** Runs `body` under a lease, to be named in its calls: what they make is not collected as garbage before it ends. */
-  async withLease<T>(body: (lease: string) => Promise<T>): Promise<T> {
-    const id = `berth-${randomUUID({ disableEntropyCache: true })}`;
+  async withLease<T>(body: (lease: string) => Promise<T>, id = `berth-${randomUUID({ disableEntropyCache: true })}`): Promise<T> {
+    for (const unreleased of this.#unreleased.splice(0)) await this.#release(unreleased);
     await this.leases.create({ id, labels: { 'containerd.io/gc.expire': new Date(Date.now() + LEASE_LIFE_MS).toISOString() } });
     try {
       return await body(id);
     } finally {
-      await this.leases.delete({ id }).catch(() => {});
+      await this.#release(id);
+    }
+  }
+
+  /** A service that is being started again cannot be told now: then it is told with the next lease. */
+  async #release(id: string): Promise<void> {
+    try {
+      await this.leases.delete({ id });
+    } catch (error) {
+      if (!isKind(error, 'NotFound')) this.#unreleased.push(id);
     }
   }
 
