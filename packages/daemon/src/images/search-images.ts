@@ -4,10 +4,10 @@ import type { Filters } from '@berth/api/filters';
 import type { ImageSearchItem } from '@berth/api/image';
 import { EngineError, isKind, toEngineError } from '@berth/errdefs/engine-error';
 import { DEFAULT_DOMAIN } from '@berth/oci/reference';
+import { readText } from '@berth/oci/registry/body';
 import { Connection } from '@berth/oci/registry/connection';
 import { anonymous, type Credentials } from '@berth/oci/registry/credentials';
 import type { HostSource, RegistryHost } from '@berth/oci/registry/host';
-import { readText } from '@berth/oci/registry/transport';
 
 export const SEARCH_FILTERS = ['is-official', 'is-automated', 'stars'] as const;
 

@@ -2,10 +2,11 @@
 // basic credentials or, with an identity token, by OAuth2's POST (distribution's auth/token and auth/oauth documents).
 // Tokens are kept a host and scope until shortly before they expire.
 import { EngineError } from '@berth/errdefs/engine-error';
+import { readText } from './body.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
 import type { CredentialSource, Credentials } from './credentials.ts';
 import { registryError } from './registry-error.ts';
-import { type HttpResponse, readText, type Transport } from './transport.ts';
+import type { HttpResponse, Transport } from './transport.ts';
 
 const CLIENT_ID = 'berth';
 const DEFAULT_LIFE_S = 60;

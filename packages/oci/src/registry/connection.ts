@@ -1,10 +1,11 @@
 // One repository on one host: authorized requests, and answers that are errors thrown as such.
 import { EngineError } from '@berth/errdefs/engine-error';
 import { Authorizer, repositoryScope } from './authorizer.ts';
+import { readText } from './body.ts';
 import type { CredentialSource } from './credentials.ts';
 import type { RegistryHost } from './host.ts';
 import { registryError } from './registry-error.ts';
-import { type HttpRequest, type HttpResponse, readText, Transport } from './transport.ts';
+import { type HttpRequest, type HttpResponse, Transport } from './transport.ts';
 
 export interface ConnectionRequest {
   method: HttpRequest['method'];
@@ -54,8 +55,8 @@ export class Connection implements Disposable {
       await readText(response).catch(() => ''),
       `${request.method} ${this.#url(request).href.split('?', 1)[0]}`,
     );
-    const wait = Number(response.headers['retry-after']);
-    if (!(wait >= 0)) throw error;
+    const wait = secondsOf(response.headers['retry-after']);
+    if (wait === undefined) throw error;
     throw new EngineError(error.kind, error.message, { layer: 'registry', details: { ...error.details, retryAfterMs: wait * 1000 } });
   }
 
@@ -97,4 +98,11 @@ export class Connection implements Disposable {
   #url(request: ConnectionRequest): URL {
     return request.path instanceof URL ? request.path : this.#transport.url(`/${this.repository}${request.path}`);
   }
+}
+
+/** A Retry-After header: seconds, or a time (RFC 9110, section 10.2.3). */
+function secondsOf(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
+  return Number.isNaN(seconds) ? undefined : Math.max(0, seconds);
 }

@@ -2,9 +2,10 @@
 // foreign layers): fetched from the URLs of their descriptor. Those come from whoever wrote the manifest, so nothing of the registry's
 // goes there: no credentials, headers or certificates. What comes back is checked against the digest like any other blob.
 import { EngineError } from '@berth/errdefs/engine-error';
+import { readText } from './body.ts';
 import { defaultHost } from './host.ts';
 import { registryError } from './registry-error.ts';
-import { type HttpResponse, readText, Transport } from './transport.ts';
+import { type HttpResponse, Transport } from './transport.ts';
 
 export class ForeignServers implements Disposable {
   readonly #transports = new Map<string, Transport>();

@@ -1,7 +1,9 @@
 // Where a reference's domain is served: the registry itself, mirrors before it, and how each is spoken to.
 // Docker Hub's images are served by registry-1.docker.io; loopback registries may speak plain HTTP, as every engine allows.
+
 import { EngineError } from '@berth/errdefs/engine-error';
 import { DEFAULT_DOMAIN } from '../reference.ts';
+import type { Patience } from './patience.ts';
 
 export interface TlsOptions {
   /** PEM texts. */
@@ -13,6 +15,8 @@ export interface TlsOptions {
 }
 
 export interface RegistryHost {
+  /** How long it may take; a minute for each step when not given. */
+  patience?: Patience;
   /** Host and port, as dialled: registry-1.docker.io, localhost:5000. */
   readonly host: string;
   readonly scheme: 'https' | 'http';

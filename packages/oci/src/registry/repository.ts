@@ -4,10 +4,12 @@ import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { type Digest, digestOf, encodedOf, isDigest, parseDigest, Verifier } from '../digest.ts';
 import { type Descriptor, isForeignLayerType, MANIFEST_TYPES } from '../image-spec.ts';
 import { canonicalName, type Reference } from '../reference.ts';
+import { bodyOf } from './body.ts';
 import { Connection } from './connection.ts';
 import type { CredentialSource } from './credentials.ts';
 import { ForeignServers } from './foreign-servers.ts';
 import type { HostSource, RegistryHost } from './host.ts';
+import { LEAST_PROGRESS } from './patience.ts';
 import { problemOf } from './registry-error.ts';
 import { ATTEMPTS, retrying } from './retry.ts';
 import { type HttpResponse, isConnectionFailure } from './transport.ts';
@@ -115,7 +117,7 @@ export class Repository implements Disposable {
       try {
         // A registry that cannot send a range sends all: what is known already is left out.
         let skip = response.statusCode === 206 ? 0 : offset;
-        for await (const chunk of response as AsyncIterable<Buffer>) {
+        for await (const chunk of bodyOf(response)) {
           const rest = skip === 0 ? chunk : chunk.subarray(Math.min(skip, chunk.length));
           skip -= chunk.length - rest.length;
           if (rest.length === 0) continue;
@@ -126,7 +128,7 @@ export class Repository implements Disposable {
         if (offset < descriptor.size) throw Object.assign(new Error('unexpected EOF'), { code: 'ECONNRESET' });
       } catch (error) {
         signal?.throwIfAborted();
-        stalled = offset > before ? 0 : stalled + 1;
+        stalled = offset - before >= LEAST_PROGRESS ? 0 : stalled + 1;
         if (stalled >= this.#attempts || !isConnectionFailure(error)) throw shortened(error, descriptor, offset);
       } finally {
         response.destroy();
@@ -223,7 +225,7 @@ function mediaTypeOf(response: HttpResponse, bytes?: Buffer): string {
 async function readLimited(response: HttpResponse, limit: number, what: string): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
+  for await (const chunk of bodyOf(response)) {
     size += chunk.length;
     if (size > limit)
       throw new EngineError('InvalidArgument', `manifest ${what} is larger than ${limit} bytes: refused`, { layer: 'registry' });

@@ -2,13 +2,12 @@
 // origin, plain HTTP where a host allows it, proxies from the environment, and connection errors worded as people know them.
 import * as http from 'node:http';
 import * as https from 'node:https';
-import { text } from 'node:stream/consumers';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { RegistryHost } from './host.ts';
+import { PATIENCE, type Patience, STALLED, stalled } from './patience.ts';
 
 const USER_AGENT = 'berth/0.1.0';
 const REDIRECT_LIMIT = 10;
-const IDLE_MS = 60_000;
 
 export interface HttpRequest {
   method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -19,23 +18,25 @@ export interface HttpRequest {
   signal?: AbortSignal | undefined;
 }
 
-export type HttpResponse = http.IncomingMessage & { statusCode: number };
+export type HttpResponse = http.IncomingMessage & { statusCode: number; patience: Patience };
 
 /** The connections to one registry host and to what it redirects to. */
 export class Transport implements Disposable {
   readonly #host: RegistryHost;
-  readonly #plain = new http.Agent({ keepAlive: true, timeout: IDLE_MS, proxyEnv: process.env });
+  readonly #patience: Patience;
+  readonly #plain: http.Agent;
   readonly #secure: https.Agent;
   #scheme: 'https' | 'http';
 
   constructor(host: RegistryHost) {
     this.#host = host;
     this.#scheme = host.scheme;
+    this.#patience = host.patience ?? PATIENCE;
+    const options = { keepAlive: true, timeout: this.#patience.silence, proxyEnv: process.env };
+    this.#plain = new http.Agent(options);
     const { ca, cert, key, skipVerify } = host.tls;
     this.#secure = new https.Agent({
-      keepAlive: true,
-      timeout: IDLE_MS,
-      proxyEnv: process.env,
+      ...options,
       ...(ca ? { ca } : {}),
       ...(cert ? { cert } : {}),
       ...(key ? { key } : {}),
@@ -104,10 +105,25 @@ export class Transport implements Disposable {
       ...(request.signal ? { signal: request.signal } : {}),
     });
     outgoing.on('error', reject);
-    outgoing.on('timeout', () => outgoing.destroy(Object.assign(new Error('no byte for 60 s'), { code: 'ETIMEDOUT' })));
-    outgoing.on('response', (response) => resolve(response as HttpResponse));
-    if (request.body === undefined || request.body instanceof Uint8Array) outgoing.end(request.body);
-    else pour(request.body, outgoing).catch((error: unknown) => outgoing.destroy(error as Error));
+    const { silence, head } = this.#patience;
+    outgoing.on('timeout', () => outgoing.destroy(Object.assign(new Error(`no byte for ${silence / 1000} s`), { code: 'ETIMEDOUT' })));
+    let late: NodeJS.Timeout | undefined;
+    const awaitHead = () => {
+      late ??= setTimeout(() => outgoing.destroy(stalled('net/http: timeout awaiting response headers')), head);
+    };
+    outgoing.on('close', () => clearTimeout(late));
+    outgoing.on('response', (response) => {
+      clearTimeout(late);
+      resolve(Object.assign(response, { patience: this.#patience }) as HttpResponse);
+    });
+    if (request.body === undefined || request.body instanceof Uint8Array) {
+      // The connection's making counts as well: a TLS server may drip its handshake.
+      awaitHead();
+      outgoing.end(request.body);
+    } else {
+      outgoing.on('finish', awaitHead);
+      pour(request.body, outgoing).catch((error: unknown) => outgoing.destroy(error as Error));
+    }
     return promise;
   }
 
@@ -134,11 +150,6 @@ export class Transport implements Disposable {
   }
 }
 
-/** The whole body as text, for small answers; `limit` bytes at most. */
-export async function readText(response: HttpResponse): Promise<string> {
-  return text(response);
-}
-
 /** True for failures of the connection, after which the same request may be sent again. */
 export function isConnectionFailure(error: unknown): boolean {
   const cause = error instanceof EngineError ? error.cause : error;
@@ -151,6 +162,7 @@ export function isConnectionFailure(error: unknown): boolean {
     'EHOSTUNREACH',
     'ERR_STREAM_PREMATURE_CLOSE',
     'HPE_INVALID_EOF_STATE',
+    STALLED,
   ].includes(codeOf(cause));
 }
 

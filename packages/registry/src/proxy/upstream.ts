@@ -3,10 +3,11 @@
 import { readFileSync } from 'node:fs';
 import { type Digest, isDigest } from '@berth/oci/digest';
 import type { Descriptor } from '@berth/oci/image-spec';
+import { readText } from '@berth/oci/registry/body';
 import type { CredentialSource } from '@berth/oci/registry/credentials';
 import { defaultHost, type RegistryHost } from '@berth/oci/registry/host';
 import { type ManifestContent, Repository } from '@berth/oci/registry/repository';
-import { type HttpResponse, readText } from '@berth/oci/registry/transport';
+import type { HttpResponse } from '@berth/oci/registry/transport';
 import type { ProxySettings } from '../flags.ts';
 
 const KEPT = 64;
