@@ -93,7 +93,7 @@ export class ContainerStore {
 }
 
 function validate(container: Container): void {
-  validateIdentifier('container.ID', container.id);
+  validateIdentifier(container.id, 'container.ID: ');
   validateLabels(container.labels);
   const missing = !container.runtime?.name
     ? 'container.Runtime.Name must be set'

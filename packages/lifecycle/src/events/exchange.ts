@@ -35,7 +35,7 @@ export class EventExchange {
 
   /** Passes on an event that was published elsewhere, with the time and the namespace that it has. */
   forward(envelope: Envelope): void {
-    validateIdentifier('namespace', envelope.namespace);
+    validateIdentifier(envelope.namespace, 'namespace: ');
     validateTopic(envelope.topic);
     if (!envelope.timestamp)
       throw new EngineError('InvalidArgument', 'timestamp must be set on forwarded event: invalid argument', { layer: 'lifecycle' });
@@ -92,5 +92,5 @@ function validateTopic(topic: string): void {
   if (!topic.startsWith('/') || topic.length === 1) {
     throw new EngineError('InvalidArgument', `topic "${topic}" must start with '/': invalid argument`, { layer: 'lifecycle' });
   }
-  for (const part of topic.slice(1).split('/')) validateIdentifier('topic component', part);
+  for (const part of topic.slice(1).split('/')) validateIdentifier(part, 'topic: ');
 }

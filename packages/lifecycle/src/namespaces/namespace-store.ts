@@ -52,7 +52,7 @@ export class NamespaceStore {
   }
 
   create(name: string, labels: Labels): Namespace {
-    validateIdentifier('namespace', name);
+    validateIdentifier(name);
     validateLabels(labels);
     if (this.#sql.insert.run(name, JSON.stringify(labels)).changes === 0) {
       throw new EngineError('AlreadyExists', `namespace "${name}": already exists`, { layer: 'lifecycle', details: { namespace: name } });
@@ -91,7 +91,7 @@ export class NamespaceStore {
   /** Makes the namespace when it does not exist yet; objects may be created in it then. */
   ensure(name: string): void {
     if (this.#known.has(name)) return;
-    validateIdentifier('namespace', name);
+    validateIdentifier(name);
     this.#sql.insert.run(name, '{}');
     this.#known.add(name);
   }

@@ -35,11 +35,9 @@ export function imagesService({ imagesIn, collect }: ImagesServiceOptions): Impl
 
 function newImage(message: ImageMessage | undefined, paths: readonly string[] = []): NewImage {
   if (!message) throw new EngineError('InvalidArgument', 'image is required: invalid argument', { layer: 'lifecycle' });
-  // An update of labels alone comes without a target.
-  const target =
-    message.target || paths.length === 0 || paths.some((path) => !path.startsWith('labels'))
-      ? descriptorOf(message.target, 'image target')
-      : NO_TARGET;
+  // An update of labels alone comes without a target, or, from ctr, with an empty one.
+  const labelsOnly = paths.length > 0 && paths.every((path) => path === 'labels' || path.startsWith('labels.'));
+  const target = labelsOnly ? NO_TARGET : descriptorOf(message.target, 'image target');
   return { name: message.name, target, labels: message.labels };
 }
 

@@ -110,7 +110,7 @@ export function tasksService({
     deleteProcess: (request, call) =>
       traced(tracer, 'lifecycle.delete-process', call, async (span) => {
         const task = taskOf(request, call);
-        validateIdentifier('exec id', request.execId);
+        validateIdentifier(request.execId, 'exec id: ');
         return { id: request.execId, ...(await task.api.delete({ id: task.id, execId: request.execId }, task.options(span))) };
       }),
 
@@ -133,7 +133,7 @@ export function tasksService({
     exec: (request, call) =>
       traced(tracer, 'lifecycle.exec', call, async (span) => {
         const task = taskOf(request, call);
-        validateIdentifier('exec id', request.execId);
+        validateIdentifier(request.execId, 'exec id: ');
         const { execId, stdin, stdout, stderr, terminal, spec } = request;
         return task.api.exec({ id: task.id, execId, stdin, stdout, stderr, terminal, spec }, task.options(span));
       }),

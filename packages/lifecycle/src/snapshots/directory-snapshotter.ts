@@ -222,6 +222,8 @@ class NamespaceSnapshotter implements Snapshotter {
   async usage(name: string, options: { signal?: AbortSignal } = {}): Promise<Usage> {
     const { id, info, usage } = this.#snapshots.rows.get(this.#scope.namespace, name);
     if (usage) return usage;
+    // Nothing is ever written into one.
+    if (info.kind === 'view') return { inodes: 0, size: 0 };
     const counted = await diskUsage(this.#snapshots.mechanism.ownFiles(this.#snapshots.directory(id)), options);
     if (info.kind === 'committed') this.#snapshots.rows.setUsage(id, counted);
     return counted;

@@ -8,6 +8,8 @@ import type { CgroupStats, IoEntry, MemoryStats, Pressure } from '@berth/runtime
 
 /** What the kernel's "no limit" becomes: the largest uint64, as in containerd. */
 const UNLIMITED = 0xffff_ffff_ffff_ffffn;
+/** As a file of cgroup v1 has it: the largest int64 in whole pages. */
+const UNLIMITED_V1 = 0x7fff_ffff_ffff_f000n;
 
 export function packStats(stats: CgroupStats): Any {
   return stats.version === 1 ? pack(v1.Metrics, metricsV1(stats)) : pack(v2.Metrics, metricsV2(stats));
@@ -80,7 +82,12 @@ function pidLimit(limit: number): bigint {
 
 function entry(counter: NonNullable<MemoryStats['swap']>): Init<v1.MemoryEntry> {
   const { usage, limit, maxUsage = 0, failures } = counter;
-  return { usage: whole(usage), limit: whole(limit), max: whole(maxUsage), failcnt: whole(failures) };
+  return {
+    usage: whole(usage),
+    limit: Number.isFinite(limit) ? whole(limit) : UNLIMITED_V1,
+    max: whole(maxUsage),
+    failcnt: whole(failures),
+  };
 }
 
 /** memory.stat's words that are not their field's name in snake case. */

@@ -136,7 +136,7 @@ export class Task {
 
   async pause(): Promise<void> {
     if (this.init.status !== Status.RUNNING)
-      throw new EngineError('FailedPrecondition', 'cannot pause a container that is not running', { layer: 'shim' });
+      throw new EngineError('FailedPrecondition', `cannot pause a ${nameOf(this.init.status)} container`, { layer: 'shim' });
     await this.#container.pause();
     this.init.status = Status.PAUSED;
     this.#host.events.publish('/tasks/paused', events.TaskPaused, { containerId: this.id });
@@ -144,7 +144,7 @@ export class Task {
 
   async resume(): Promise<void> {
     if (this.init.status !== Status.PAUSED)
-      throw new EngineError('FailedPrecondition', 'cannot resume a container that is not paused', { layer: 'shim' });
+      throw new EngineError('FailedPrecondition', `cannot resume a ${nameOf(this.init.status)} container`, { layer: 'shim' });
     await this.#container.resume();
     this.init.status = Status.RUNNING;
     this.#host.events.publish('/tasks/resumed', events.TaskResumed, { containerId: this.id });
