@@ -40,6 +40,8 @@ export function script({ image, registry, layer, manifest, directory, rootfs, ru
     named(`run ${name}`, ['run', '--runtime', runtime, ...flags, ...where, id(name), ...command], more);
   const sh = (text: string) => ['/bin/sh', '-c', text];
   const ofRootfs = ['--rootfs', rootfs];
+  // When garbage goes is each service's own affair, unless it is told.
+  const collected = [step('leases create --id collect'), step('leases rm --sync collect')];
   return [
     step('namespaces create made env=test'),
     step('namespaces create made'),
@@ -69,6 +71,7 @@ export function script({ image, registry, layer, manifest, directory, rootfs, ru
     named('images mount', ['images', 'mount', image, join(directory, 'mounted')]),
     named('images unmount', ['images', 'unmount', join(directory, 'mounted')]),
 
+    ...collected,
     step('content ls'),
     step('content ls -q'),
     step('content active'),
@@ -89,6 +92,7 @@ export function script({ image, registry, layer, manifest, directory, rootfs, ru
     named('content fetch', ['content', 'fetch', '--plain-http', copy], { only: /^ctr/ }),
     named('content fetch-object', ['content', 'fetch-object', '--plain-http', image, manifest], { only: /^ctr/ }),
 
+    ...collected,
     step('snapshots ls'),
     step('snapshots tree'),
     step('snapshots usage'),

@@ -77,6 +77,9 @@ export class CollectionSchedule implements AsyncDisposable {
   }
 
   #start(): Promise<void> {
+    // One that was to come in a moment has nothing left to do.
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#deletions = 0;
     this.#mutations = 0;
     const started = performance.now();
