@@ -10,6 +10,7 @@ import { NETLINK_ROUTE, NetlinkSocket } from '@berth/sys/netlink/socket';
 import { createNetworkNamespace, inNetworkNamespace } from '@berth/sys/network-namespace';
 import { busyboxRootfs } from './busybox.ts';
 import { dockerClient, type Result, ROOT, type RunOptions, run } from './programs.ts';
+import type { Supervisor } from './supervised.ts';
 
 export interface BerthdOptions {
   /** More flags for berthd. */
@@ -20,6 +21,8 @@ export interface BerthdOptions {
   directory?: string;
   /** Beside the test's own environment. */
   environment?: NodeJS.ProcessEnv;
+  /** Who sees every step of the daemon and of what it starts. */
+  supervisor?: Supervisor;
 }
 
 export class Berthd implements AsyncDisposable {
@@ -89,8 +92,12 @@ export class Berthd implements AsyncDisposable {
       ...(this.#options.flags ?? []),
     ];
     const env = { ...process.env, ...this.#options.environment };
-    const start = () => spawn(join(ROOT, 'bin', 'berthd'), args, { env, stdio: ['ignore', log, log] });
+    const program = join(ROOT, 'bin', 'berthd');
+    const { supervisor } = this.#options;
+    const [command, words] = supervisor?.command([program, ...args]) ?? [program, args];
+    const start = () => spawn(command, words, { env, stdio: ['ignore', log, log] });
     const child = this.namespace === undefined ? start() : inNetworkNamespace(this.namespace, start);
+    supervisor?.accept();
     closeSync(log);
     this.#process = child;
     for (let waited = 0; waited < 20_000; waited += 10) {

@@ -5,6 +5,7 @@ import { Architectures, architecturesOf } from '@berth/runtime/seccomp/architect
 import { compile } from '@berth/runtime/seccomp/compile';
 import { rulesFor } from '@berth/runtime/seccomp/rules';
 import { connectUnix, sendWithFds } from '@berth/sys/fd-passing';
+import { setCloseOnExec } from '@berth/sys/path';
 import { execve } from '@berth/sys/process';
 import { installFilter } from '@berth/sys/seccomp';
 
@@ -20,4 +21,6 @@ const rules = rulesFor({ ...profile, syscalls: [...profile.syscalls] }, new Arch
 const listener = installFilter(compile([rules]), NEW_LISTENER);
 sendWithFds(socket, Buffer.from('listener'), [listener]);
 const environment = Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
+// Node closes them at execve otherwise.
+for (const fd of [0, 1, 2]) setCloseOnExec(fd, false);
 execve(command[0] ?? '', command, environment);

@@ -1,9 +1,7 @@
-// A program all of whose steps can be stopped at: a seccomp supervisor (packages/sys/src/seccomp-supervisor.ts) sees each system call
-// that changes something, in the program and in whatever it starts, before the kernel carries it out. So a test can kill a process at
+// Processes all of whose steps can be stopped at: a seccomp supervisor (packages/sys/src/seccomp-supervisor.ts) sees each system call
+// that changes something, in a program and in whatever it starts, before the kernel carries it out. So a test can kill a process at
 // its n-th step, whatever the machine's speed; and that no supervised process is left is a fact that the kernel tells.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { Architectures, architecturesOf } from '@berth/runtime/seccomp/architectures';
@@ -13,100 +11,101 @@ import { continueSyscall, receiveSyscall } from '@berth/sys/seccomp-supervisor';
 
 const CHILD = join(import.meta.dirname, 'supervised-child.ts');
 const POLLHUP = 16;
+/** Calls that are answered before another descriptor gets its turn. */
+const TURN = 64;
 
 export interface Step {
-  /** From 1, over all processes. */
-  index: number;
   pid: number;
   /** The system call's name. */
   name: string;
 }
 
-export interface SupervisedOptions {
-  /** For the socket and the output. */
-  directory: string;
-  /** Names of the system calls that are steps. */
-  steps: readonly string[];
-  /** Runs before the step is carried out. */
-  onStep: (step: Step) => void;
-  env?: NodeJS.ProcessEnv;
-}
+export class Supervisor {
+  /** Runs before each step is carried out. */
+  onStep: (step: Step) => void = () => {};
+  readonly #path: string;
+  readonly #socket: number;
+  /** One for each program that was started, as long as it or a descendant lives. */
+  readonly #listeners = new Set<number>();
+  readonly #steps: readonly string[];
+  #serving: Promise<void> | undefined;
 
-export class Supervised {
-  readonly pid: number;
-  readonly #listener: number;
-  readonly #exited: Promise<unknown[]>;
-  readonly #output: string;
-  readonly #onStep: (step: Step) => void;
-  #count = 0;
-  #gone = false;
-  readonly #serving: Promise<void>;
+  /** `directory`: for a socket. `steps`: names of system calls; those that this architecture lacks are left out. */
+  constructor(directory: string, steps: readonly string[]) {
+    this.#path = join(directory, 'supervisor.sock');
+    rmSync(this.#path, { force: true });
+    this.#socket = listenUnix(this.#path);
+    this.#steps = steps;
+  }
 
-  private constructor(command: readonly string[], { directory, steps, onStep, env }: SupervisedOptions) {
-    const path = join(directory, 'supervisor.sock');
-    rmSync(path, { force: true });
-    const socket = listenUnix(path);
-    this.#output = join(directory, 'supervised.out');
-    const output = openSync(this.#output, 'w');
-    // Names that this architecture lacks are left out by the compiler of filters.
-    const child = spawn(process.execPath, [CHILD, path, steps.join(','), ...command], {
-      stdio: ['ignore', output, output],
-      ...(env ? { env } : {}),
-    });
-    closeSync(output);
-    this.pid = child.pid ?? -1;
-    this.#exited = once(child, 'exit');
-    const connection = acceptUnix(socket);
-    closeSync(socket);
+  /** What to start in place of a program: it becomes the program, under supervision. accept() has to follow at once. */
+  command(words: readonly string[]): [program: string, args: string[]] {
+    return [process.execPath, [CHILD, this.#path, this.#steps.join(','), ...words]];
+  }
+
+  /** Blocks until the program that has just been started is supervised. */
+  accept(): void {
+    const connection = acceptUnix(this.#socket);
     const { fds } = receiveWithFds(connection, 64);
     closeSync(connection);
-    this.#listener = fds[0] ?? -1;
-    this.#onStep = onStep;
-    this.#serving = this.#serve();
-  }
-
-  static start(command: readonly string[], options: SupervisedOptions): Supervised {
-    return new Supervised(command, options);
-  }
-
-  /** What the program itself ended with, once it has. */
-  async exit(): Promise<{ code: number | null; output: string }> {
-    const [code] = (await this.#exited) as [number | null];
-    return { code, output: readFileSync(this.#output, 'utf8') };
+    this.#listeners.add(fds[0] ?? -1);
+    this.#serving ??= this.#serve();
   }
 
   /** Waits, at most 10 s, until no supervised process is left; false when one is. */
   async noneLeft(): Promise<boolean> {
-    for (const deadline = Date.now() + 10_000; Date.now() < deadline && !this.#gone; ) await sleep(5);
-    return this.#gone;
-  }
-
-  /** Steps so far. */
-  get count(): number {
-    return this.#count;
+    for (const deadline = Date.now() + 10_000; Date.now() < deadline && this.#listeners.size > 0; ) await sleep(5);
+    return this.#listeners.size === 0;
   }
 
   /** Once none is left. */
   async close(): Promise<void> {
     await this.#serving;
-    closeSync(this.#listener);
+    closeSync(this.#socket);
+    rmSync(this.#path, { force: true });
   }
 
   async #serve(): Promise<void> {
-    for (;;) {
-      const events = poll(this.#listener, POLLIN, 2);
-      if (events & POLLIN) this.#take();
-      else if (events & POLLHUP) break;
-      await setImmediate();
+    for (; this.#listeners.size > 0; await setImmediate()) {
+      let idle = true;
+      for (const listener of this.#listeners) if (this.#serveOne(listener)) idle = false;
+      if (idle) await sleep(1);
     }
-    this.#gone = true;
+    this.#serving = undefined;
   }
 
-  #take(): void {
-    const call = receiveSyscall(this.#listener);
+  /** True when there was something to do. */
+  #serveOne(listener: number): boolean {
+    for (let count = 0; count < TURN; count++) {
+      const events = poll(listener, POLLIN, 0);
+      if (events & POLLIN) this.#take(listener);
+      else {
+        if (events & POLLHUP) {
+          this.#listeners.delete(listener);
+          closeSync(listener);
+        }
+        return count > 0;
+      }
+    }
+    return true;
+  }
+
+  #take(listener: number): void {
+    const call = receiveSyscall(listener);
     if (!call) return;
-    this.#onStep({ index: ++this.#count, pid: call.pid, name: nameOf(call.syscall) });
-    continueSyscall(this.#listener, call.id);
+    const pid = processOf(call.pid);
+    // Undefined: it has died meanwhile.
+    if (pid !== undefined) this.onStep({ pid, name: nameOf(call.syscall) });
+    continueSyscall(listener, call.id);
+  }
+}
+
+/** The process of a thread. */
+function processOf(thread: number): number | undefined {
+  try {
+    return Number(/^Tgid:\s+(\d+)/m.exec(readFileSync(`/proc/${thread}/status`, 'latin1'))?.[1]);
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,18 +1,20 @@
 // The runtime, or the init that it is making, dies at one step of create after the other: before each system call that changes
 // something. `delete --force` finds what is left, and nothing is. A dead init alone the runtime cleans up after by itself.
 //
-// `npm test` takes every fortieth step and the last three; BERTH_KILL_STEPS=1 takes every one.
+// `npm test` takes every sixtieth step and the last three; BERTH_KILL_STEPS=1 takes every one.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { Spec } from '@berth/oci/runtime-spec';
 import { hierarchies } from '@berth/runtime/cgroup/hierarchy';
 import { run } from '../harness/programs.ts';
-import { type Step, Supervised } from '../harness/supervised.ts';
+import { type Step, Supervisor } from '../harness/supervised.ts';
 import { IS_BERTH, Laboratory, RUNTIME } from './laboratory.ts';
 
-const EVERY = Number(process.env.BERTH_KILL_STEPS ?? 40);
+const EVERY = Number(process.env.BERTH_KILL_STEPS ?? 60);
 
 /** sendmsg is left out: the supervisor's own descriptor comes by it. The step before and the one after stand for it. */
 const STEPS = [
@@ -70,19 +72,24 @@ async function createAndKill(laboratory: Laboratory, bundle: string, victim: Vic
   let killed: Step | undefined;
   let begun = false;
   const runtime = ['--root', laboratory.root];
-  const create = Supervised.start([RUNTIME, ...runtime, 'create', '-b', bundle, id], {
-    directory: laboratory.directory,
-    steps: STEPS,
-    onStep(step) {
-      // Before the container has its directory there is nothing to leave.
-      begun ||= existsSync(join(laboratory.root, id));
-      if (!begun || killed || (victim === 'init' && step.pid === create.pid)) return;
-      if (++seen < at) return;
-      killed = step;
-      process.kill(victim === 'init' ? step.pid : create.pid, 'SIGKILL');
-    },
-  });
-  const { code, output } = await create.exit();
+  const supervisor = new Supervisor(laboratory.directory, STEPS);
+  const outputFile = join(laboratory.directory, 'output');
+  const outputFd = openSync(outputFile, 'w');
+  const [command, args] = supervisor.command([RUNTIME, ...runtime, 'create', '-b', bundle, id]);
+  const create = spawn(command, args, { stdio: ['ignore', outputFd, outputFd] });
+  closeSync(outputFd);
+  supervisor.onStep = (step) => {
+    // Before the container has its directory there is nothing to leave.
+    begun ||= existsSync(join(laboratory.root, id));
+    if (!begun || killed || (victim === 'init' && step.pid === create.pid)) return;
+    if (++seen < at) return;
+    killed = step;
+    process.kill(victim === 'init' ? step.pid : (create.pid ?? -1), 'SIGKILL');
+  };
+  const exited = once(create, 'exit');
+  supervisor.accept();
+  const [code] = await exited;
+  const output = readFileSync(outputFile, 'utf8');
   const where = `${id}, step ${at}: ${killed?.name} of ${killed?.pid === create.pid ? 'the runtime' : 'init'}\n${output}`;
   if (victim === 'init' && killed && code !== 0) {
     // The runtime has seen it, and undone everything.
@@ -90,8 +97,8 @@ async function createAndKill(laboratory: Laboratory, bundle: string, victim: Vic
   }
   const deleted = await run(RUNTIME, [...runtime, 'delete', '--force', id]);
   assert.equal(deleted.code, 0, `${where}\n${deleted.stderr}`);
-  assert.ok(await create.noneLeft(), `a process is left: ${where}`);
-  await create.close();
+  assert.ok(await supervisor.noneLeft(), `a process is left: ${where}`);
+  await supervisor.close();
   assert.deepEqual(remains(laboratory, id), [], where);
   return seen;
 }

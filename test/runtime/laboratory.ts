@@ -50,13 +50,29 @@ const APPLETS = [
   'test',
   'seq',
   'sync',
+  'cut',
+  'uname',
+  'ionice',
   'usleep',
 ];
 
 export class Laboratory {
   readonly directory = mkdtempSync('/tmp/berth-runtime-');
   readonly root = join(this.directory, 'state');
+  /** The runtime's program. */
+  command: string;
   readonly #ids: string[] = [];
+
+  constructor(command = RUNTIME) {
+    this.command = command;
+  }
+
+  /** From here on the runtime is called by a shell script, which has its path in $RUNTIME. */
+  wrap(script: string): void {
+    const path = join(this.directory, 'runtime');
+    writeFileSync(path, `#!/bin/sh\nRUNTIME=${this.command}\n${script}\n`, { mode: 0o755 });
+    this.command = path;
+  }
 
   static open(t: TestContext): Laboratory {
     const laboratory = new Laboratory();
@@ -85,8 +101,13 @@ export class Laboratory {
     return bundle;
   }
 
+  /** What id() will give next: for a configuration that has to name it. */
+  get nextId(): string {
+    return `${basename(this.directory)}-${this.#ids.length}`;
+  }
+
   id(): string {
-    const id = `${basename(this.directory)}-${this.#ids.length}`;
+    const id = this.nextId;
     this.#ids.push(id);
     return id;
   }
@@ -96,7 +117,7 @@ export class Laboratory {
     // A container in the background keeps our pipes open: it gets files.
     const outFile = join(this.directory, 'out');
     const errFile = join(this.directory, 'err');
-    const result = spawnSync(RUNTIME, ['--root', this.root, ...args], {
+    const result = spawnSync(this.command, ['--root', this.root, ...args], {
       stdio: [options.input === undefined ? 'ignore' : 'pipe', openSync(outFile, 'w'), openSync(errFile, 'w')],
       input: options.input,
       cwd: options.cwd ?? this.directory,
@@ -108,7 +129,11 @@ export class Laboratory {
 
   /** A shell that has the runtime's path as $0. */
   shell(script: string): Result {
-    const result = spawnSync('/bin/sh', ['-c', script, RUNTIME], { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8', timeout: 30_000 });
+    const result = spawnSync('/bin/sh', ['-c', script, this.command], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      encoding: 'utf8',
+      timeout: 30_000,
+    });
     return { code: result.status ?? -1, stdout: result.stdout, stderr: result.stderr };
   }
 
@@ -119,14 +144,20 @@ export class Laboratory {
 
   /** A container that runs in the background until it is killed. */
   background(change?: (spec: Spec) => void, script = 'sleep 1000'): string {
+    const bundle = this.bundle(script, change);
     const id = this.id();
-    const result = this.runtime(['run', '--detach', '--bundle', this.bundle(script, change), id]);
+    const result = this.runtime(['run', '--detach', '--bundle', bundle, id]);
     if (result.code !== 0) throw new Error(`run --detach: ${result.stderr}`);
     return id;
   }
 
   state(id: string): ContainerState {
     return JSON.parse(this.runtime(['state', id]).stdout) as ContainerState;
+  }
+
+  /** Of a container with a bundle of ours; what `state` says of it differs. */
+  rootfs(id: string): string {
+    return join(this.state(id).bundle, 'rootfs');
   }
 
   close(): void {

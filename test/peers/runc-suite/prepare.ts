@@ -1,20 +1,9 @@
 // What runc's own integration tests need, made once and kept: its source package, the helper programs built from it, and root file
 // systems made of this machine's Debian packages in place of the ones that the suite would download.
 import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  globSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { debianMirror, fetchSource, requirePackages } from '../debian-source.ts';
 
 const PACKAGES = [
   'bats',
@@ -52,61 +41,16 @@ const LIBRARIES = [
 /** Programs of the suite by their folder in contrib/cmd. */
 const HELPERS = ['recvtty', 'sd-helper', 'seccompagent'];
 const ARCHITECTURES: Partial<Record<NodeJS.Architecture, string>> = { x64: 'amd64', arm64: 'arm64' };
-/** Sources of packages, and packages, come from where this machine gets its packages. */
-const MIRROR = debianMirror();
-const SOURCES = ['bookworm', 'bookworm-updates'].map((suite) => `deb-src [trusted=yes] ${MIRROR} ${suite} main`).join('\n');
-
-function debianMirror(): string {
-  const files = ['/etc/apt/sources.list', ...globSync('/etc/apt/sources.list.d/*')].filter((file) => existsSync(file));
-  const mirror = /(https?:\/\/\S+\/debian)\/?\s/.exec(files.map((file) => readFileSync(file, 'utf8')).join('\n'))?.[1];
-  if (!mirror) throw new Error('no Debian mirror in /etc/apt: the suite is a source package of Debian');
-  return mirror;
-}
-
 /** The folder with the .bats files, ready to run. Everything is below `cache`, and used again when it is there. */
 export function prepareSuite(cache: string): string {
   mkdirSync(cache, { recursive: true });
-  requirePackages();
+  requirePackages([...PACKAGES, ...LIBRARIES]);
   const source = join(cache, 'source');
-  if (!existsSync(source)) fetchSource(cache, source);
+  if (fetchSource(cache, 'runc', source)) takeCare(join(source, 'tests/integration/helpers.bash'));
   buildHelpers(cache, source);
   const tests = join(source, 'tests/integration');
   makeImages(cache, join(tests, 'testdata'));
   return tests;
-}
-
-function requirePackages(): void {
-  const status = (name: string) => {
-    try {
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholder
-      return execFileSync('dpkg-query', ['-W', '-f', '${Status}', name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
-    } catch {
-      return '';
-    }
-  };
-  const missing = [...PACKAGES, ...LIBRARIES].filter((name) => !status(name).includes('ok installed'));
-  if (missing.length) throw new Error(`not installed: apt-get install --no-install-recommends ${missing.join(' ')}`);
-}
-
-/** With lists of its own: this machine's sources stay as they are. */
-function fetchSource(cache: string, source: string): void {
-  const apt = join(cache, 'apt');
-  mkdirSync(join(apt, 'lists/partial'), { recursive: true });
-  mkdirSync(join(apt, 'parts'), { recursive: true });
-  writeFileSync(join(apt, 'sources.list'), `${SOURCES}\n`);
-  const options = [
-    ['Dir::Etc::SourceList', join(apt, 'sources.list')],
-    ['Dir::Etc::SourceParts', join(apt, 'parts')],
-    ['Dir::State::Lists', join(apt, 'lists')],
-  ].flatMap(([name, value]) => ['-o', `${name}=${value}`]);
-  const into = mkdtempSync(join(cache, 'unpack-'));
-  execFileSync('apt-get', [...options, '-q', 'update'], { stdio: 'inherit' });
-  execFileSync('apt-get', [...options, '-q', 'source', 'runc'], { cwd: into, stdio: 'inherit' });
-  const directory = readdirSync(into, { withFileTypes: true }).find((entry) => entry.isDirectory());
-  if (!directory) throw new Error('the source package runc has no folder');
-  execFileSync('mv', [join(into, directory.name), source]);
-  rmSync(into, { recursive: true });
-  takeCare(join(source, 'tests/integration/helpers.bash'));
 }
 
 /** A test that runs without a mount namespace leaves mounts in its folder, which the suite would delete through. */
@@ -165,7 +109,7 @@ function makeImages(cache: string, testdata: string): void {
   }
   if (!existsSync(archive('debian'))) {
     const root = mkdtempSync(join(cache, 'debian-'));
-    execFileSync('debootstrap', ['--variant=minbase', 'bookworm', root, MIRROR], { stdio: 'inherit' });
+    execFileSync('debootstrap', ['--variant=minbase', 'bookworm', root, debianMirror()], { stdio: 'inherit' });
     chmodSync(root, 0o755);
     pack(root, archive('debian'));
   }

@@ -6,8 +6,8 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { parseTap, type TapTest } from '../tap.ts';
 import { prepareSuite } from './prepare.ts';
-import { parseTap, type TapTest } from './tap.ts';
 
 const HERE = import.meta.dirname;
 const FILE_TIMEOUT_MS = 6 * 60_000;

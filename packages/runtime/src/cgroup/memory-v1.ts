@@ -13,6 +13,7 @@ const SWAP = 'memory.memsw.limit_in_bytes';
 export function applyMemory(directory: string, memory: Memory): void {
   limitMemoryAndSwap(directory, memory);
   if (memory.reservation) writeControl(directory, 'memory.soft_limit_in_bytes', memory.reservation);
+  if (memory.kernelTCP) writeControl(directory, 'memory.kmem.tcp.limit_in_bytes', memory.kernelTCP);
   if (memory.disableOOMKiller) writeControl(directory, 'memory.oom_control', 1);
   if (memory.swappiness !== undefined) {
     if (memory.swappiness > 100) {

@@ -16,7 +16,8 @@ import { fitOverlayOptions } from './overlay-options.ts';
 export function prepareRoot(plan: InitPlan): number {
   const propagation = propagationFlags(plan.spec.linux?.rootfsPropagation || 'rslave') ?? MS.SLAVE | MS.REC;
   if (plan.has.mount) {
-    mount(null, '/', null, propagation);
+    // What is unbindable now could not be bound below: it becomes so at the end.
+    mount(null, '/', null, propagation & MS.UNBINDABLE ? MS.PRIVATE | MS.REC : propagation);
     // pivot_root refuses a root whose parent mount is shared, and what is mounted there would show up on the host.
     if (propagation & MS.SHARED) makeParentPrivate(plan.rootfs);
     for (const each of plan.rootfsMounts) mountRootfs(plan, each);

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { closeSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { acceptUnix, listenUnix, receiveWithFds } from '@berth/sys/fd-passing';
+import { POLLIN, poll } from '@berth/sys/namespace';
 import { getWindowSize } from '@berth/sys/pty';
-import { Laboratory } from './laboratory.ts';
+import { conformance } from './suite.ts';
 
 /** Everything that comes out of a terminal until its other side is closed. */
 function readAll(master: number): string {
@@ -24,6 +24,7 @@ function readAll(master: number): string {
 }
 
 function receiveMaster(socket: number): number {
+  assert.ok(poll(socket, POLLIN, 5000), 'nobody connects');
   const connection = acceptUnix(socket);
   const { fds } = receiveWithFds(connection, 4096);
   closeSync(connection);
@@ -31,8 +32,7 @@ function receiveMaster(socket: number): number {
   return fds[0] ?? -1;
 }
 
-test("the master of a container's terminal comes through the console socket", (t) => {
-  const laboratory = Laboratory.open(t);
+conformance("the master of a container's terminal comes through the console socket", (laboratory) => {
   const path = join(laboratory.directory, 'console.sock');
   const socket = listenUnix(path);
   const bundle = laboratory.bundle(
@@ -54,8 +54,7 @@ test("the master of a container's terminal comes through the console socket", (t
   closeSync(socket);
 });
 
-test('exec has a terminal of its own', (t) => {
-  const laboratory = Laboratory.open(t);
+conformance('exec has a terminal of its own', (laboratory) => {
   const path = join(laboratory.directory, 'console.sock');
   const socket = listenUnix(path);
   const id = laboratory.background();
@@ -67,24 +66,30 @@ test('exec has a terminal of its own', (t) => {
   closeSync(socket);
 });
 
-test('a terminal needs somebody to take it', (t) => {
-  const laboratory = Laboratory.open(t);
-  const bundle = laboratory.bundle('true', (spec) => {
-    if (spec.process) spec.process.terminal = true;
-  });
-  assert.match(
-    laboratory.runtime(['create', '-b', bundle, laboratory.id()]).stderr,
-    /cannot allocate tty if runc will detach without setting console socket/,
-  );
-});
+conformance(
+  'a terminal needs somebody to take it',
+  (laboratory) => {
+    const bundle = laboratory.bundle('true', (spec) => {
+      if (spec.process) spec.process.terminal = true;
+    });
+    assert.match(
+      laboratory.runtime(['create', '-b', bundle, laboratory.id()]).stderr,
+      /cannot allocate tty if runc will detach without setting console socket/,
+    );
+  },
+  { crun: 'crun words its errors in its own way' },
+);
 
-test("in the foreground the terminal is the runtime's own streams", (t) => {
-  const laboratory = Laboratory.open(t);
-  const bundle = laboratory.bundle('tty; read line; echo got $line; exit 3', (spec) => {
-    if (spec.process) spec.process.terminal = true;
-  });
-  const result = laboratory.runtime(['run', '-b', bundle, laboratory.id()], { input: 'cargo\n' });
-  assert.equal(result.code, 3, result.stderr);
-  assert.match(result.stdout, /^\/dev\/pts\/0\r\n/);
-  assert.match(result.stdout, /got cargo\r\n$/);
-});
+conformance(
+  "in the foreground the terminal is the runtime's own streams",
+  (laboratory) => {
+    const bundle = laboratory.bundle('tty; read line; echo got $line; exit 3', (spec) => {
+      if (spec.process) spec.process.terminal = true;
+    });
+    const result = laboratory.runtime(['run', '-b', bundle, laboratory.id()], { input: 'cargo\n' });
+    assert.equal(result.code, 3, result.stderr);
+    assert.match(result.stdout, /^\/dev\/pts\/0\r\n/);
+    assert.match(result.stdout, /got cargo\r\n$/);
+  },
+  { runc: 'runc wants a terminal itself', crun: 'crun wants a terminal itself' },
+);

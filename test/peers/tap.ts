@@ -9,7 +9,7 @@ export interface TapTest {
 export function parseTap(text: string): TapTest[] {
   const tests: TapTest[] = [];
   for (const line of text.split(/\r?\n/)) {
-    const found = /^(not )?ok \d+ (.*?)(?: # skip ?(.*))?$/.exec(line);
+    const found = /^(not )?ok \d+ (.*?)(?: # skip ?(.*))?$/i.exec(line);
     if (found) {
       const [, not, name = '', skip] = found;
       tests.push({ name, outcome: not ? 'failed' : skip === undefined ? 'passed' : 'skipped', detail: skip ?? '' });
