@@ -1,6 +1,7 @@
 // Images of several platforms, with what their builder attests of them: pulled, pushed, saved, loaded and looked at, whole and one
 // platform at a time. What goes through the engine unchanged keeps its digest.
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type Digest, digestOf } from '@berth/oci/digest';
@@ -104,6 +105,24 @@ for (const client of ['docker', 'berth'] as const) {
     assert.equal(await run('load', '-q', '-i', one), `Loaded image: ${name}`);
     assert.equal(await run('image', 'inspect', '-f', '{{.Id}}', name), images.get('s390x')?.config.digest);
     await run('rmi', name);
+  });
+
+  test(`${client}: single platforms are removed, the last one with the image`, async () => {
+    const { name, images } = await storeMany(`${registry.host}/${client}/removed`);
+    for (const platform of [...OTHERS, HOST]) await run('pull', '-q', '--platform', `linux/${platform}`, name);
+    const blobs = join(daemon.dataRoot, 'lifecycle/io.containerd.content.v1.content/blobs/sha256');
+    const has = (architecture: string) => existsSync(join(blobs, images.get(architecture)!.layers[0]!.digest.slice(7)));
+    assert.match(await run('rmi', '--platform', 'linux/s390x', name), new RegExp(`Deleted: ${images.get('s390x')?.manifest.digest}`));
+    assert.deepEqual([has('s390x'), has('riscv64'), has(HOST)], [false, true, true]);
+    assert.equal(await run('image', 'inspect', '-f', '{{.Architecture}}', name), HOST);
+    assert.match(await refused('rmi', '--platform', 'linux/s390x', name), /does not match the specified platform \(linux\/s390x\)/);
+    const container = await run('create', name);
+    assert.match(await refused('rmi', '--platform', `linux/${HOST}`, name), /must be forced\) - image is being used by stopped container/);
+    await run('rm', container);
+    await run('rmi', '--platform', `linux/${HOST}`, name);
+    assert.equal(await run('image', 'inspect', '-f', '{{.Architecture}}', name), 'riscv64');
+    assert.match(await run('rmi', '--platform', 'linux/riscv64', name), new RegExp(`^Untagged: ${name}`));
+    assert.deepEqual([has('riscv64'), has(HOST)], [false, false]);
   });
 }
 

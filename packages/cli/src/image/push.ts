@@ -1,6 +1,8 @@
 // `berth push`
+import type { OciDescriptor } from '@berth/api/image';
 import { pushImage } from '@berth/client/images/push';
 import type { Command } from '../command.ts';
+import type { Context } from '../context.ts';
 import { ExitError } from '../exit.ts';
 import { credentialsFor } from './credentials.ts';
 import { registryOf, splitTag } from './name.ts';
@@ -34,8 +36,17 @@ export const command: Command = {
         limitRate: args.string('limit-rate'),
         ...platformField(args.string('platform')),
       }),
-      { stream: context.stdout, quiet },
+      { stream: context.stdout, quiet, aux: (value) => noteInsteadOfIndex(context, value) },
     );
     if (quiet) context.print(wanted ? `${repo}:${wanted}` : repo);
   },
 };
+
+/** What went was not what the name stands for, which the user should know. */
+function noteInsteadOfIndex(context: Context, value: unknown): void {
+  const note = value as { manifestPushedInsteadOfIndex?: boolean; originalIndex?: OciDescriptor; selectedManifest?: OciDescriptor };
+  if (!note.manifestPushedInsteadOfIndex) return;
+  context.warn(
+    `Not all multiplatform-content is present and only the available single-platform image was pushed\n${note.originalIndex?.digest} -> ${note.selectedManifest?.digest}`,
+  );
+}

@@ -59,6 +59,11 @@ export class ImageCatalog implements ImageResolver {
     return this.#names.get(name)?.target;
   }
 
+  /** What was read of an index before some of it went. */
+  forget(target: string): void {
+    for (const key of this.#contents.keys()) if (key.startsWith(`${target} `)) this.#contents.delete(key);
+  }
+
   /** What the image's names stand for: its manifest, or an index that it is one image of. */
   targetOf(image: Image): Descriptor {
     return image.names.map((name) => this.#names.get(name)?.target).find((target) => target !== undefined) ?? image.manifest;

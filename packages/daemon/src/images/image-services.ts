@@ -120,6 +120,13 @@ export class ImageServices {
     for (const { ref } of statuses) if (ref.startsWith(REF_PREFIX)) await this.content.abort({ ref }).catch(() => {});
   }
 
+  /** Has the lifecycle service collect what nothing leads to any more. */
+  async collect(): Promise<void> {
+    const id = `berthd-${randomUUID()}`;
+    await this.leases.create({ id, labels: {} });
+    await this.leases.delete({ id, sync: true });
+  }
+
   async #keep(digest: string, labels: Record<string, string>, lease: string): Promise<void> {
     await this.leases.addResource({ id: lease, resource: { id: digest, type: 'content' } });
     const paths = Object.keys(labels).map((name) => `labels.${name}`);

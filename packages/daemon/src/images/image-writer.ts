@@ -6,7 +6,7 @@ import { chainIds, type Digest } from '@berth/oci/digest';
 import { type Descriptor, type ImageConfig, type Index, type Manifest, MEDIA_TYPE, parseImageConfig } from '@berth/oci/image-spec';
 import type { ImageServices } from './image-services.ts';
 
-const CONTENT_LABEL = 'containerd.io/gc.ref.content';
+export const CONTENT_LABEL = 'containerd.io/gc.ref.content';
 const SNAPSHOT_LABEL = 'containerd.io/gc.ref.snapshot';
 const UNCOMPRESSED_LABEL = 'containerd.io/uncompressed';
 

@@ -44,7 +44,7 @@ async function pushOne(context: ImageContext, request: PushRequest, reference: R
   const { services, catalog, hosts } = context;
   const name = canonical(reference);
   const image = imageOf(context, reference);
-  const target = catalog.targetOf(image);
+  const target = catalog.target(name) ?? image.manifest;
   const platforms = await platformsToPush(context, image, target, request.platform);
   const words = new PushWords(image, write);
   try {

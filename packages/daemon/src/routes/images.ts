@@ -23,6 +23,7 @@ import { pushImage } from '../images/push-image.ts';
 import { authOf } from '../images/registry-auth.ts';
 import { inspectDistribution, login } from '../images/registry-login.ts';
 import { removeImage } from '../images/remove-image.ts';
+import { removePlatforms } from '../images/remove-platforms.ts';
 import { saveImages } from '../images/save-images.ts';
 import { SEARCH_FILTERS, searchImages } from '../images/search-images.ts';
 import { tagImage } from '../images/tag-image.ts';
@@ -140,12 +141,11 @@ export function imageRoutes(context: ImageContext): Router {
   });
 
   router.delete('/images/*name', async (request, response) => {
-    // Going on would remove more than was asked for.
-    if (query(request, 'platforms') !== '')
-      throw new EngineError('NotImplemented', 'removing single platforms of an image is not implemented: remove the image by its name', {
-        layer: 'daemon',
-      });
-    sendJson(response, 200, await removeImage(context, parameter(request, 'name'), { force: queryBoolean(request, 'force') }));
+    const name = parameter(request, 'name');
+    const options = { force: queryBoolean(request, 'force') };
+    const platforms = queryList(request, 'platforms').flatMap((text) => platformParameter(text) ?? []);
+    const removed = platforms.length > 0 ? removePlatforms(context, name, platforms, options) : removeImage(context, name, options);
+    sendJson(response, 200, await removed);
   });
 
   router.post('/auth', async (request, response) => {
