@@ -96,7 +96,7 @@ function unpackMachine() {
   mkdirSync(join(target, 'boot'), { recursive: true });
   if (process.arch !== 'x64') return;
   const options = ['-y', '-qq', '--no-install-recommends', '-o', `Dir::Cache::archives=${debs}`, '-o', 'APT::Sandbox::User=root'];
-  const qemu = ['install', '--download-only', ...options, 'qemu-system-x86', 'systemd', 'xfsprogs'];
+  const qemu = ['install', '--download-only', ...options, 'qemu-system-x86', 'systemd', 'uidmap', 'xfsprogs'];
   const depends = spawnSync('apt-cache', ['depends', 'linux-image-cloud-amd64'], { encoding: 'utf8' }).stdout ?? '';
   const kernel = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
   const got = [

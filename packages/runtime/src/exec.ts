@@ -1,7 +1,7 @@
 // A further process in a running container: the parent's side, and the child that joins init's namespaces, which are all named at once
 // by init's pidfd (setns(2), Linux 5.8). The ordinary child is a program of system calls (exec-program.ts); what that cannot do, or could
 // not, a fork does.
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import type { Process, State } from '@berth/oci/runtime-spec';
 import { exitNow } from '@berth/sys/fork';
 import { CLONE, pidfdOpen, setns } from '@berth/sys/namespace';
@@ -41,7 +41,7 @@ export function exec(root: string, container: SavedState, process: Process, opti
     linux,
     filterDirectory: filterDirectory(root),
     preserveFds: options.preserveFds ?? 0,
-    setgroupsDenied: types.includes('user') && globalThis.process.geteuid?.() !== 0,
+    setgroupsDenied: globalThis.process.geteuid?.() !== 0 && readFileSync(`/proc/${container.pid}/setgroups`, 'latin1').startsWith('deny'),
   });
   const joinsUser = types.includes('user');
   const oomScore = process.oomScoreAdj ?? container.spec.process?.oomScoreAdj;

@@ -7,6 +7,7 @@ import type { Cgroup } from './cgroup/cgroup.ts';
 import type { Hierarchy } from './cgroup/hierarchy.ts';
 import { cgroupMountPlan } from './cgroup/mount-plan.ts';
 import type { CreateOptions, MountPoint } from './container.ts';
+import { deniesSetgroups } from './id-maps.ts';
 import { parseMountOptions } from './mount-options.ts';
 import type { NamespacePlan } from './namespaces.ts';
 import type { InitPlan, MountPlan } from './plan.ts';
@@ -31,7 +32,7 @@ export function planInit(options: CreateOptions, spec: Spec, process: Process, {
       linux: spec.linux,
       filterDirectory: filterDirectory(options.root),
       preserveFds: options.preserveFds ?? 0,
-      setgroupsDenied: newUser && globalThis.process.geteuid?.() !== 0,
+      setgroupsDenied: newUser && deniesSetgroups(spec.linux?.gidMappings ?? []),
     }),
     id: options.id,
     spec,

@@ -46,12 +46,17 @@ function unitPath({ slice, name }: Unit, rootless: boolean): string {
 /** The cgroup of an existing container, from what its state file kept. */
 export function loadCgroup(location: CgroupLocation, options: { rootless?: boolean } = {}): Cgroup {
   const files = loadFiles(location, options);
-  return location.unit ? new SystemdCgroup(files, location.unit, options.rootless ?? process.geteuid?.() !== 0) : files;
+  return location.unit ? new SystemdCgroup(files, location.unit, isRootless(options)) : files;
 }
 
 /** The same without systemd: for processes that enter it. */
 export function loadFiles(location: CgroupLocation, options: { rootless?: boolean } = {}): Cgroup {
-  return location.version === 2 ? new CgroupV2(location, options) : new CgroupV1(location, options);
+  const rootless = isRootless(options);
+  return location.version === 2 ? new CgroupV2(location, { rootless }) : new CgroupV1(location, { rootless });
+}
+
+function isRootless({ rootless }: { rootless?: boolean }): boolean {
+  return rootless ?? process.geteuid?.() !== 0;
 }
 
 function locateV2(options: OpenCgroupOptions, mounted: readonly Hierarchy[]): CgroupLocation {
