@@ -120,10 +120,7 @@ test('stages: copied from, built on, and left out when not needed', async () => 
     'COPY --from=busybox /bin/busybox /bin/cat',
   ].join('\n');
   const image = await built(dockerfile);
-  assert.equal(
-    await inside(image, 'cat /bin/link; ls -i /bin/tool /bin/twin'),
-    await inside(image, 'cat /bin/tool; ls -i /bin/tool /bin/twin'),
-  );
+  assert.equal(await inside(image, 'cat /bin/link; test /bin/tool -ef /bin/twin && echo one file'), 'tool\none file\n');
   const target = await built(dockerfile, [], '--target', 'test');
   assert.equal(await inside(target, 'cat /tested'), 'tool\n');
   const missing = await build(dockerfile, [], '--target', 'nope');

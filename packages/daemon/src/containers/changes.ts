@@ -1,19 +1,56 @@
 // `GET /containers/{id}/changes`: what a container has changed in its image: the upper directory of its overlay against the layers
-// below (docs.kernel.org/filesystems/overlayfs: whiteouts are 0/0 character devices, opaque directories carry an attribute).
+// below (docs.kernel.org/filesystems/overlayfs: whiteouts are 0/0 character devices, opaque directories carry an attribute); where its
+// files are a whole copy, that against the image's.
+
+import { randomUUID } from 'node:crypto';
 import { lstatSync, readdirSync, type Stats } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { FilesystemChange } from '@berth/api/container';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { changes } from '@berth/lifecycle/diff/tree-changes';
+import { toText } from '@berth/oci/tar/entry';
 import type { Container } from './container.ts';
+import type { ContainerContext } from './context.ts';
 import { layersOf } from './rootfs.ts';
 
-export function changesOf(container: Container): FilesystemChange[] {
+export async function changesOf({ lifecycle }: ContainerContext, container: Container): Promise<FilesystemChange[]> {
   if (!container.rootfs)
     throw new EngineError('FailedPrecondition', `the root file system of container ${container.id} is not prepared`, { layer: 'daemon' });
   const { upper, lower } = layersOf(container.rootfs);
-  const changes: FilesystemChange[] = [];
-  if (upper !== undefined) walk(upper, '/', lower, changes);
-  return changes.sort((a, b) => (a.Path < b.Path ? -1 : 1));
+  const parent = container.record.chainId;
+  if (upper !== undefined && lower.length === 0 && parent !== '') {
+    const { snapshots, snapshotter } = lifecycle;
+    const key = `changes-${randomUUID()}`;
+    const { mounts } = await snapshots.view({ snapshotter, key, parent });
+    try {
+      return changesOfCopy(upper, layersOf(mounts).upper ?? '');
+    } finally {
+      await snapshots.remove({ snapshotter, key });
+    }
+  }
+  const found: FilesystemChange[] = [];
+  if (upper !== undefined) walk(upper, '/', lower, found);
+  return found.sort((a, b) => (a.Path < b.Path ? -1 : 1));
+}
+
+function changesOfCopy(copy: string, image: string): FilesystemChange[] {
+  const found: FilesystemChange[] = [];
+  for (const change of changes(copy, image)) {
+    const Path = `/${toText(change.kind === 'deleted' ? change.path : change.member.path)}`;
+    if (change.kind === 'deleted') {
+      found.push({ Path, Kind: 2 });
+      continue;
+    }
+    const existed = lstatSync(join(image, Path), { throwIfNoEntry: false }) !== undefined;
+    if (!existed && MOUNT_POINTS.has(Path) && isEmpty(join(copy, Path), lstatSync(join(copy, Path)))) continue;
+    found.push({ Path, Kind: existed ? 0 : 1 });
+  }
+  // A directory that changed only because a mount point was made in it.
+  return found.filter(({ Path, Kind }) => Kind !== 0 || !isOnlyMountedIn(Path, found));
+}
+
+function isOnlyMountedIn(path: string, found: readonly FilesystemChange[]): boolean {
+  return [...MOUNT_POINTS].some((point) => dirname(point) === path) && !found.some((other) => other.Path.startsWith(`${path}/`));
 }
 
 /** Mount points that the engine makes in every container; Docker hides them in a layer of their own. */

@@ -68,7 +68,7 @@ export function containerRoutes(context: ContainerContext): Router {
   router.get('/containers/:id/changes', async (request, response) => {
     const container = named(request);
     await prepareRootfs(context, container, spanOf(request));
-    sendJson(response, 200, changesOf(container));
+    sendJson(response, 200, await changesOf(context, container));
   });
 
   router.get('/containers/:id/logs', async (request, response) => {

@@ -36,7 +36,7 @@ export interface DirectoryMechanism {
   /** Makes `directory` for a snapshot above `parents` (directories, nearest first). Synchronous, in the row's transaction. */
   create(directory: string, kind: 'active' | 'view', parents: readonly string[]): void;
   /** What must be done before a new snapshot can be used and is too long for a transaction. */
-  fill?(directory: string, parents: readonly string[]): Promise<void>;
+  fill?(directory: string, kind: 'active' | 'view', parents: readonly string[]): Promise<void>;
   mounts(directory: string, kind: 'active' | 'view', parents: readonly string[]): Mount[];
   /** The directory whose files are the snapshot's own. */
   ownFiles(directory: string): string;
@@ -154,7 +154,7 @@ class NamespaceSnapshotter implements Snapshotter {
       throw error;
     }
     try {
-      await mechanism.fill?.(directory, parents);
+      await mechanism.fill?.(directory, kind, parents);
     } catch (error) {
       rows.drop(namespace, key, () => this.#snapshots.discard(id));
       throw error;

@@ -18,12 +18,14 @@ export class NativeMechanism implements DirectoryMechanism {
     mkdirSync(directory, { mode: 0o755 });
   }
 
-  async fill(directory: string, parents: readonly string[]): Promise<void> {
-    if (parents[0] !== undefined) await this.#copy(parents[0], directory);
+  async fill(directory: string, kind: 'active' | 'view', parents: readonly string[]): Promise<void> {
+    // A view needs no copy: what is committed never changes, and it is mounted for reading.
+    if (kind === 'active' && parents[0] !== undefined) await this.#copy(parents[0], directory);
   }
 
-  mounts(directory: string, kind: 'active' | 'view'): Mount[] {
-    return [{ type: 'bind', source: directory, options: ['rbind', kind === 'view' ? 'ro' : 'rw'] }];
+  mounts(directory: string, kind: 'active' | 'view', parents: readonly string[]): Mount[] {
+    if (kind === 'active') return [{ type: 'bind', source: directory, options: ['rbind', 'rw'] }];
+    return [{ type: 'bind', source: parents[0] ?? directory, options: ['rbind', 'ro'] }];
   }
 
   ownFiles(directory: string): string {
