@@ -2,7 +2,7 @@
 import type { Command } from './command.ts';
 
 export interface Entry {
-  /** container, image, manifest, registry, volume, network, system. */
+  /** checkpoint, container, image, manifest, registry, volume, network, system. */
   group: string;
   verb: string;
   /** Other spellings inside the group. */
@@ -16,6 +16,26 @@ export interface Entry {
 const from = (load: () => Promise<{ command: Command }>) => async () => (await load()).command;
 
 export const COMMANDS: readonly Entry[] = [
+  {
+    group: 'checkpoint',
+    verb: 'create',
+    summary: 'Create a checkpoint from a running container',
+    load: from(() => import('./checkpoint/create.ts')),
+  },
+  {
+    group: 'checkpoint',
+    verb: 'ls',
+    also: ['list'],
+    summary: 'List checkpoints for a container',
+    load: from(() => import('./checkpoint/ls.ts')),
+  },
+  {
+    group: 'checkpoint',
+    verb: 'rm',
+    also: ['remove'],
+    summary: 'Remove a checkpoint',
+    load: from(() => import('./checkpoint/rm.ts')),
+  },
   {
     group: 'container',
     verb: 'attach',

@@ -30,6 +30,7 @@ import { NetworkVerbs } from './networks/network-verbs.ts';
 import { openNetworks } from './networks/open-networks.ts';
 import { archiveRoutes } from './routes/archive.ts';
 import { buildRoutes } from './routes/build.ts';
+import { checkpointRoutes } from './routes/checkpoints.ts';
 import { commitRoutes } from './routes/commit.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { execRoutes } from './routes/exec.ts';
@@ -145,6 +146,7 @@ export async function startDaemon(asked: Config, service: LifecycleProcess | und
         systemRoutes(system),
         traceRoutes(store, traces),
         containerRoutes(context),
+        checkpointRoutes(context),
         archiveRoutes(context),
         execRoutes(context, execs),
         imageRoutes(images),

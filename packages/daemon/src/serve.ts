@@ -24,6 +24,7 @@ export async function serve({ config, addresses, service, log }: ServeOptions): 
   const daemon = await startDaemon(config, service, log);
   const handler = engineHandler(daemon.routers, {
     version: VERSION,
+    experimental: config.experimental,
     tracer: daemon.tracer,
     onError(error, request) {
       const known = toEngineError(error);

@@ -2,7 +2,7 @@
 import { attachContainer } from '@berth/client/containers/attach';
 import { inspectContainer } from '@berth/client/containers/inspect';
 import { resizeContainer } from '@berth/client/containers/resize';
-import { startContainer } from '@berth/client/containers/start';
+import { type StartOptions, startContainer } from '@berth/client/containers/start';
 import { waitContainer } from '@berth/client/containers/wait';
 import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -19,20 +19,27 @@ export const command: Command = {
   description: 'Start one or more stopped containers',
   flags: {
     attach: { type: 'boolean', alias: 'a', description: 'Attach STDOUT/STDERR and forward signals' },
+    checkpoint: { type: 'string', description: 'Restore from this checkpoint' },
+    'checkpoint-dir': { type: 'string', description: 'Use a custom checkpoint storage directory' },
     'detach-keys': { type: 'string', description: 'Override the key sequence for detaching a container' },
     interactive: { type: 'boolean', alias: 'i', description: "Attach container's STDIN" },
   },
   arguments: { min: 1 },
   async run(context, args) {
+    if (args.given('checkpoint') && args.positional.length > 1) throw new UsageError('you cannot restore multiple containers at once', 1);
     if (!args.boolean('attach') && !args.boolean('interactive')) {
       return forEach(context, args.positional, async (id) => {
-        await startContainer(context.engine, id);
+        await startContainer(context.engine, id, checkpointOf(args));
       });
     }
     if (args.positional.length > 1) throw new UsageError('you cannot start and attach multiple containers at once', 1);
     return startAttached(context, args);
   },
 };
+
+function checkpointOf(args: Arguments): StartOptions {
+  return { checkpoint: args.string('checkpoint'), checkpointDir: args.string('checkpoint-dir') };
+}
 
 async function startAttached(context: Context, args: Arguments): Promise<number> {
   const { engine } = context;
@@ -47,7 +54,7 @@ async function startAttached(context: Context, args: Arguments): Promise<number>
   const ending = joinStreams(context, connection, { tty, stdin, stdout: true, stderr: true, detachKeys });
   ending.catch(() => {});
   try {
-    await startContainer(engine, id);
+    await startContainer(engine, id, checkpointOf(args));
   } catch (error) {
     connection.stream.destroy();
     throw error;

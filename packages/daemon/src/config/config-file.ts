@@ -8,7 +8,7 @@ const BY_FILE_NAME = new Map<string, OptionName>(
   Object.entries<OptionRule>(OPTIONS).map(([name, rule]) => [rule.file ?? name, name as OptionName]),
 );
 /** Directives of dockerd that change nothing here. */
-const IGNORED = new Set(['features', 'experimental', 'builder', 'metrics-addr', 'max-download-attempts', 'swarm-default-advertise-addr']);
+const IGNORED = new Set(['features', 'builder', 'metrics-addr', 'max-download-attempts', 'swarm-default-advertise-addr']);
 
 /** Merges the file into the flags; a missing file counts only when it was named. */
 export function mergeConfigFile(flags: OptionValues, path: string, named: boolean): OptionValues {

@@ -30,6 +30,8 @@ export interface Config {
   readonly logLevel: string;
   readonly logFormat: 'text' | 'json';
   readonly debug: boolean;
+  /** Clients of Docker hide checkpoints from a daemon that does not say so. */
+  readonly experimental: boolean;
   readonly runtimes: Readonly<Record<string, string>>;
   readonly defaultRuntime: string;
   /** Of containers' root file systems. Before the data root has been tried: the one that was asked for, or ''. */
@@ -118,6 +120,7 @@ export function configOf(options: OptionValues): Config {
     logLevel: debug ? 'debug' : (text('log-level') ?? 'info'),
     logFormat: text('log-format') === 'json' ? 'json' : 'text',
     debug,
+    experimental: flag('experimental', false),
     runtimes: pairs('add-runtime'),
     // A containerd of somebody else's knows its own shim for certain; a service of Berth's takes both names for its own.
     defaultRuntime: text('default-runtime') ?? (text('containerd') === undefined ? DEFAULTS.runtime : 'runc'),

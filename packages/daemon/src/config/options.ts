@@ -34,6 +34,7 @@ export const OPTIONS = {
   'dns-search': { kind: 'list', help: 'DNS search domain of containers' },
   'exec-opt': { kind: 'list', file: 'exec-opts', help: 'native.cgroupdriver=cgroupfs or =systemd: who makes the cgroups of containers' },
   'exec-root': { kind: 'text', help: 'what may vanish with a reboot' },
+  experimental: { kind: 'flag', help: 'tell clients to offer what docker calls experimental: checkpoints' },
   'fixed-cidr': { kind: 'text', help: 'part of the bridge subnet that containers get addresses of' },
   group: { kind: 'text', short: 'G', help: 'group of the unix socket' },
   host: { kind: 'list', short: 'H', file: 'hosts', help: 'address to listen on: unix://, tcp://' },

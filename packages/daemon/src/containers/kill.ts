@@ -92,7 +92,7 @@ async function adoptMissedEnd(context: ContainerContext, container: Container, s
 }
 
 /** False when it did not end in `patience` milliseconds. */
-async function ended(container: Container, patience: number | undefined): Promise<boolean> {
+export async function ended(container: Container, patience: number | undefined): Promise<boolean> {
   if (!container.running) return true;
   const stop = new AbortController();
   try {

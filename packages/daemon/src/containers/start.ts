@@ -6,6 +6,7 @@ import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
 import type { Span } from '@berth/trace/tracer';
 import { traced } from '../lifecycle/lifecycle.ts';
 import { nowText } from '../state/clock.ts';
+import { existingCheckpoint, restoreOptions } from './checkpoints.ts';
 import { allocateEndpoints, attachNetworks, releaseEndpoints, writeNetworkFiles } from './connect-networks.ts';
 import type { Container } from './container.ts';
 import { attachSocket } from './container-directory.ts';
@@ -20,8 +21,14 @@ import { stdioUris } from './stdio.ts';
 import { openTaskIo } from './task-io.ts';
 import { emitMounted } from './volume-events.ts';
 
-/** Throws NotModified when it runs already. */
-export async function startContainer(context: ContainerContext, container: Container, span: Span): Promise<void> {
+/** Where a container goes on instead of beginning anew; an empty directory is its own. */
+export interface StartAt {
+  name: string;
+  directory: string;
+}
+
+/** Throws NotModified when it runs already, NotFound for a checkpoint that is not there. */
+export async function startContainer(context: ContainerContext, container: Container, span: Span, checkpoint?: StartAt): Promise<void> {
   await container.lock.run(async () => {
     const { phase } = container.record.state;
     if (phase === 'paused') throw new EngineError('Conflict', 'cannot start a paused container, try unpause instead', { layer: 'daemon' });
@@ -29,17 +36,18 @@ export async function startContainer(context: ContainerContext, container: Conta
     if (phase === 'removing' || phase === 'dead') {
       throw new EngineError('Conflict', 'container is marked for removal and cannot be started', { layer: 'daemon' });
     }
+    const images = checkpoint && existingCheckpoint(context.config, container, checkpoint.name, checkpoint.directory);
     container.restartTimer?.abort();
     container.record.state.restartCount = 0;
-    await launch(context, container, span);
+    await launch(context, container, span, images);
   });
 }
 
-/** The start itself, for a caller that holds the container's lock. */
-export async function launch(context: ContainerContext, container: Container, span: Span): Promise<void> {
+/** The start itself, for a caller that holds the container's lock. `images`: a checkpoint's directory. */
+export async function launch(context: ContainerContext, container: Container, span: Span, images?: string): Promise<void> {
   container.record.traceId = span.context.traceId;
   try {
-    await launchOrUndo(context, container, span);
+    await launchOrUndo(context, container, span, images);
   } catch (thrown) {
     const { error, exitCode } = startError(thrown);
     container.setStartFailed(exitCode, error.message);
@@ -49,7 +57,7 @@ export async function launch(context: ContainerContext, container: Container, sp
   }
 }
 
-async function launchOrUndo(context: ContainerContext, container: Container, span: Span): Promise<void> {
+async function launchOrUndo(context: ContainerContext, container: Container, span: Span, images: string | undefined): Promise<void> {
   // What a former life left behind is cleared by now, or it fails here.
   await container.cleanup;
   await container.prepared?.catch(() => {});
@@ -57,14 +65,20 @@ async function launchOrUndo(context: ContainerContext, container: Container, spa
   await openRunMounts(context, container);
   try {
     await populateVolumes(context, container, span);
-    await launchMounted(context, container, rootfs, span);
+    await launchMounted(context, container, rootfs, images, span);
   } catch (error) {
     await closeRunMounts(context, container);
     throw error;
   }
 }
 
-async function launchMounted(context: ContainerContext, container: Container, rootfs: readonly Mount[], span: Span): Promise<void> {
+async function launchMounted(
+  context: ContainerContext,
+  container: Container,
+  rootfs: readonly Mount[],
+  images: string | undefined,
+  span: Span,
+): Promise<void> {
   const { tasks } = context.lifecycle;
   const containerId = container.id;
 
@@ -76,23 +90,31 @@ async function launchMounted(context: ContainerContext, container: Container, ro
     await sendSpec(context, container, span);
     const io = openTaskIo(context, container, stdioUris(context.config, container), { execId: '', terminal: container.terminal });
     container.io = io;
-    const { pid } = await span.during('create task', (child) =>
-      tasks.create({ containerId, rootfs: [...rootfs], ...io.names, terminal: container.terminal }, traced(child)),
-    );
+    const task = { containerId, rootfs: [...rootfs], ...io.names, terminal: container.terminal };
+    const options = images === undefined ? {} : { options: restoreOptions(context, container, images) };
+    let { pid } = await span.during('create task', (child) => tasks.create({ ...task, ...options }, traced(child)));
     created = true;
     io.taken();
     const records = endpoints.map(({ record }) => record);
-    span.during(
-      'attach network',
-      () => {
-        attachNetworks(container, endpoints, pid);
-        openNames(context, container, records, pid);
-      },
-      'network',
-    );
+    const attach = () =>
+      span.during(
+        'attach network',
+        () => {
+          attachNetworks(container, endpoints, pid);
+          openNames(context, container, records, pid);
+        },
+        'network',
+      );
+    // Other runtimes restore a checkpoint as a whole at the start: before it there is no network namespace.
+    const late = pid === 0;
+    if (!late) attach();
     await connectAttachments(context, container, span);
     const startedAt = nowText();
-    await span.during('start task', (child) => tasks.start({ containerId }, traced(child)));
+    const started = await span.during('start task', (child) => tasks.start({ containerId }, traced(child)));
+    if (late) {
+      pid = started.pid;
+      attach();
+    }
     container.record.endpoints = records;
     container.setRunning(pid, startedAt);
     emitMounted(context, container);

@@ -115,7 +115,9 @@ export function containerRoutes(context: ContainerContext): Router {
   });
 
   router.post('/containers/:id/start', async (request, response) => {
-    await startContainer(context, named(request), spanOf(request));
+    const name = query(request, 'checkpoint');
+    const checkpoint = name === '' ? undefined : { name, directory: query(request, 'checkpoint-dir') };
+    await startContainer(context, named(request), spanOf(request), checkpoint);
     sendEmpty(response, 204);
   });
 

@@ -15,6 +15,7 @@ import { checkVersion, splitVersion } from './version.ts';
 
 export interface ServerOptions {
   readonly version: string;
+  readonly experimental: boolean;
   readonly tracer: Tracer;
   readonly onError: (error: unknown, request: string) => void;
 }
@@ -41,7 +42,7 @@ export function engineHandler(routers: readonly Router[], options: ServerOptions
     response.setHeader('Api-Version', API_VERSION);
     response.setHeader('Server', `Docker/${options.version} (linux)`);
     response.setHeader('Ostype', 'linux');
-    response.setHeader('Docker-Experimental', 'false');
+    response.setHeader('Docker-Experimental', String(options.experimental));
     const parent = parseTraceparent(request.headers[TRACEPARENT] as string | undefined);
     const span = options.tracer.start(`${request.method} ${path.split('?', 1)[0]}`, parent);
     response.once('close', () => span.end());
