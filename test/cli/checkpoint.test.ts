@@ -10,7 +10,6 @@ import { type Bench, withBothClients } from './both-clients.ts';
 // The daemon under test finds it as people's do.
 process.env.PATH = `${dirname(CRIU)}:${process.env.PATH}`;
 
-/** Prints numbers, and tells the last one on port 80. */
 const COUNT = 'i=0; while true; do i=$((i+1)); echo $i; sleep 0.1; done';
 
 const ok = async (client: Bench['client'], ...args: string[]) => {
