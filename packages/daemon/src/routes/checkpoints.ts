@@ -1,9 +1,10 @@
-// /containers/{id}/checkpoints: the HTTP face of containers/checkpoints.ts.
+// /containers/{id}/checkpoints: the HTTP face of containers/checkpoints.ts and create-checkpoint.ts.
 import { CHECKPOINT_CREATE, type CheckpointCreateRequest } from '@berth/api/checkpoint';
 import { type Request, Router } from 'express';
-import { createCheckpoint, listCheckpoints, removeCheckpoint } from '../containers/checkpoints.ts';
+import { listCheckpoints, removeCheckpoint } from '../containers/checkpoints.ts';
 import type { Container } from '../containers/container.ts';
 import type { ContainerContext } from '../containers/context.ts';
+import { createCheckpoint } from '../containers/create-checkpoint.ts';
 import { sendEmpty, sendJson } from '../server/reply.ts';
 import { jsonBody, parameter, query, spanOf } from '../server/request.ts';
 
