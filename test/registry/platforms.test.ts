@@ -1,7 +1,7 @@
 // Images of several platforms, with what their builder attests of them: pulled, pushed, saved, loaded and looked at, whole and one
 // platform at a time. What goes through the engine unchanged keeps its digest.
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type Digest, digestOf } from '@berth/oci/digest';
@@ -95,10 +95,26 @@ for (const client of ['docker', 'berth'] as const) {
     const copy = `${registry.host}/${client}/loaded:1`;
     await run('tag', name, copy);
     assert.match(await run('push', copy), new RegExp(`digest: ${index.digest} `));
+    // What a load has only stored is unpacked when a container is to be made of it.
+    const container = await run('create', '--platform', 'linux/s390x', name);
+    assert.equal(await run('inspect', '-f', '{{.Image}}', container), images.get('s390x')?.config.digest);
+    await run('cp', `${container}:/arch`, join(daemon.directory, `${client}-arch`));
+    assert.match(readFileSync(join(daemon.directory, `${client}-arch`), 'utf8'), / s390x$/);
+    await run('rm', container);
+    assert.match(
+      (await daemon[client](['create', '--pull', 'never', '--platform', 'linux/mips64', name])).stderr,
+      /does not match the specified platform/,
+    );
     await run('rmi', name, copy);
 
     assert.equal(await run('load', '-q', '--platform', 'linux/riscv64', '-i', path), `Loaded image: ${name}`);
     assert.equal(await run('image', 'inspect', '-f', '{{.Architecture}}', name), 'riscv64');
+    const foreign = await daemon[client](['create', name]);
+    assert.match(
+      foreign.stderr,
+      /platform \(linux\/riscv64\) does not match the detected host platform \(linux\/\w+\) and no specific platform was requested/,
+    );
+    await run('rm', foreign.stdout.trim());
     await run('rmi', name);
     assert.match(await refused('load', '--platform', 'linux/mips64', '-i', path), /not for the specified platform \(linux\/mips64\)/);
 

@@ -1,5 +1,6 @@
 // `POST /containers/create`: from the request and the image to a record. The answer goes out as soon as the record is safe; the
 // root file system and the lifecycle service's own record are prepared behind it, and a start waits for them.
+
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -9,6 +10,7 @@ import type { ContainerConfig, HostConfig } from '@berth/api/host-config';
 import type { EndpointSettings } from '@berth/api/network';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import type { ExecutionConfig } from '@berth/oci/image-spec';
+import { formatPlatform, hostPlatform, rank } from '@berth/oci/platform';
 import type { Span } from '@berth/trace/tracer';
 import type { Config } from '../config/config.ts';
 import type { Image } from '../images/image.ts';
@@ -48,7 +50,7 @@ export async function createContainer(
   checkStorageOptions(hostConfig.StorageOpt, context.config);
   if (!askedConfig.Image) throw new EngineError('InvalidArgument', 'no image was named: the field Image is empty', { layer: 'daemon' });
 
-  const image = await span.during('resolve image', () => context.images.resolve(askedConfig.Image as string));
+  const image = await span.during('resolve image', () => context.images.resolve(askedConfig.Image as string, options.platform));
   const id = randomBytes(32).toString('hex');
   const config = mergeConfig(askedConfig, image.config.config ?? {}, id);
   resolveContainerModes(context, hostConfig);
@@ -63,7 +65,17 @@ export async function createContainer(
   container.prepared = prepareContainer(context, container, span);
   // A start awaits it and reports what went wrong; nobody else has to.
   container.prepared.catch(() => {});
-  return { Id: id, Warnings: warningsOf(hostConfig) };
+  return { Id: id, Warnings: [...warningsOf(hostConfig), ...platformWarning(image, options.platform)] };
+}
+
+/** Docker's words for an image that was pulled for some other machine. */
+function platformWarning({ config }: Image, asked: string): string[] {
+  const { os, architecture, variant } = config;
+  const own = { os, architecture, ...(variant ? { variant } : {}) };
+  if (asked !== '' || rank(hostPlatform(), own) !== undefined) return [];
+  return [
+    `The requested image's platform (${formatPlatform(own)}) does not match the detected host platform (${formatPlatform(hostPlatform())}) and no specific platform was requested`,
+  ];
 }
 
 interface Settled {

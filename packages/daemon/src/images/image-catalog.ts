@@ -10,6 +10,7 @@ import { dateOf } from '@berth/rpc/timestamp';
 import type { Image, ImageResolver } from './image.ts';
 import type { ImageServices } from './image-services.ts';
 import { isDanglingName } from './image-writer.ts';
+import { unpackImage } from './unpack-image.ts';
 
 /** On an image record: which of an index's platforms was pulled. */
 export const PLATFORM_LABEL = 'berth.image.platform';
@@ -96,10 +97,13 @@ export class ImageCatalog implements ImageResolver {
     return times.sort((a, b) => b.getTime() - a.getTime())[0];
   }
 
-  async resolve(reference: string): Promise<Image> {
+  async resolve(reference: string, platform = ''): Promise<Image> {
     const found = this.find(reference);
-    if (found) return found;
-    throw noSuchImage(reference);
+    if (!found) throw noSuchImage(reference);
+    if (platform === '') return found;
+    const image = await this.forPlatform(found, parsePlatform(platform), reference);
+    if (image !== found) await unpackImage(this.#services, image);
+    return image;
   }
 
   /** Undefined where `resolve` throws; an ambiguous prefix of ids throws InvalidArgument. */

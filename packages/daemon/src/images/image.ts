@@ -22,8 +22,11 @@ export interface Image {
 
 /** What containers and builds need of images. */
 export interface ImageResolver {
-  /** `reference` is an id, a prefix of one, a name, or a name with tag or digest. NotFound says `No such image: <reference>`. */
-  resolve(reference: string): Promise<Image>;
+  /**
+   * `reference` is an id, a prefix of one, a name, or a name with tag or digest; `platform`, `linux/arm64`, chooses one of those behind it.
+   * NotFound says `No such image: <reference>`, or which platform is here instead.
+   */
+  resolve(reference: string, platform?: string): Promise<Image>;
 }
 
 export interface ImageUse {

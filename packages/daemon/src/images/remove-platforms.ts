@@ -11,6 +11,7 @@ import { emitImageEvent, type ImageContext } from './image-context.ts';
 import { manifestParts } from './image-manifests.ts';
 import { CONTENT_LABEL, danglingName, putName } from './image-writer.ts';
 import { type RemoveOptions, removeImage } from './remove-image.ts';
+import { unpackImage } from './unpack-image.ts';
 
 export async function removePlatforms(
   context: ImageContext,
@@ -76,4 +77,6 @@ async function nameFor(
   }
   await services.collect();
   await catalog.refresh();
+  const left = image.names.map((name) => catalog.named(name)).find((one) => one !== undefined);
+  if (left) await unpackImage(services, left);
 }
