@@ -53,6 +53,10 @@ export class SandboxController {
     this.#options = options;
   }
 
+  has(namespace: string, id: string): boolean {
+    return this.#entries.has(`${namespace}/${id}`);
+  }
+
   /** NotFound for a sandbox that does not run. */
   get(namespace: string, id: string): RunningSandbox {
     const entry = this.#entries.get(`${namespace}/${id}`);

@@ -7,7 +7,7 @@ import { timestampNow } from '@berth/rpc/timestamp';
 import type { Implementation } from '@berth/rpc/ttrpc/server';
 import type { EventExchange } from '../events/exchange.ts';
 import type { NamespaceStore } from '../namespaces/namespace-store.ts';
-import type { SandboxController } from '../sandboxes/sandbox-controller.ts';
+import type { NewSandbox, SandboxController } from '../sandboxes/sandbox-controller.ts';
 import type { SandboxStore } from '../sandboxes/sandbox-store.ts';
 import { namespaceOf } from './call-scope.ts';
 
@@ -36,21 +36,25 @@ export function sandboxStoreService({ store, namespaces }: SandboxServicesOption
 }
 
 export function sandboxControllerService({ store, controller, events }: SandboxServicesOptions): Implementation<typeof Controller> {
+  const create = async (namespace: string, sandboxId: string, request: NewSandbox['request']) => {
+    const { runtime, spec } = store.get(namespace, sandboxId);
+    await controller.create(namespace, sandboxId, {
+      runtime: { name: runtime?.name ?? '', options: runtime?.options },
+      config: spec?.value ?? new Uint8Array(0),
+      request,
+    });
+    events.emit(namespace, '/sandboxes/create', SandboxCreate, { sandboxId });
+  };
   return {
     async create({ sandboxId, rootfs, options, netnsPath }, call) {
-      const namespace = namespaceOf(call);
-      const { runtime, spec } = store.get(namespace, sandboxId);
-      await controller.create(namespace, sandboxId, {
-        runtime: { name: runtime?.name ?? '', options: runtime?.options },
-        config: spec?.value ?? new Uint8Array(0),
-        request: { rootfs, options, netnsPath },
-      });
-      events.emit(namespace, '/sandboxes/create', SandboxCreate, { sandboxId });
+      await create(namespaceOf(call), sandboxId, { rootfs, options, netnsPath });
       return { sandboxId };
     },
 
     async start({ sandboxId }, call) {
       const namespace = namespaceOf(call);
+      // containerd's client of 1.7 starts sandboxes that it has only stored.
+      if (!controller.has(namespace, sandboxId)) await create(namespace, sandboxId, {});
       const { api, options, shim } = controller.get(namespace, sandboxId);
       const { pid, createdAt } = await api.startSandbox({ sandboxId }, options);
       events.emit(namespace, '/sandboxes/start', SandboxStart, { sandboxId });
