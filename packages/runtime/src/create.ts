@@ -7,7 +7,7 @@ import { CLONE, setns } from '@berth/sys/namespace';
 import type { Span } from '@berth/trace/tracer';
 import { readBundle, validateSpec } from './bundle.ts';
 import { claim } from './claim.ts';
-import type { CreateOptions } from './container.ts';
+import type { CreateOptions, MountPoint } from './container.ts';
 import { runHooks } from './hooks.ts';
 import { writeIdMaps } from './id-maps.ts';
 import { runInit } from './init/init.ts';
@@ -17,6 +17,7 @@ import { planNamespaces } from './namespaces.ts';
 import { moveNetDevices } from './net-devices.ts';
 import { setOomScore } from './oom-score.ts';
 import { processStatus } from './process-status.ts';
+import { remappedTree } from './remapped-root.ts';
 import { enterResctrl, leaveResctrl } from './resource-director.ts';
 import { passListener } from './seccomp-listener.ts';
 import { awaitReady, discardChild, ForkCrash, type Newborn, type Ready, raiseHardLimits, recordTimings, sendGo, spawn } from './spawn.ts';
@@ -56,6 +57,12 @@ function build(options: CreateOptions, span: Span | undefined): Created {
   using descriptors = new UndoStack();
   const namespaces = planNamespaces(spec.linux, descriptors);
   const plan = planInit(options, spec, process, { gate, cgroup, namespaces, mounted });
+  for (const [index, mount] of plan.rootfsMounts.entries()) {
+    const tree = remappedTree(options.rootfsMounts?.[index] as MountPoint);
+    if (tree === undefined) continue;
+    mount.tree = tree;
+    descriptors.defer(() => closeSync(tree));
+  }
   cloneSources(plan.mounts, spec.linux, descriptors);
   const newUser = (namespaces.cloneFlags & CLONE.NEWUSER) !== 0;
   const join = () => {

@@ -31,6 +31,8 @@ export function detachedOverlay(layers: {
   options?: readonly string[];
   /** Programs in it may be run. */
   executable?: boolean;
+  /** Their setuid bits count. */
+  setuid?: boolean;
 }): Detached {
   const context = check(cFsopen(SYS.fsopen, 'overlay', CLOEXEC), 'fsopen', 'overlay');
   try {
@@ -55,7 +57,7 @@ export function detachedOverlay(layers: {
     check(cFsconfig(SYS.fsconfig, context, CREATE, null, null, 0), 'fsconfig', 'create overlay');
     const attributes =
       MOUNT_ATTR.NODEV |
-      MOUNT_ATTR.NOSUID |
+      (layers.setuid ? 0 : MOUNT_ATTR.NOSUID) |
       (layers.executable ? 0 : MOUNT_ATTR.NOEXEC) |
       (layers.upper === undefined ? MOUNT_ATTR.RDONLY : 0);
     const fd = check(cFsmount(SYS.fsmount, context, CLOEXEC, attributes), 'fsmount', 'overlay');

@@ -1,5 +1,6 @@
 // What the service is made of, in containerd's terms: clients look for a snapshotter, a differ, a runtime before they use one.
 import { hostPlatform, type Platform } from '@berth/oci/platform';
+import { canRemap } from '../snapshots/id-mapping.ts';
 
 export interface Plugin {
   /** containerd's type URI, e.g. io.containerd.snapshotter.v1. */
@@ -35,6 +36,7 @@ export interface Parts {
 
 export function plugins({ root, snapshotters, services, restarts }: Parts): Plugin[] {
   const platforms = [hostPlatform()];
+  const capabilities = canRemap() ? ['remap-ids'] : [];
   const plugin = (type: string, id: string, more: Partial<Plugin> = {}): Plugin => ({
     type,
     id,
@@ -45,7 +47,9 @@ export function plugins({ root, snapshotters, services, restarts }: Parts): Plug
   });
   return [
     plugin('io.containerd.content.v1', 'content', { exports: { root: `${root}/io.containerd.content.v1.content` } }),
-    ...[...snapshotters].map(([id, snapshotter]) => plugin(SNAPSHOTTER, id, { platforms, exports: { root: snapshotter.root } })),
+    ...[...snapshotters].map(([id, snapshotter]) =>
+      plugin(SNAPSHOTTER, id, { platforms, exports: { root: snapshotter.root }, capabilities }),
+    ),
     plugin('io.containerd.metadata.v1', 'bolt', { capabilities: [] }),
     plugin('io.containerd.differ.v1', 'walking', { platforms }),
     plugin('io.containerd.event.v1', 'exchange'),

@@ -13,6 +13,7 @@ import { type Labels, updateLabels } from '../metadata/labels.ts';
 import type { LeaseResources, Scope } from '../metadata/scope.ts';
 import { deleteTree } from './delete-tree.ts';
 import { diskUsage } from './disk-usage.ts';
+import { idMappingOf } from './id-mapping.ts';
 import { SnapshotRows } from './snapshot-rows.ts';
 import type { Mount, SnapshotInfo, Snapshotter, Usage } from './snapshotter.ts';
 
@@ -34,7 +35,8 @@ export interface DirectoryMechanism {
   readonly name: string;
   readonly rebases: boolean;
   /** Makes `directory` for a snapshot above `parents` (directories, nearest first). Synchronous, in the row's transaction. */
-  create(directory: string, kind: 'active' | 'view', parents: readonly string[]): void;
+  /** `owner` is whose the root is to be, other than the uppermost parent's. */
+  create(directory: string, kind: 'active' | 'view', parents: readonly string[], owner?: { uid: number; gid: number }): void;
   /** What must be done before a new snapshot can be used and is too long for a transaction. */
   fill?(directory: string, kind: 'active' | 'view', parents: readonly string[]): Promise<void>;
   mounts(directory: string, kind: 'active' | 'view', parents: readonly string[]): Mount[];
@@ -137,6 +139,7 @@ class NamespaceSnapshotter implements Snapshotter {
   async #create(kind: 'active' | 'view', key: string, parent: string | undefined, labels: Labels): Promise<Mount[]> {
     const { mechanism, rows, options } = this.#snapshots;
     const { namespace, lease } = this.#scope;
+    const mapping = idMappingOf(labels);
     let directory = '';
     let parents: string[] = [];
     let id: number;
@@ -146,7 +149,7 @@ class NamespaceSnapshotter implements Snapshotter {
         parents = ancestors.map((ancestor) => this.#snapshots.directory(ancestor));
         // A number that a crash left a directory for is given out again, because its row was never committed.
         if (existsSync(directory)) rmSync(directory, { recursive: true, force: true });
-        mechanism.create(directory, kind, parents);
+        mechanism.create(directory, kind, parents, mapping?.root);
         if (lease) options.leases.addResource(namespace, lease, `snapshots/${this.name}`, key);
       });
     } catch (error) {
@@ -160,7 +163,7 @@ class NamespaceSnapshotter implements Snapshotter {
       throw error;
     }
     options.onChange?.(namespace, this.name, { kind: 'prepared', key, parent: parent ?? '' });
-    return mechanism.mounts(directory, kind, parents);
+    return withOptions(mechanism.mounts(directory, kind, parents), mapping?.options);
   }
 
   async mounts(key: string): Promise<Mount[]> {
@@ -170,7 +173,8 @@ class NamespaceSnapshotter implements Snapshotter {
         layer: 'lifecycle',
       });
     }
-    return this.#snapshots.mechanism.mounts(this.#snapshots.directory(id), info.kind, this.#snapshots.parents(id));
+    const mounts = this.#snapshots.mechanism.mounts(this.#snapshots.directory(id), info.kind, this.#snapshots.parents(id));
+    return withOptions(mounts, idMappingOf(info.labels)?.options);
   }
 
   async commit(name: string, key: string, options: { labels?: Labels; parent?: string } = {}): Promise<void> {
@@ -232,6 +236,10 @@ class NamespaceSnapshotter implements Snapshotter {
   cleanup(): Promise<void> {
     return this.#snapshots.cleanup();
   }
+}
+
+function withOptions(mounts: Mount[], options: readonly string[] = []): Mount[] {
+  return options.length === 0 ? mounts : mounts.map((mount) => ({ ...mount, options: [...mount.options, ...options] }));
 }
 
 function readInfo(info: SnapshotInfo, path: readonly string[]): string | undefined {

@@ -22,7 +22,7 @@ export class OverlayMechanism implements DirectoryMechanism {
     ];
   }
 
-  create(directory: string, kind: 'active' | 'view', parents: readonly string[]): void {
+  create(directory: string, kind: 'active' | 'view', parents: readonly string[], owner?: { uid: number; gid: number }): void {
     mkdirSync(directory, { mode: 0o700 });
     const files = this.ownFiles(directory);
     mkdirSync(files, { mode: 0o755 });
@@ -30,7 +30,8 @@ export class OverlayMechanism implements DirectoryMechanism {
     // The root of the stack is the upper directory: it has to look as the uppermost layer's root does.
     if (parents[0] === undefined) chmodSync(files, 0o755);
     else {
-      const { uid, gid, mode } = statSync(this.ownFiles(parents[0]));
+      const { mode, ...parent } = statSync(this.ownFiles(parents[0]));
+      const { uid, gid } = owner ?? parent;
       if (uid !== 0 || gid !== 0) chownSync(files, uid, gid);
       chmodSync(files, mode & 0o7777);
     }

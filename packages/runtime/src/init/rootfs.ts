@@ -28,7 +28,7 @@ export function prepareRoot(plan: InitPlan): number {
 
 /** What the snapshotter hands out: an overlay, or a bind mount of a single layer. */
 function mountRootfs(plan: InitPlan, each: MountPlan): void {
-  if (each.options.bind) {
+  if (each.options.bind || each.tree !== undefined) {
     attach(each, openSync(plan.rootfs, O.PATH | O.CLOEXEC));
     return;
   }

@@ -1,7 +1,7 @@
 // Any other OCI runtime (runc, crun, youki, runsc) by its command line, the one that containerd's shims and conmon use: runc's
 // (docs: runc.8 and its subcommands). The root filesystem is mounted in the bundle for it, for only our own mounts it itself.
 import { spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { EngineError, type SysError } from '@berth/errdefs/engine-error';
 import type { LinuxResources, Process, Spec } from '@berth/oci/runtime-spec';
@@ -11,7 +11,8 @@ import { openCgroup } from '@berth/runtime/cgroup/open';
 import type { ExecOptions, ExecResult, MountPoint, Stdio } from '@berth/runtime/container';
 import type { CheckpointOptions, RestoreOptions } from '@berth/runtime/criu/options';
 import { parseMountOptions } from '@berth/runtime/mount-options';
-import { MNT_DETACH, MS, mount, umount } from '@berth/sys/mount';
+import { remappedTree } from '@berth/runtime/remapped-root';
+import { attachTree, MNT_DETACH, MS, mount, umount } from '@berth/sys/mount';
 import type { Reaper } from '../process/reaper.ts';
 import { findProgram, runProgram } from '../process/run-program.ts';
 import { runtimeError } from './cli-error.ts';
@@ -247,6 +248,12 @@ function mountRootfs(bundle: string, spec: Spec, mounts: readonly MountPoint[]):
   const stack = new DisposableStack();
   try {
     for (const { type, source, options } of mounts) {
+      const tree = remappedTree({ type, source, options });
+      if (tree !== undefined) {
+        attachRemapped(tree, target);
+        stack.defer(() => unmountQuietly(target));
+        continue;
+      }
       const parsed = parseMountOptions(options, type);
       const bind = parsed.bind ? MS.BIND | (parsed.recursive ? MS.REC : 0) : 0;
       mount(source, target, type, bind || parsed.flags, parsed.data || null);
@@ -262,6 +269,16 @@ function mountRootfs(bundle: string, spec: Spec, mounts: readonly MountPoint[]):
     });
   }
   return stack;
+}
+
+function attachRemapped(tree: number, path: string): void {
+  const target = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    attachTree(tree, target);
+  } finally {
+    closeSync(target);
+    closeSync(tree);
+  }
 }
 
 function rootfsOf(bundle: string, spec: Spec): string {
