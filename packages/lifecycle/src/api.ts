@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isKind } from '@berth/errdefs/engine-error';
 import { type Container, Containers } from '@berth/rpc/gen/containerd/services/containers/v1/containers';
 import { Content } from '@berth/rpc/gen/containerd/services/content/v1/content';
 import { Diff } from '@berth/rpc/gen/containerd/services/diff/v1/diff';
@@ -16,6 +17,7 @@ import { Streaming } from '@berth/rpc/gen/containerd/services/streaming/v1/strea
 import { Tasks } from '@berth/rpc/gen/containerd/services/tasks/v1/tasks';
 import { Transfer } from '@berth/rpc/gen/containerd/services/transfer/v1/transfer';
 import { Version } from '@berth/rpc/gen/containerd/services/version/v1/version';
+import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
 import { Health } from '@berth/rpc/gen/grpc/health/v1';
 import { loopback } from '@berth/rpc/loopback';
 import type { Implementation } from '@berth/rpc/ttrpc/server';
@@ -29,6 +31,7 @@ import type { CollectionSchedule } from './gc/schedule.ts';
 import { GRPC, grpcId, INTERNAL, plugins } from './introspection/plugin.ts';
 import type { PluginChoice } from './introspection/plugin-choice.ts';
 import type { LeaseStore } from './leases/lease-store.ts';
+import type { Labels } from './metadata/labels.ts';
 import type { Scope } from './metadata/scope.ts';
 import type { NamespaceStore } from './namespaces/namespace-store.ts';
 import { RestartMonitor } from './restart/monitor.ts';
@@ -48,6 +51,8 @@ import { streamingService } from './services/streaming.ts';
 import { tasksService } from './services/tasks.ts';
 import { transferService } from './services/transfer.ts';
 import { healthService, versionService } from './services/version.ts';
+import { idMappingOf } from './snapshots/id-mapping.ts';
+import type { Snapshotter } from './snapshots/snapshotter.ts';
 import type { Storage } from './storage.ts';
 import { Checkpoints } from './tasks/checkpoints.ts';
 import { RuntimeAliases } from './tasks/runtime-aliases.ts';
@@ -87,8 +92,6 @@ export function lifecycleApi(core: Core, { log }: { log: Logger }): Api {
   const contentIn = (scope: Scope) => storage.content.in(scope);
   const collect = () => garbage.now();
   const aliases = new RuntimeAliases(config.runtimeAliases);
-  const mountsOf = async (namespace: string, { snapshotter, snapshotKey }: Container) =>
-    (await storage.snapshotter({ namespace }, snapshotter).mounts(snapshotKey)).map((mount) => ({ ...mount, target: mount.target ?? '' }));
   const containersFace = containersService({ store: containers, namespaces, tasks, events });
   const checkpoints = new Checkpoints({ root: config.root, differ: storage.differ });
   checkpoints.clean((namespace, id) => tasks.find(namespace, id) !== undefined);
@@ -100,7 +103,7 @@ export function lifecycleApi(core: Core, { log }: { log: Logger }): Api {
     contentIn,
     tracer,
     shimOf: (namespace, sandbox) => controller.get(namespace, sandbox).shim,
-    mountsOf,
+    rootfsOf: (namespace, container, given) => rootfsOf(storage, namespace, container, given),
   });
   const transfer = { streams, downloads: new Downloads(), storage, leases, tracer, collect, config };
 
@@ -146,6 +149,27 @@ export function lifecycleApi(core: Core, { log }: { log: Logger }): Api {
     ],
     restarts,
   };
+}
+
+/** What a task's root file system is mounted of. */
+async function rootfsOf(storage: Storage, namespace: string, { snapshotter, snapshotKey }: Container, given: Mount[]): Promise<Mount[]> {
+  if (snapshotKey === '' || !storage.snapshotters.has(snapshotter)) return given;
+  const snapshots = storage.snapshotter({ namespace }, snapshotter);
+  const labels = given.length === 0 ? snapshots.stat(snapshotKey).labels : labelsOf(snapshots, snapshotKey);
+  const mounts =
+    given.length > 0 ? given : (await snapshots.mounts(snapshotKey)).map((mount) => ({ ...mount, target: mount.target ?? '' }));
+  const remap = idMappingOf(labels)?.options ?? [];
+  return remap.length === 0 ? mounts : mounts.map((mount) => ({ ...mount, options: [...mount.options, ...remap] }));
+}
+
+/** A client that brings its own mounts need not have the snapshot that the container names. */
+function labelsOf(snapshots: Snapshotter, key: string): Labels {
+  try {
+    return snapshots.stat(key).labels;
+  } catch (error) {
+    if (isKind(error, 'NotFound')) return {};
+    throw error;
+  }
 }
 
 function serving<S extends ServiceType>(service: S, implementation: Implementation<S>): ServedService {

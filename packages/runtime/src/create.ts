@@ -17,7 +17,7 @@ import { planNamespaces } from './namespaces.ts';
 import { moveNetDevices } from './net-devices.ts';
 import { setOomScore } from './oom-score.ts';
 import { processStatus } from './process-status.ts';
-import { remappedTree } from './remapped-root.ts';
+import { detachedRoot } from './remapped-root.ts';
 import { enterResctrl, leaveResctrl } from './resource-director.ts';
 import { passListener } from './seccomp-listener.ts';
 import { awaitReady, discardChild, ForkCrash, type Newborn, type Ready, raiseHardLimits, recordTimings, sendGo, spawn } from './spawn.ts';
@@ -57,14 +57,14 @@ function build(options: CreateOptions, span: Span | undefined): Created {
   using descriptors = new UndoStack();
   const namespaces = planNamespaces(spec.linux, descriptors);
   const plan = planInit(options, spec, process, { gate, cgroup, namespaces, mounted });
+  const newUser = (namespaces.cloneFlags & CLONE.NEWUSER) !== 0;
   for (const [index, mount] of plan.rootfsMounts.entries()) {
-    const tree = remappedTree(options.rootfsMounts?.[index] as MountPoint);
+    const tree = newUser ? detachedRoot(options.rootfsMounts?.[index] as MountPoint) : undefined;
     if (tree === undefined) continue;
     mount.tree = tree;
     descriptors.defer(() => closeSync(tree));
   }
   cloneSources(plan.mounts, spec.linux, descriptors);
-  const newUser = (namespaces.cloneFlags & CLONE.NEWUSER) !== 0;
   const join = () => {
     for (const { fd, flag } of namespaces.joins) setns(fd, flag);
   };

@@ -1,13 +1,27 @@
-// The root file system of a container in a user namespace whose layers belong to other ids on disk: containerd's mount options uidmap= and
-// gidmap= (`0:100000:65536`, container's id, host's id, count) on the mounts of a snapshot. Each layer below is cloned and id-mapped, and the
-// overlay is made of the clones; what is written on top belongs to the host's ids already. Runs in the parent, which has the rights.
+// The root file system of a container in a user namespace. Its init could not reach the layers, which are root's alone, and an overlay of
+// its making would not see their attributes (trusted.*): so the parent makes the mount, detached, and init attaches it. Where the layers
+// belong to other ids on disk, containerd's mount options uidmap= and gidmap= say so (`0:100000:65536`: container's id, host's id, count): each
+// layer below is cloned and id-mapped, and the overlay is made of the clones; what is written on top belongs to the host's ids already.
 import { closeSync } from 'node:fs';
-import { EngineError } from '@berth/errdefs/engine-error';
+import { EngineError, SysError } from '@berth/errdefs/engine-error';
 import type { IdMapping } from '@berth/oci/runtime-spec';
 import { detachedOverlay } from '@berth/sys/detached-mount';
 import { ATTR, cloneTree, setMountAttributes } from '@berth/sys/mount';
 import type { MountPoint } from './container.ts';
 import { makeUserNamespace } from './user-namespace.ts';
+
+/** For a container in a new user namespace. Undefined where init has to try itself, and will say what is wrong. */
+export function detachedRoot(mount: MountPoint): number | undefined {
+  const remapped = remappedTree(mount);
+  if (remapped !== undefined) return remapped;
+  try {
+    if (mount.type !== 'overlay') return cloneTree(mount.source, { recursive: mount.options.includes('rbind') });
+    return overlayOf(mount.options, lowerOf(mount.options));
+  } catch (error) {
+    if (error instanceof SysError) return undefined;
+    throw error;
+  }
+}
 
 /** A detached mount, the caller's to close; undefined for a mount that asks for no remapping. */
 export function remappedTree({ type, source, options }: MountPoint): number | undefined {
@@ -24,17 +38,13 @@ export function remappedTree({ type, source, options }: MountPoint): number | un
 
 function overlayTree(options: readonly string[], namespace: number): number {
   using layers = new DisposableStack();
-  const lower = (optionValue(options, 'lowerdir') ?? '').split(':').map((directory) => {
+  const lower = lowerOf(options).map((directory) => {
     const tree = mappedClone(directory, namespace);
     layers.defer(() => closeSync(tree));
     return `/proc/self/fd/${tree}`;
   });
-  const upper = optionValue(options, 'upperdir');
-  const work = optionValue(options, 'workdir');
-  const rest = options.filter((option) => !/^(lowerdir|upperdir|workdir|uidmap|gidmap)=|^(ro|rw)$/.test(option));
   try {
-    // The descriptor is all that is left of the object, and the caller's now.
-    return detachedOverlay({ lower, options: rest, executable: true, setuid: true, ...(upper && work ? { upper, work } : {}) }).fd;
+    return overlayOf(options, lower);
   } catch (cause) {
     throw new EngineError(
       'FailedPrecondition',
@@ -45,6 +55,18 @@ function overlayTree(options: readonly string[], namespace: number): number {
       },
     );
   }
+}
+
+function lowerOf(options: readonly string[]): string[] {
+  return (optionValue(options, 'lowerdir') ?? '').split(':');
+}
+
+/** The descriptor is all that is left of the mount, and the caller's. */
+function overlayOf(options: readonly string[], lower: readonly string[]): number {
+  const upper = optionValue(options, 'upperdir');
+  const work = optionValue(options, 'workdir');
+  const rest = options.filter((option) => !/^(lowerdir|upperdir|workdir|uidmap|gidmap)=|^(ro|rw)$/.test(option));
+  return detachedOverlay({ lower, options: rest, executable: true, setuid: true, ...(upper && work ? { upper, work } : {}) }).fd;
 }
 
 function mappedClone(path: string, userNamespace: number): number {

@@ -4,7 +4,6 @@
 import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { EngineError } from '@berth/errdefs/engine-error';
 import { MNT_DETACH, MS, mount, umount } from '@berth/sys/mount';
 import { CLONE, unshare } from '@berth/sys/namespace';
 import type { Mount } from '../snapshots/snapshotter.ts';
@@ -62,10 +61,6 @@ export class MountedTree implements Disposable {
 function attach({ type, source, options }: Mount, target: string): void {
   let flags = 0;
   const data: string[] = [];
-  if (options.some((option) => /^[ug]idmap=/.test(option)))
-    throw new EngineError('NotImplemented', 'a remapped snapshot cannot be compared: its files belong to other ids than the layer would', {
-      layer: 'lifecycle',
-    });
   for (const option of options) {
     const flag = FLAGS[option];
     if (flag === undefined) data.push(option);

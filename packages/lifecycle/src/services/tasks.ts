@@ -31,8 +31,8 @@ export interface TasksServiceOptions {
   tracer: Tracer;
   /** Where the tasks of a sandbox are served. NotFound for one that does not run. */
   shimOf(namespace: string, sandbox: string): ShimAddress;
-  /** The mounts of a container's own snapshot, for clients that name none. */
-  mountsOf(namespace: string, container: Container): Promise<Mount[]>;
+  /** The client's mounts, or those of the container's own snapshot; under other owners where that is remapped. */
+  rootfsOf(namespace: string, container: Container, given: Mount[]): Promise<Mount[]>;
 }
 
 export function tasksService({
@@ -43,7 +43,7 @@ export function tasksService({
   contentIn,
   tracer,
   shimOf,
-  mountsOf,
+  rootfsOf,
 }: TasksServiceOptions): Implementation<typeof Tasks> {
   const taskOf = (request: { containerId: string }, call: Call) => store.get(namespaceOf(call), request.containerId);
 
@@ -68,7 +68,7 @@ export function tasksService({
           id: container.id,
           runtime: runtime.name,
           config: container.spec.value,
-          rootfs: request.rootfs.length === 0 && container.snapshotKey !== '' ? await mountsOf(namespace, container) : request.rootfs,
+          rootfs: await rootfsOf(namespace, container, request.rootfs),
           stdin: request.stdin,
           stdout: request.stdout,
           stderr: request.stderr,

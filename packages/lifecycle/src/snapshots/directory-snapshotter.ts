@@ -163,7 +163,7 @@ class NamespaceSnapshotter implements Snapshotter {
       throw error;
     }
     options.onChange?.(namespace, this.name, { kind: 'prepared', key, parent: parent ?? '' });
-    return withOptions(mechanism.mounts(directory, kind, parents), mapping?.options);
+    return mechanism.mounts(directory, kind, parents);
   }
 
   async mounts(key: string): Promise<Mount[]> {
@@ -173,8 +173,7 @@ class NamespaceSnapshotter implements Snapshotter {
         layer: 'lifecycle',
       });
     }
-    const mounts = this.#snapshots.mechanism.mounts(this.#snapshots.directory(id), info.kind, this.#snapshots.parents(id));
-    return withOptions(mounts, idMappingOf(info.labels)?.options);
+    return this.#snapshots.mechanism.mounts(this.#snapshots.directory(id), info.kind, this.#snapshots.parents(id));
   }
 
   async commit(name: string, key: string, options: { labels?: Labels; parent?: string } = {}): Promise<void> {
@@ -236,10 +235,6 @@ class NamespaceSnapshotter implements Snapshotter {
   cleanup(): Promise<void> {
     return this.#snapshots.cleanup();
   }
-}
-
-function withOptions(mounts: Mount[], options: readonly string[] = []): Mount[] {
-  return options.length === 0 ? mounts : mounts.map((mount) => ({ ...mount, options: [...mount.options, ...options] }));
 }
 
 function readInfo(info: SnapshotInfo, path: readonly string[]): string | undefined {

@@ -1,5 +1,6 @@
 // Snapshots for containers in user namespaces (containerd's labels for remapped snapshots): the files of the layers below stay as they are,
-// and whoever mounts the snapshot shows them under other owners, by the mount options uidmap= and gidmap=.
+// and the container's shim shows them under other owners, told by the mount options uidmap= and gidmap=. Those are added when a task is
+// created, not to what Snapshots.Mounts answers: clients that look for a user in /etc/passwd mount that themselves, and would not know them.
 import { release } from 'node:os';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Labels } from '../metadata/labels.ts';
@@ -11,7 +12,7 @@ const GID_LABEL = 'containerd.io/snapshot/gidmapping';
 const NEEDED = [6, 15] as const;
 
 export interface IdMapping {
-  /** Of the mounts. */
+  /** For the mounts of the root file system. */
   options: string[];
   /** The host's ids of the container's root: who owns what is written on top. */
   root: { uid: number; gid: number };
