@@ -89,7 +89,7 @@ export class SandboxStore {
 }
 
 function validate({ sandboxId, labels, runtime }: Sandbox): void {
-  validateIdentifier('sandbox ID', sandboxId);
+  validateIdentifier(sandboxId, 'sandbox.ID: ');
   validateLabels(labels);
   if (!runtime?.name)
     throw new EngineError('InvalidArgument', 'sandbox.Runtime.Name must be set: invalid argument', { layer: 'lifecycle' });
