@@ -13,6 +13,7 @@ import type { Exit } from '@berth/sys/wait';
 import type { Span } from '@berth/trace/tracer';
 import type { EventPublisher } from '../events/publisher.ts';
 import type { Reaper } from '../process/reaper.ts';
+import { Tidy } from '../process/tidy.ts';
 import type { Awaitable, RuntimeContainer, ShimRuntime } from '../runtime/runtime.ts';
 import { ProcessStdio, type StdioNames } from '../stdio/process-stdio.ts';
 import { restoreOptions } from './checkpoint.ts';
@@ -37,6 +38,7 @@ export class Task {
   readonly #host: TaskHost;
   readonly #container: RuntimeContainer;
   readonly #execs = new Map<string, TaskProcess>();
+  readonly #tidy = new Tidy();
   readonly #execSpecs = new Map<TaskProcess, Process>();
   readonly #oom: OomWatch;
   /** It comes from a checkpoint: its terminal, and with some runtimes its pid, are there when it has started. */
@@ -184,7 +186,10 @@ export class Task {
     if (process.exit) await process.outputComplete(DELETE_PATIENCE);
     if (execId === '') await this.#deleteInit(span);
     process.stdio.close();
-    if (execId !== '') process.deleted();
+    if (execId !== '') {
+      process.deleted();
+      this.#tidy.execOver();
+    }
     this.#execs.delete(execId);
     this.#execSpecs.delete(process);
     if (process.exit || execId === '') {
