@@ -22,6 +22,8 @@ const POINTS = Number(process.env.BERTH_FAULT_POINTS ?? 9);
 const SEED = Number(process.env.BERTH_FAULT_SEED ?? 1);
 const LAYERS = 3;
 const FILES = 60;
+/** Milliseconds for one point. */
+const PATIENCE = 60_000;
 
 test(`killed at ${POINTS} moments (seed ${SEED})`, { timeout: 900_000 }, async (t) => {
   await using registry = await startRegistry();
@@ -40,7 +42,7 @@ test(`killed at ${POINTS} moments (seed ${SEED})`, { timeout: 900_000 }, async (
     const moment = random() * (durations.get(phase.name) ?? 0);
     const title = `point ${point}: ${victim} in ${phase.name} after ${moment.toFixed(1)} ms`;
     try {
-      if (await onePoint(lab, phase, victim, moment)) killed.set(victim, (killed.get(victim) ?? 0) + 1);
+      if (await inTime(onePoint(lab, phase, victim, moment))) killed.set(victim, (killed.get(victim) ?? 0) + 1);
       for (const { id, pid } of witnesses) {
         const { process } = await lab.tasks.get({ containerId: id });
         assert.deepEqual([process?.status, process?.pid, alive(pid)], [Status.RUNNING, pid, true], 'a container that had no part in it');
@@ -61,6 +63,15 @@ test(`killed at ${POINTS} moments (seed ${SEED})`, { timeout: 900_000 }, async (
   await nothingLeft(lab, []);
   t.diagnostic(`seed ${SEED}, ${POINTS} points, killed: ${[...killed].map(([victim, times]) => `${victim} ${times}`).join(', ')}`);
 });
+
+/** What is waited for in vain would otherwise never be told. */
+async function inTime<T>(point: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not over after ${PATIENCE / 1000} s`)), PATIENCE);
+  });
+  return await Promise.race([point, late]).finally(() => clearTimeout(timer));
+}
 
 /** Whether there was somebody to kill. */
 async function onePoint(lab: Laboratory, phase: Phase, victim: Victim, moment: number): Promise<boolean> {

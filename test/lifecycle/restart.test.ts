@@ -97,3 +97,13 @@ test('a second service on the same socket or root is refused in one line', async
   assert.equal(wrong.code, 2);
   assert.match(wrong.stderr, /--rot/);
 });
+
+test('a killed shim is noticed also before its container was started: what waits there holds none of its connections', async (t) => {
+  const lab = await Laboratory.open(t);
+  const id = await lab.container('sleep 100');
+  const { pid } = await lab.tasks.create({ containerId: id });
+  process.kill(lab.shimPid(id), 'SIGKILL');
+  await lab.event('/tasks/delete', id);
+  await eventually(() => !alive(pid), 'the end of the container');
+  await lab.tasks.create({ containerId: id });
+});

@@ -162,6 +162,15 @@ export function closeOnExecFrom(first: number): void {
   check(cCloseRange(SYSCALL.closeRange, first, 0xffffffff, CLOSE_RANGE_CLOEXEC), 'close_range', first);
 }
 
+/** Closes every descriptor from `first` on but one. */
+export function closeFrom(first: number, except: number): void {
+  const close = (from: number, to: number) => {
+    if (from <= to) check(cCloseRange(SYSCALL.closeRange, from, to, 0), 'close_range', from);
+  };
+  close(first, Math.max(first, except) - 1);
+  close(Math.max(first, except + 1), 0xffffffff);
+}
+
 /** A session keyring of its own; false where the kernel has no keys or the user none to give. */
 export function joinSessionKeyring(name: string): boolean {
   return cKeyctlJoin(SYSCALL.keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) >= 0;

@@ -1,5 +1,6 @@
 // One task, seen from this service: the connection to its shim. The shim knows everything else; nothing is remembered here that it
 // could be asked. A shim whose connection breaks is dead: it never closes one by itself while it has a task.
+import { rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Task as TaskV2 } from '@berth/rpc/gen/containerd/runtime/task/v2/shim';
 import { Task as TaskV3 } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
@@ -8,6 +9,7 @@ import { NAMESPACE } from '@berth/rpc/ttrpc/message';
 import { formatTraceparent, TRACEPARENT } from '@berth/trace/context';
 import type { Span } from '@berth/trace/tracer';
 import type { Bundle, ShimAddress } from './bundle.ts';
+import { BERTH_RUNTIME } from './shims.ts';
 
 /** Milliseconds for the answer to Shutdown, and from there to the end of the connection. */
 const SHUTDOWN_TIMEOUT = 5000;
@@ -70,6 +72,8 @@ export class Task {
       // It hung up before its answer was out, or it hangs: what it leaves is cleaned up by its bundle.
     } finally {
       this.#client.close();
+      // One that was killed meanwhile has left it. Of other runtimes several shims' tasks may be behind one socket.
+      if (this.runtime === BERTH_RUNTIME) rmSync(this.shim.address, { force: true });
     }
   }
 

@@ -27,6 +27,8 @@ export function runInit(plan: InitPlan, channel: Channel): never {
     channel.awaitGo();
     try {
       channel.close();
+      // The creator's connections are not this process' to keep: who talks to a creator that dies would not see their end.
+      sys.closeFrom(3 + plan.preserveFds, plan.gate);
       poll(plan.gate, POLLIN, -1);
       // These hooks run under the filter too.
       confine(plan);
