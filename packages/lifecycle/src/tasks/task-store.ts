@@ -44,9 +44,9 @@ const RECONNECT_TIMEOUT = 5000;
 export class TaskStore {
   readonly #options: TaskStoreOptions;
   readonly #tasks = new Map<string, Task>();
-  /** Keys of tasks that are being made or cleaned up. */
+  /** Keys of tasks that are being made. */
   readonly #busy = new Set<string>();
-  /** Shims of deleted tasks that are about to end, by the task's key: the next shim of that id would have the same socket. */
+  /** What goes on after a task has ended, by its key: its shim ends, whose socket would be the next one's too, or a dead one is cleaned up after. */
   readonly #ending = new Map<string, Promise<void>>();
 
   constructor(options: TaskStoreOptions) {
@@ -157,17 +157,16 @@ export class TaskStore {
   }
 
   #watch(task: Task): void {
-    void task.gone().then(async () => {
+    void task.gone().then(() => {
       const key = `${task.namespace}/${task.id}`;
       if (task.ending || this.#tasks.get(key) !== task) return;
       this.#options.log.warn({ namespace: task.namespace, id: task.id, shim: task.shim.pid }, 'shim disconnected');
       this.#tasks.delete(key);
-      this.#busy.add(key);
-      try {
-        await this.#bury(task.bundle, task.runtime);
-      } finally {
-        this.#busy.delete(key);
-      }
+      // A new task of that id waits for what is left of this one to go.
+      this.#ending.set(
+        key,
+        this.#bury(task.bundle, task.runtime).finally(() => this.#ending.delete(key)),
+      );
     });
   }
 
