@@ -1,0 +1,80 @@
+// A layer's size does not show in the memory of the engine: not that of a plain archive which passes through both services, and not what
+// a small compressed one unpacks to. BERTH_LARGE_LAYER=2048 is the long form (MiB).
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { tarEntry } from '@berth/oci/tar/entry';
+import { tarEnd, tarHeader } from '@berth/oci/tar/writer';
+import { Berthd, processesOf } from '../harness/berthd.ts';
+import { dockerClient } from '../harness/programs.ts';
+
+const PIECE = 32 << 20;
+const PIECES = Number(process.env.BERTH_LARGE_LAYER ?? 384) / 32;
+/** Bytes: buffers, and what V8 takes for code that has not run before. */
+const MOST_GROWTH = 160e6;
+
+let daemon: Berthd;
+before(async () => {
+  daemon = await Berthd.start();
+  // The first image compiles what is needed for any.
+  await daemon.importBusybox();
+});
+after(async () => {
+  await daemon?.[Symbol.asyncDispose]();
+});
+
+/** One file of zeros, as the archive's head, its pieces and its end. */
+const head = tarHeader(tarEntry({ type: 'file', name: 'zeros', size: PIECE * PIECES }));
+const zeros = Buffer.alloc(PIECE);
+
+function* plain(): Generator<Buffer> {
+  yield head;
+  for (let piece = 0; piece < PIECES; piece++) yield zeros;
+  yield tarEnd();
+}
+
+/** Every piece a member of its own: the compressed archive has a thousandth of the size, and takes no time to make. */
+function* compressed(): Generator<Buffer> {
+  const piece = gzipSync(zeros);
+  for (const part of plain()) yield part === zeros ? piece : gzipSync(part);
+}
+
+for (const [form, archive] of [
+  ['plain', plain],
+  ['compressed', compressed],
+] as const) {
+  test(`a ${form} layer of ${PIECES * 32} MiB`, async () => {
+    const services = processesOf(daemon.directory)
+      .filter((line) => /berthd\.js|berth-lifecycle\.js/.test(line))
+      .map((line) => line.split(' ')[1] as string);
+    assert.equal(services.length, 2);
+    const before = services.map(resetPeak);
+    assert.equal(await imported(archive(), `large:${form}`), 0, daemon.log.slice(-3000));
+    const grown = services.map((pid, at) => peakOf(pid) - (before[at] as number));
+    for (const growth of grown) assert.ok(growth < MOST_GROWTH, `grew by ${grown.map((bytes) => `${bytes / 1e6} MB`)}`);
+    const { stdout } = await daemon.docker(['image', 'inspect', '-f', '{{.Size}}', `large:${form}`]);
+    assert.ok(Number(stdout) >= PIECE * PIECES);
+    await daemon.docker(['rmi', `large:${form}`]);
+  });
+}
+
+async function imported(archive: Iterable<Buffer>, name: string): Promise<number | null> {
+  const child = spawn(dockerClient(), ['import', '-', name], { env: daemon.environment, stdio: ['pipe', 'ignore', 'inherit'] });
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  child.stdin.on('error', () => {});
+  for (const part of archive) if (!child.stdin.write(part)) await new Promise((resolve) => child.stdin.once('drain', resolve));
+  child.stdin.end();
+  return ended;
+}
+
+/** Bytes at this moment; the peak is counted from here (proc(5), clear_refs). */
+function resetPeak(pid: string): number {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
+  return peakOf(pid);
+}
+
+function peakOf(pid: string): number {
+  return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
+}
