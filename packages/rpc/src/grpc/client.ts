@@ -166,6 +166,11 @@ export class GrpcConnection implements Disposable {
 
   #duplex(method: AnyMethod, options: CallOptions = {}): Duplex<unknown, unknown> {
     options.signal?.throwIfAborted();
+    if (this.#patience > 0 && !this.connected) return later(this.ready(this.#patience).then(() => this.#stream(method, options)));
+    return this.#stream(method, options);
+  }
+
+  #stream(method: AnyMethod, options: CallOptions): Duplex<unknown, unknown> {
     const call: ClientDuplexStream<unknown, unknown> = this.#client.makeBidiStreamRequest(
       method.path,
       method.request.encode as (message: unknown) => Buffer,
@@ -193,6 +198,23 @@ export class GrpcConnection implements Disposable {
       [Symbol.asyncIterator]: () => iterator,
     };
   }
+}
+
+/** A stream that is opened when the service is back. */
+function later(opening: Promise<Duplex<unknown, unknown>>): Duplex<unknown, unknown> {
+  // Its failure is told to whoever sends or reads.
+  opening.catch(() => {});
+  const then = (act: (stream: Duplex<unknown, unknown>) => void) => void opening.then(act, () => {});
+  const answers = (async function* () {
+    yield* await opening;
+  })();
+  return {
+    send: async (request) => (await opening).send(request),
+    end: () => then((stream) => stream.end()),
+    cancel: () => then((stream) => stream.cancel()),
+    [Symbol.dispose]: () => then((stream) => stream.cancel()),
+    [Symbol.asyncIterator]: () => answers,
+  };
 }
 
 /** The error that a stream ended in. It may come while nobody reads, so it is kept. */

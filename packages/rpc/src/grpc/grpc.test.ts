@@ -119,6 +119,28 @@ test('nobody there is Unavailable, at once', async () => {
   await assert.rejects(nobody.client(Version).version({}, { timeout: 2000 }), (error) => isKind(error, 'Unavailable'));
 });
 
+test('calls of every shape wait for a service that is on its way back', async () => {
+  const late = join(directory, 'late.sock');
+  using patient = new GrpcConnection(late, { patience: 5000 });
+  const duplex = patient.client(Content).write();
+  const sent = duplex.send({ data: new Uint8Array(10) });
+  const answers = duplex[Symbol.asyncIterator]();
+  const served = new GrpcServer().register(Content, {
+    async *write(requests: AsyncIterable<{ data: Uint8Array }>) {
+      for await (const { data } of requests) yield { offset: data.length };
+    },
+  } as never);
+  await served.listen(late);
+  try {
+    await sent;
+    assert.equal((await answers.next()).value?.offset, 10);
+    duplex.end();
+    assert.equal((await answers.next()).done, true);
+  } finally {
+    await served.close();
+  }
+});
+
 async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
   for await (const item of stream) all.push(item);
