@@ -52,6 +52,23 @@ test('an image keeps its manifest, what that refers to, and the snapshots below;
   );
 });
 
+test('a blob that is there already is kept by the lease of whoever brings it again', async () => {
+  await using fixture = openStorage();
+  const { storage, leases } = fixture;
+  const bytes = Buffer.from('left by a client that was killed');
+  const digest = await storage.content.in(SCOPE).put(bytes);
+  leases.create('test', 'second', {});
+  const content = storage.content.in({ ...SCOPE, lease: 'second' });
+  const writer = await content.writer({ ref: 'again' });
+  await writer.write(bytes);
+  await assert.rejects(writer.commit(), { kind: 'AlreadyExists' });
+  await storage.collect();
+  assert.ok(content.has(digest));
+  leases.delete('test', 'second');
+  await storage.collect();
+  assert.ok(!content.has(digest));
+});
+
 test('what is made under a lease stays until the lease ends', async () => {
   await using fixture = openStorage();
   const { storage, leases } = fixture;

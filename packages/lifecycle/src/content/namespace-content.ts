@@ -155,6 +155,8 @@ export class NamespaceContent implements Content {
     const { namespace } = this.#scope;
     validateLabels(options.labels ?? {});
     if (this.has(digest)) {
+      // Whoever brought it again counts on it, and it may have been nobody's until now.
+      this.#reference(digest);
       rmSync(ingest, { recursive: true, force: true });
       throw alreadyExists(digest);
     }
