@@ -1,9 +1,9 @@
 // berth-runtime under podman and its conmon, which speak the OCI runtime command line in their own way.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmdirSync, rmSync, statfsSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, statfsSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { test } from 'node:test';
-import { ROOT, run } from '../harness/programs.ts';
+import { type TestContext, test } from 'node:test';
+import { type Result, ROOT, run } from '../harness/programs.ts';
 import { unless } from './peers.ts';
 import { makeRootfs } from './rootfs.ts';
 
@@ -12,32 +12,118 @@ const CGROUPS = '/sys/fs/cgroup';
 const CGROUP_MAGIC = 0x27e0eb;
 const CGROUP2_MAGIC = 0x63677270;
 
-test('podman run, exec, stop, logs and rm', { skip: unless('podman', 'conmon') }, async (t) => {
-  const directory = mkdtempSync('/tmp/berth-podman-');
-  const parent = basename(directory);
-  t.after(() => cleanUp(directory, parent));
-  const rootfs = await makeRootfs(join(directory, 'rootfs'));
-  const roots = ['--root', join(directory, 'root'), '--runroot', join(directory, 'run'), '--tmpdir', join(directory, 'tmp')];
-  const settings = ['--cgroup-manager', 'cgroupfs', '--events-backend', 'file', '--runtime', join(ROOT, 'bin/berth-runtime')];
-  const podman = (...args: string[]) => run('podman', [...roots, ...settings, ...args], { timeout: 60_000 });
-  // podman's own limits need a capability that root in a container of its own may lack.
-  const limits = ['--ulimit', 'nofile=1024:2048', '--ulimit', 'nproc=1024:2048'];
-  const flags = ['--network', 'none', '--cgroup-parent', `/${parent}`, ...limits];
+// podman's own limits need a capability that root in a container of its own may lack.
+const LIMITS = ['--ulimit', 'nofile=1024:2048', '--ulimit', 'nproc=1024:2048'];
 
-  const first = await podman('run', '--rm', ...flags, '--rootfs', rootfs, '/bin/sh', '-c', 'echo out; echo err >&2; exit 7');
+/** A podman of the test's own: roots that are thrown away, cgroups below a parent that is. */
+class Podman {
+  readonly directory = mkdtempSync('/tmp/berth-podman-');
+  readonly parent = basename(this.directory);
+  /** A root file system that containers are made from. */
+  readonly rootfs = join(this.directory, 'rootfs');
+
+  static async open(t: TestContext): Promise<Podman> {
+    const podman = new Podman();
+    t.after(() => cleanUp(podman.directory, podman.parent));
+    await makeRootfs(podman.rootfs);
+    return podman;
+  }
+
+  run(...args: string[]): Promise<Result> {
+    const at = (name: string) => join(this.directory, name);
+    const roots = ['--root', at('root'), '--runroot', at('run'), '--tmpdir', at('tmp')];
+    const settings = ['--cgroup-manager', 'cgroupfs', '--events-backend', 'file', '--runtime', join(ROOT, 'bin/berth-runtime')];
+    return run('podman', [...roots, ...settings, ...args], { timeout: 60_000 });
+  }
+
+  /** As run, and it has to succeed: what it printed. */
+  async ok(...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.run(...args);
+    assert.equal(code, 0, `podman ${args.join(' ')}: ${stderr}`);
+    return stdout;
+  }
+
+  /** Flags of `run` and `pod create` before the image. */
+  get flags(): string[] {
+    return ['--network', 'none', '--cgroup-parent', `/${this.parent}`];
+  }
+
+  /** A container of the test's root file system in the background. */
+  start(name: string, script: string, ...flags: string[]): Promise<string> {
+    return this.ok('run', '-d', '--name', name, ...flags, ...LIMITS, '--rootfs', this.rootfs, '/bin/sh', '-c', script);
+  }
+}
+
+const PEERS = { skip: unless('podman', 'conmon') };
+
+test('podman run, exec, pause, stop, logs and rm', PEERS, async (t) => {
+  const podman = await Podman.open(t);
+  const once = ['run', '--rm', ...podman.flags, ...LIMITS, '--rootfs', podman.rootfs];
+  const first = await podman.run(...once, '/bin/sh', '-c', 'echo out; echo err >&2; exit 7');
   assert.deepEqual([first.code, first.stdout, first.stderr], [7, 'out\n', 'err\n']);
-  const missing = await podman('run', '--rm', ...flags, '--rootfs', rootfs, '/no-such-program');
+  const missing = await podman.run(...once, '/no-such-program');
   assert.equal(missing.code, 127, missing.stderr);
-  const script = 'trap "echo bye; exit 0" TERM; echo up; while :; do sleep 0.05; done';
-  assert.equal((await podman('run', '-d', '--name', 'life', ...flags, '--rootfs', rootfs, '/bin/sh', '-c', script)).code, 0);
-  const exec = await podman('exec', 'life', '/bin/sh', '-c', 'echo inside; exit 5');
+  await podman.start('life', 'trap "echo bye; exit 0" TERM; echo up; while :; do sleep 0.05; done', ...podman.flags);
+  const exec = await podman.run('exec', 'life', '/bin/sh', '-c', 'echo inside; exit 5');
   assert.deepEqual([exec.code, exec.stdout], [5, 'inside\n'], exec.stderr);
-  assert.equal((await podman('pause', 'life')).code, 0);
-  assert.equal((await podman('inspect', '-f', '{{.State.Status}}', 'life')).stdout, 'paused\n');
-  assert.equal((await podman('unpause', 'life')).code, 0);
-  assert.equal((await podman('stop', '-t', '5', 'life')).code, 0);
-  assert.equal((await podman('logs', 'life')).stdout, 'up\nbye\n');
-  assert.equal((await podman('rm', 'life')).code, 0);
+  await podman.ok('pause', 'life');
+  assert.equal(await podman.ok('inspect', '-f', '{{.State.Status}}', 'life'), 'paused\n');
+  await podman.ok('unpause', 'life');
+  await podman.ok('stop', '-t', '5', 'life');
+  assert.equal(await podman.ok('logs', 'life'), 'up\nbye\n');
+  await podman.ok('rm', 'life');
+});
+
+test('podman update changes the limits of a running container', PEERS, async (t) => {
+  const podman = await Podman.open(t);
+  const known = await podman.run('update', '--help');
+  if (known.code !== 0) return t.skip('this podman has no update');
+  await podman.start('life', 'exec sleep 1000', '--memory', '64m', ...podman.flags);
+  await podman.ok('update', '--memory', '48m', 'life');
+  const pid = (await podman.ok('inspect', '-f', '{{.State.Pid}}', 'life')).trim();
+  const relative = (controller: string) =>
+    new RegExp(`:(?:[^:]*,)?${controller}(?:,[^:]*)?:(.*)`).exec(readFileSync(`/proc/${pid}/cgroup`, 'utf8'))?.[1];
+  if (!existsSync(join(CGROUPS, 'memory'))) return t.skip('no memory controller of cgroup v1');
+  const limit = readFileSync(join(CGROUPS, 'memory', relative('memory') ?? '', 'memory.limit_in_bytes'), 'utf8');
+  assert.equal(limit.trim(), String(48 << 20));
+  await podman.ok('rm', '-f', '-t', '0', 'life');
+});
+
+test('podman healthcheck runs its command in the container', PEERS, async (t) => {
+  const podman = await Podman.open(t);
+  const health = ['--health-cmd', 'test -e /tmp/healthy', '--health-interval', 'disable', '--health-retries', '1'];
+  await podman.start('life', 'exec sleep 1000', ...health, ...podman.flags);
+  assert.notEqual((await podman.run('healthcheck', 'run', 'life')).code, 0);
+  await podman.ok('exec', 'life', '/bin/sh', '-c', ': >/tmp/healthy');
+  await podman.ok('healthcheck', 'run', 'life');
+  await podman.ok('rm', '-f', '-t', '0', 'life');
+});
+
+test('podman pod: containers of one pod share its namespaces', PEERS, async (t) => {
+  const podman = await Podman.open(t);
+  // Without an infra container, whose image would have to be pulled: the first container's namespaces are joined by name.
+  await podman.ok('pod', 'create', '--infra=false', '--name', 'fleet', '--cgroup-parent', `/${podman.parent}`);
+  await podman.start('first', 'hostname harbour; exec sleep 1000', '--pod', 'fleet', '--network', 'none', '--privileged');
+  const joined = ['--pod', 'fleet', '--network', 'container:first', '--ipc', 'container:first', '--uts', 'container:first'];
+  const second = await podman.ok(
+    'run',
+    '--rm',
+    ...joined,
+    ...LIMITS,
+    '--rootfs',
+    podman.rootfs,
+    '/bin/sh',
+    '-c',
+    'readlink /proc/self/ns/net',
+  );
+  const pid = (await podman.ok('inspect', '-f', '{{.State.Pid}}', 'first')).trim();
+  assert.equal(second.trim(), readlinkSync(`/proc/${pid}/ns/net`));
+  assert.match(await podman.ok('pod', 'ps', '--format', '{{.Name}} {{.Status}}'), /^fleet (Running|Degraded)/);
+  await podman.ok('pod', 'pause', 'fleet');
+  assert.equal(await podman.ok('inspect', '-f', '{{.State.Status}}', 'first'), 'paused\n');
+  await podman.ok('pod', 'unpause', 'fleet');
+  await podman.ok('pod', 'stop', '-t', '0', 'fleet');
+  await podman.ok('pod', 'rm', '-f', 'fleet');
 });
 
 async function cleanUp(directory: string, parent: string): Promise<void> {
