@@ -8,6 +8,7 @@ import { pack } from '@berth/rpc/any';
 import { CheckpointOptions, Options } from '@berth/rpc/gen/containerd/types/runc/options';
 import { Status } from '@berth/rpc/gen/containerd/types/task/task';
 import { CRIU, criuMissing } from '../harness/criu.ts';
+import { program } from '../harness/programs.ts';
 import { imageArchive } from './image-archive.ts';
 import { alive, eventually, Laboratory, NAMESPACE } from './laboratory.ts';
 
@@ -68,6 +69,32 @@ describe('checkpoints of tasks', { skip: criuMissing() }, () => {
     await lab.tasks.create({ containerId: id, options: pack(Options, { criuImagePath: images }) });
     await lab.tasks.start({ containerId: id });
     assert.equal((await lab.tasks.get({ containerId: id })).process?.status, Status.RUNNING);
+  });
+
+  test("another runtime saves and restores by its command line, under Berth's shim", async (t) => {
+    const lab = await Laboratory.open(t);
+    const images = join(lab.directory, 'images');
+    const output = join(lab.directory, 'output');
+    const lines = () => (existsSync(output) ? readFileSync(output, 'utf8').split('\n').filter(Boolean).map(Number) : []);
+    const runc = { binaryName: program('runc') };
+    const id = await lab.container(COUNT);
+    await lab.tasks.create({ containerId: id, stdout: `file://${output}`, options: pack(Options, runc) });
+    await lab.tasks.start({ containerId: id });
+    await eventually(() => lines().length > 5, 'output');
+    await lab.tasks.checkpoint({ containerId: id, options: pack(CheckpointOptions, { exit: true, imagePath: images }) });
+    await lab.tasks.wait({ containerId: id });
+    await lab.tasks.delete({ containerId: id });
+    const stood = lines().length;
+    const options = pack(Options, { ...runc, criuImagePath: images });
+    // runc restores at the start: only then there is a pid.
+    assert.equal((await lab.tasks.create({ containerId: id, stdout: `file://${output}`, options })).pid, 0);
+    const { pid } = await lab.tasks.start({ containerId: id });
+    assert.ok(alive(pid));
+    await eventually(() => lines().length > stood + 5, 'output after the restore');
+    assert.deepEqual(
+      lines(),
+      lines().map((_, index) => index + 1),
+    );
   });
 
   test('a restore that is given up, or fails, leaves nothing', async (t) => {
