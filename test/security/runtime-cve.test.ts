@@ -6,6 +6,7 @@ import {
   chmodSync,
   chownSync,
   closeSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   openSync,
@@ -84,9 +85,13 @@ test('CVE-2016-9962: nobody in a container looks into a process that is about to
   assert.doesNotMatch(seen, /socket:|berth|\/tmp\//);
 });
 
-test('CVE-2019-5736: the program behind /proc/PID/exe of a process that becomes a container cannot be overwritten', async () => {
+test('CVE-2019-5736: the program behind /proc/PID/exe of a process that becomes a container cannot be overwritten', async (t) => {
+  const laboratory = Laboratory.open(t);
+  // A copy: where the guard is missing, the test does overwrite it.
+  const source = join(laboratory.directory, 'sleep');
+  copyFileSync('/bin/sleep', source);
   // The two ways in which a zygote's program is sealed; by itself it could be written to.
-  for (const seal of [() => SealedFile.copyOf('/bin/sleep', 'runtime'), () => sealedView('/bin/sleep')]) {
+  for (const seal of [() => SealedFile.copyOf(source, 'runtime'), () => sealedView(source)]) {
     using sealed = await seal();
     const child = spawn(sealed.path.replace('self', String(process.pid)), ['30'], { stdio: 'ignore', argv0: 'sleep' });
     await new Promise((resolve) => child.once('spawn', resolve));
@@ -240,7 +245,7 @@ test('CVE-2024-21626: no descriptor of the runtime leads out of the container, n
   const background = laboratory.background();
   for (const fd of [3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 20]) {
     const cwd = `/proc/self/fd/${fd}`;
-    const created = laboratory.run('ls -d ../../../../../work ../../../../../../../boot 2>/dev/null; pwd', (spec) => {
+    const created = laboratory.run('ls -d ../../../../../home ../../../../../../../boot 2>/dev/null; pwd', (spec) => {
       if (spec.process) spec.process.cwd = cwd;
     });
     assert.equal(created.code, 1, `${cwd}: ${created.stdout}`);
