@@ -1,6 +1,6 @@
 // Containers that share a shim: those whose configuration has one of these annotations with the same value (containerd's
 // io.containerd.runc.v2, which its clients expect every shim to follow).
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { Spec } from '@berth/oci/runtime-spec';
@@ -10,7 +10,10 @@ const ANNOTATIONS = ['io.containerd.runc.v2.group', 'io.kubernetes.cri.sandbox-i
 
 /** The group that a bundle's configuration names. */
 export function groupOf(bundle: string): string | undefined {
-  const config = readFileSync(join(bundle, 'config.json'), 'utf8');
+  const path = join(bundle, 'config.json');
+  // containerd makes bundles of sandboxes without one.
+  if (!existsSync(path)) return undefined;
+  const config = readFileSync(path, 'utf8');
   // Nearly no configuration names one, and they are long: only those are parsed.
   if (!ANNOTATIONS.some((name) => config.includes(name))) return undefined;
   const { annotations = {} } = JSON.parse(config) as Spec;
