@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { tar } from '../harness/tar-archive.ts';
 import { withBothClients } from './both-clients.ts';
 
-withBothClients('system df, prune and search', {
+withBothClients('system df and prune', {
   'system df counts images, containers and volumes': async ({ client, unique }) => {
     const [name, volume] = [unique(), unique()];
     await client([
@@ -43,10 +43,5 @@ withBothClients('system df, prune and search', {
     assert.equal((await client(['images', '-q', 'pruned'])).stdout.trim().split('\n').length, 1);
     assert.match((await client(['image', 'prune', '-f', '--filter', 'nonsense=1'])).stderr, /invalid filter 'nonsense'/);
     await client(['rmi', 'pruned:1']);
-  },
-  'search says what it cannot do': async ({ client }) => {
-    const { code, stderr } = await client(['search', 'busybox']);
-    assert.equal(code, 1);
-    assert.match(stderr, /searching Docker Hub is not/);
   },
 });
