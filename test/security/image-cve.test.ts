@@ -189,6 +189,8 @@ test('CVE-2021-21285: no manifest, however malformed, ends the daemon', async ()
       answer = { type, body };
       const response = await pullByApi(name);
       assert.ok(/message|error/.test(response), `${type} ${body.slice(0, 80)}: ${response}`);
+      // Refused for what it is, not because something fell over it.
+      assert.doesNotMatch(response, /undefined|is not (a function|iterable)|Cannot read|Invalid (URL|array length)/);
     }
   }
   answer = { type: MEDIA_TYPE.dockerManifestV1Signed, body: JSON.stringify({ schemaVersion: 1, fsLayers: [], history: [] }) };
@@ -200,6 +202,42 @@ test('CVE-2021-21285: no manifest, however malformed, ends the daemon', async ()
 async function pullByApi(name: string): Promise<string> {
   return JSON.stringify((await api(daemon, 'POST', `/images/create?fromImage=${name}`)).body);
 }
+
+test('CVE-2021-21285: no configuration of an image, however malformed, ends the daemon', async () => {
+  const archive = layer(file('f', 'x'));
+  const malformed: object[] = [
+    { config: 7 },
+    { config: { Env: 7 } },
+    { config: { Env: [7] } },
+    { config: { Cmd: { a: 1 } } },
+    { config: { Entrypoint: [null, 1] } },
+    { config: { Labels: [] } },
+    { config: { Volumes: 'v' } },
+    { config: { Healthcheck: { Interval: 'long' } } },
+    { history: {} },
+    { history: [7] },
+    { rootfs: null },
+    { rootfs: { type: 'layers', diff_ids: [7] } },
+    { os: 7 },
+    { architecture: null },
+    { created: 7 },
+  ];
+  for (const config of malformed) {
+    const { code, stderr } = await daemon.docker(['load', '-q'], { input: saved([archive], { config }) });
+    assert.equal(code, 1, JSON.stringify(config));
+    assert.match(stderr, /image configuration/, JSON.stringify(config));
+  }
+  // What Go's programs write for nothing is nothing.
+  const name = `hostile:${++serial}`;
+  const empty = { config: { Env: null, Cmd: null, Labels: null, Volumes: null, Healthcheck: null }, history: [null, {}], created: null };
+  assert.equal((await daemon.docker(['load', '-q'], { input: saved([archive], { config: empty, name }) })).code, 0);
+  for (const command of [['history', name], ['inspect', name], ['images'], ['create', '--name', 'empty', name, 'x'], ['rm', 'empty']]) {
+    const { code, stderr } = await daemon.docker(command);
+    assert.equal(code, 0, `${command}: ${stderr}`);
+  }
+  await daemon.docker(['rmi', name]);
+  await alive();
+});
 
 test('CVE-2021-41091: who is not root gets at no file of images, containers and volumes through the data root', async () => {
   await daemon.docker(['load', '-q'], { input: saved([layer(file('suid', '#!/bin/sh\n', { mode: 0o4755 }))], { name: 'suid:1' }) });
@@ -256,15 +294,23 @@ test('CVE-2024-24557: an image that was loaded is no cache for a build that does
   using _context = { [Symbol.dispose]: () => rmSync(context, { recursive: true }) };
   writeFileSync(join(context, 'app'), 'mine');
   writeFileSync(join(context, 'Dockerfile'), 'FROM scratch\nCOPY app /app\nENV A=1\n');
+  // What the builder writes into an image's history is no secret: whoever builds the same once knows it.
+  assert.equal((await daemon.docker(['build', '-q', '-t', 'built:0', context])).code, 0);
+  const history = (await api(daemon, 'GET', '/images/built:0/history')).body as { CreatedBy: string; Size: number }[];
+  await daemon.docker(['rmi', 'built:0']);
+  assert.equal((await daemon.docker(['builder', 'prune', '-af'])).code, 0);
   // As the classic builder recognised its own: parent, configuration and the step's command in history and container configuration.
   const evil = layer(file('app', 'evil'));
   const copied = `/bin/sh -c #(nop) COPY file:${digestOf('mine').slice(7)} in /app `;
-  for (const parent of ['', undefined]) {
+  for (const change of [
+    { parent: '', history: [{ created_by: copied }] },
+    { history: [{ created_by: copied }] },
+    { history: history.toReversed().map(({ CreatedBy, Size }) => ({ created_by: CreatedBy, empty_layer: Size === 0 })) },
+  ]) {
     const config = {
-      parent,
       config: { Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'], Cmd: null },
       container_config: { Cmd: ['/bin/sh', '-c', '#(nop) ', copied] },
-      history: [{ created_by: copied }],
+      ...change,
     };
     assert.equal((await daemon.docker(['load', '-q'], { input: saved([evil], { config }) })).code, 0);
   }
@@ -353,7 +399,7 @@ test('sizes that a manifest or a member lies about', async () => {
   const path = registry.blobPath(image.layers[0]!.digest);
   const honest = readFileSync(path);
   for (const [what, bytes, message] of [
-    ['longer', Buffer.concat([honest, Buffer.alloc(100_000)]), /larger than|verification failed/],
+    ['longer', Buffer.concat([honest, Buffer.alloc(100_000)]), /larger than/],
     ['shorter', honest.subarray(0, honest.length - 10), /ends at the registry after/],
     ['empty', Buffer.alloc(0), /ends at the registry after/],
   ] as const) {
@@ -409,9 +455,8 @@ test('what a small archive unpacks to fills a disk, not memory, and then goes ag
       // Layers within layers cost nothing: what is in a layer is not unpacked again. A document that is a bomb is none.
       const nested = gzipSync(tar([{ name: 'inner.tar.gz', body: bomb.subarray(0, 1000) }]));
       assert.equal((await small.docker(['import', '-', 'nested'], { input: nested })).code, 0);
-      await small.stop();
     } finally {
-      await small.kill();
+      await small.stop();
     }
   } finally {
     umount(data);

@@ -5,11 +5,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { ROOT } from '../harness/programs.ts';
+import { IMAGE_GUARDS } from './image-guards.ts';
 import { LIFECYCLE_GUARDS } from './lifecycle-guards.ts';
 import { RUNTIME_GUARDS } from './runtime-guards.ts';
 import { UnprotectedTree, withoutGuard } from './unprotected.ts';
 
-const GUARDS = [...LIFECYCLE_GUARDS, ...RUNTIME_GUARDS];
+const GUARDS = [...IMAGE_GUARDS, ...LIFECYCLE_GUARDS, ...RUNTIME_GUARDS];
 /** Needs nothing but its sources. */
 const SAMPLE = 'CVE-2024-40635';
 const ALL = process.env.BERTH_UNPROTECTED === '1';

@@ -26,6 +26,8 @@ export interface Change {
 
 /** Milliseconds for one test file. */
 const PATIENCE = 120_000;
+/** What only the client's own program has in it. */
+const CLIENT = /^packages\/cli\//;
 const SOURCES = ['packages', 'test', 'scripts', 'proto', 'bin', 'package.json'];
 
 export class UnprotectedTree implements Disposable {
@@ -38,14 +40,15 @@ export class UnprotectedTree implements Disposable {
     }
     for (const name of ['node_modules', '.cache']) symlinkSync(join(ROOT, name), join(this.#root, name));
     mkdirSync(join(this.#root, 'dist'));
-    for (const name of ['node', 'berth']) symlinkSync(join(ROOT, 'dist', name), join(this.#root, 'dist', name));
+    symlinkSync(join(ROOT, 'dist/node'), join(this.#root, 'dist/node'));
+    this.#borrowClient();
   }
 
   /** What the weakness' test says without its guard: the error that it fails with, or undefined when it notices nothing. */
   async failureWithout(guard: Guard): Promise<string | undefined> {
     try {
       for (const change of guard.changes) this.#write(change.file, withoutGuard(change));
-      const built = await this.#node('scripts/build.ts', '--no-client');
+      const built = await this.#build(guard.changes.some(({ file }) => CLIENT.test(file)));
       if (built.code !== 0) throw new Error(`without its guard against ${guard.weakness} Berth cannot be built: ${built.stderr}`);
       const { stdout } = await this.#node('--test', '--test-reporter=tap', `--test-name-pattern=${guard.weakness}`, guard.test);
       const outcomes = [...stdout.matchAll(/^ *(not ok|ok) \d+ - (.*)$/gm)].filter(([, , name]) => name?.includes(guard.weakness));
@@ -53,11 +56,24 @@ export class UnprotectedTree implements Disposable {
       return outcomes.every(([, outcome]) => outcome === 'ok') ? undefined : reasonIn(stdout);
     } finally {
       for (const { file } of guard.changes) this.#write(file, readFileSync(join(ROOT, file), 'utf8'));
+      this.#borrowClient();
     }
   }
 
   [Symbol.dispose](): void {
     rmSync(this.#root, { recursive: true, force: true });
+  }
+
+  /** The client takes as long to build as all the rest: the one that is there serves every guard that is not its own. */
+  #borrowClient(): void {
+    const path = join(this.#root, 'dist/berth');
+    rmSync(path, { force: true });
+    symlinkSync(join(ROOT, 'dist/berth'), path);
+  }
+
+  #build(client: boolean): Promise<Result> {
+    if (client) rmSync(join(this.#root, 'dist/berth'));
+    return this.#node('scripts/build.ts', ...(client ? [] : ['--no-client']));
   }
 
   #write(file: string, text: string): void {

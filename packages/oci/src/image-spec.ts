@@ -1,5 +1,6 @@
 // Images as they are stored and transferred: descriptors, manifests, indexes and configurations of the OCI image-spec 1.1 and
 // of Docker's Image Manifest V2, Schema 2, which share one JSON shape and differ in media types.
+import { checkShape, type Shape } from '@berth/api/shape';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Digest } from './digest.ts';
 import { isDigest } from './digest.ts';
@@ -181,7 +182,10 @@ export function parseImageConfig(bytes: Uint8Array): ImageConfig {
   if (typeof document.os !== 'string' || typeof document.architecture !== 'string') {
     throw malformed('image configuration names no os and architecture');
   }
-  return document as unknown as ImageConfig;
+  checkShape(document, IMAGE_CONFIG, 'image configuration');
+  const { history, ...config } = withoutNulls(document) as unknown as ImageConfig;
+  if (config.config) config.config = withoutNulls(config.config);
+  return history ? { ...config, history: history.map((entry) => withoutNulls(entry ?? {})) } : config;
 }
 
 function parseJson(bytes: Uint8Array, what: string): Record<string, unknown> {
@@ -195,6 +199,49 @@ function parseJson(bytes: Uint8Array, what: string): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
+const PLATFORM: Shape = { fields: { os: 'string', architecture: 'string', variant: 'string' } };
+const DESCRIPTOR: Shape = { fields: { urls: { list: 'string' }, annotations: { map: 'string' }, platform: PLATFORM, data: 'string' } };
+const COMMAND: Shape = { list: 'string' };
+const IMAGE_CONFIG: Shape = {
+  fields: {
+    created: 'string',
+    author: 'string',
+    variant: 'string',
+    comment: 'string',
+    config: {
+      fields: {
+        User: 'string',
+        ExposedPorts: { map: 'any' },
+        Env: { list: 'string' },
+        Entrypoint: COMMAND,
+        Cmd: COMMAND,
+        Volumes: { map: 'any' },
+        WorkingDir: 'string',
+        Labels: { map: 'string' },
+        StopSignal: 'string',
+        Hostname: 'string',
+        Domainname: 'string',
+        OnBuild: { list: 'string' },
+        Shell: COMMAND,
+        StopTimeout: 'integer',
+        Healthcheck: {
+          fields: {
+            Test: COMMAND,
+            Interval: 'integer',
+            Timeout: 'integer',
+            StartPeriod: 'integer',
+            StartInterval: 'integer',
+            Retries: 'integer',
+          },
+        },
+      },
+    },
+    history: {
+      list: { fields: { created: 'string', created_by: 'string', author: 'string', comment: 'string', empty_layer: 'boolean' } },
+    },
+  },
+};
+
 function checkDescriptor(value: unknown): Descriptor {
   const descriptor = value as Partial<Descriptor> | null | undefined;
   if (
@@ -206,7 +253,17 @@ function checkDescriptor(value: unknown): Descriptor {
   ) {
     throw malformed('manifest holds a descriptor without a valid mediaType, digest or size');
   }
-  return descriptor as Descriptor;
+  checkShape(descriptor, DESCRIPTOR, 'descriptor');
+  const checked = withoutNulls(descriptor) as Descriptor;
+  // An entry that says nothing of its platform fits none, and is no reason to refuse the others.
+  if (checked.platform)
+    checked.platform = { ...checked.platform, os: checked.platform.os ?? '', architecture: checked.platform.architecture ?? '' };
+  return checked;
+}
+
+/** As Go's programs write them: `null` is a field that is not there. */
+function withoutNulls<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== null)) as T;
 }
 
 function malformed(message: string): EngineError {

@@ -1,8 +1,8 @@
 // Unpacks the layers of an archive while the rest of it is still being read: as soon as a configuration has come by, and the layer that
 // is next in its chain. What an archive really holds is known only at its end, so this is work ahead and decides nothing: a failure
 // here is left to those who come to the same layer later, and snapshots that no image needs go with the load's lease.
-import { chainIds, type Digest, isDigest } from '@berth/oci/digest';
-import type { Descriptor, ImageConfig, Manifest } from '@berth/oci/image-spec';
+import { chainIds, type Digest } from '@berth/oci/digest';
+import { type Descriptor, MEDIA_TYPE, parseImageConfig, parseManifestDocument } from '@berth/oci/image-spec';
 import { hostPlatform, type Platform, rank } from '@berth/oci/platform';
 import type { ImageServices } from './image-services.ts';
 import { unpackLayer } from './image-writer.ts';
@@ -51,19 +51,25 @@ export class UnpackAhead {
     await this.#work;
   }
 
+  /** A configuration or a manifest, if it is one. What is wrong with it is said when the archive is there as a whole. */
   #document(digest: Digest, bytes: Buffer): void {
-    const { rootfs, os, architecture, variant, config, layers } = parse(bytes);
-    if (Array.isArray(rootfs?.diff_ids) && rootfs.diff_ids.every(isDigest) && os && architecture) {
+    const config = orNothing(() => parseImageConfig(bytes));
+    if (config) {
+      const { os, architecture, variant, rootfs } = config;
       const platform = { os, architecture, ...(variant ? { variant } : {}) };
       if (!this.#platforms.some((wanted) => rank(wanted, platform) !== undefined)) return;
-      const diffIds = rootfs.diff_ids as Digest[];
-      this.#chains.push({ diffIds, chainIds: chainIds(diffIds), config: digest, done: 0 });
-    } else if (config?.digest && Array.isArray(layers)) {
-      this.#blobs.set(
-        config.digest,
-        layers.map((layer) => layer?.digest),
-      );
+      this.#chains.push({ diffIds: rootfs.diff_ids, chainIds: chainIds(rootfs.diff_ids), config: digest, done: 0 });
+      return;
     }
+    const document =
+      orNothing(() => parseManifestDocument(bytes, MEDIA_TYPE.ociManifest)) ??
+      orNothing(() => parseManifestDocument(bytes, MEDIA_TYPE.dockerManifest));
+    if (document?.kind !== 'manifest') return;
+    const { manifest } = document;
+    this.#blobs.set(
+      manifest.config.digest,
+      manifest.layers.map((layer) => layer.digest),
+    );
   }
 
   async #unpack(): Promise<void> {
@@ -91,12 +97,10 @@ export class UnpackAhead {
   }
 }
 
-type Document = Partial<Omit<ImageConfig, 'config'>> & Partial<Pick<Manifest, 'config' | 'layers'>>;
-
-function parse(bytes: Buffer): Document {
+function orNothing<T>(parse: () => T): T | undefined {
   try {
-    return JSON.parse(bytes.toString('utf8')) as Document;
+    return parse();
   } catch {
-    return {};
+    return undefined;
   }
 }
