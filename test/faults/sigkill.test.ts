@@ -16,8 +16,17 @@ function victims(daemon: Berthd): Record<'berthd' | 'berth-lifecycle' | 'zygote'
     berthd: [daemon.pid],
     'berth-lifecycle': pick(/berth-lifecycle/),
     zygote: zygotesOf(daemon.directory),
-    shim: pick(/berth-shim/),
+    shim: pick(/berth-shim/).filter((pid) => !isInit(pid)),
   };
+}
+
+/** A container's first process before it executes its program: it still has the shim's command line. */
+function isInit(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8') === 'berth:[init]\n';
+  } catch {
+    return false;
+  }
 }
 
 describe('SIGKILL at any moment of a run', () => {
@@ -95,8 +104,9 @@ function strays(daemon: Berthd): string[] {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
     .filter((line) => line.includes(daemon.directory));
-  const shims = victims(daemon).shim.map((pid) => `shim ${pid}`);
+  const known = [daemon.pid, ...victims(daemon)['berth-lifecycle'], ...zygotesOf(daemon.directory)];
+  const processes = processesOf(daemon.directory).filter((line) => !known.includes(Number(line.split(' ')[1])));
   const snapshots = `${daemon.dataRoot}/containers`;
   const directories = existsSync(snapshots) ? readdirSync(snapshots).map((id) => `container directory ${id}`) : [];
-  return [...mounts, ...shims, ...directories];
+  return [...mounts, ...processes, ...directories];
 }

@@ -188,14 +188,18 @@ export function mountsOf(directory: string): string[] {
     .map((line) => `mount ${line}`);
 }
 
-/** Processes that were started for the directory, or that hold a file of it open, as a shim holds its container's log. */
+/**
+ * Processes that were started for the directory, that hold a file of it or of its namesake in memory open, as a shim holds its
+ * container's log, or that have their root in it, as a container has.
+ */
 export function processesOf(directory: string): string[] {
   return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .flatMap((pid) => {
       try {
         const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-        return command.includes(directory) || holdsFileOf(pid, directory) ? [`process ${pid} ${command}`] : [];
+        const known = command.includes(directory) || holdsFileOf(pid, directory) || hasRootIn(pid, directory);
+        return known ? [`process ${pid} ${command}`] : [];
       } catch {
         return [];
       }
@@ -203,14 +207,21 @@ export function processesOf(directory: string): string[] {
 }
 
 function holdsFileOf(pid: string, directory: string): boolean {
-  if (Number(pid) === process.pid) return false;
+  const inMemory = join('/dev/shm', basename(directory));
   return readdirSync(`/proc/${pid}/fd`).some((fd) => {
     try {
-      return readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(`${directory}/`);
+      const path = readlinkSync(`/proc/${pid}/fd/${fd}`);
+      return path.startsWith(`${directory}/`) || path.startsWith(`${inMemory}/`);
     } catch {
       return false;
     }
   });
+}
+
+/** By the layers of its overlay, or the directory itself. */
+function hasRootIn(pid: string, directory: string): boolean {
+  const mounts = readFileSync(`/proc/${pid}/mountinfo`, 'utf8').split('\n');
+  return mounts.some((line) => line.split(' ')[4] === '/' && line.includes(`${directory}/`));
 }
 
 /** The zygote of the daemon's lifecycle service: the child of the process that serves from the directory. */

@@ -18,7 +18,7 @@ const ALL = process.env.BERTH_UNPROTECTED === '1';
 test('every guard stands where its list says, and its test is there', () => {
   for (const guard of GUARDS) {
     for (const change of guard.changes) assert.notEqual(withoutGuard(change), '');
-    assert.match(readFileSync(join(ROOT, guard.test), 'utf8'), new RegExp(`test\\(['"\`].*${guard.weakness}`), guard.weakness);
+    assert.ok(readFileSync(join(ROOT, guard.test), 'utf8').includes(guard.weakness), guard.weakness);
   }
 });
 

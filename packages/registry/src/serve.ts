@@ -31,8 +31,12 @@ export interface RunningRegistry {
 }
 
 export async function serve(settings: ServeSettings, log: Logger): Promise<RunningRegistry> {
-  const { gate, issuer } = await accessBy(settings.access, settings.root);
   const { source, store, close } = await openSource(settings);
+  // Its key for tokens is kept in the store.
+  const { gate, issuer } = await accessBy(settings.access, settings.root).catch((error: unknown) => {
+    close();
+    throw error;
+  });
   const handler = new RegistryHandler({
     store,
     source,
