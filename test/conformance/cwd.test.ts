@@ -33,6 +33,14 @@ conformance(
   { crun: 'crun takes it from the root' },
 );
 
+conformance('one that cannot be made is refused', (laboratory) => {
+  const result = laboratory.run('true', (spec) => {
+    if (spec.process) spec.process.cwd = '/proc/nothing/here';
+  });
+  assert.equal(result.code, 1, result.stderr);
+  assert.match(result.stderr, /no such file or directory/i);
+});
+
 conformance('a file is refused', (laboratory) => {
   const result = laboratory.run('true', (spec) => {
     if (spec.process) spec.process.cwd = '/etc/passwd';

@@ -98,7 +98,7 @@ export const RUNTIME_GUARDS: readonly Guard[] = [
       guard: 'return openSync(plan.rootfs, O.PATH | O.DIRECTORY | O.CLOEXEC);',
       without: "openSync('/', O.PATH | O.DIRECTORY | O.CLOEXEC);\n  return openSync(plan.rootfs, O.PATH | O.DIRECTORY | O.CLOEXEC);",
     },
-    { file: BECOME_PROGRAM, guard: "if (!currentDirectory().startsWith('/'))", without: "if (currentDirectory() === '')" },
+    { file: BECOME_PROGRAM, guard: 'if (currentDirectory() === undefined)', without: "if (currentDirectory() === '')" },
   ),
   guarding('CVE-2025-31133', {
     file: RESTRICT_PATHS,

@@ -87,6 +87,8 @@ function bear(birth: Birth, parent: Channel, child: Channel, flags: number, cgro
   if (pid !== 0) return pid;
   try {
     parent.close();
+    // A directory of the host: nothing that a container's process could enter by /proc/self/fd (CVE-2024-21626).
+    if (cgroup !== undefined) closeSync(cgroup);
     setProcessName('berth:[init]');
     birth.live(child);
   } finally {

@@ -1,6 +1,6 @@
 // Paths below a root that is not to be trusted: openat2(2) with RESOLVE_IN_ROOT makes the kernel resolve every symbolic link and
 // `..` inside that root, and refuse /proc's magic links. The *at calls act on descriptors that were found so.
-import { bind, check, errno, errnoName } from './libc.ts';
+import { bind, check, errno, errnoName, sysError } from './libc.ts';
 import { SYSCALL } from './syscall-numbers.ts';
 
 const cOpenat2 = bind('long syscall(long, int, const char*, void*, size_t)');
@@ -136,12 +136,13 @@ export function chroot(path: string): void {
   check(cChroot(path), 'chroot', path);
 }
 
-/** The working directory as the kernel sees it: it starts with "(unreachable)" when it lies outside the root. */
-export function currentDirectory(): string {
+/** The working directory; undefined when it lies outside the root, or is removed. */
+export function currentDirectory(): string | undefined {
   const buffer = Buffer.alloc(4096);
   const path = cGetcwd(buffer, buffer.length);
-  if (path === null) check(-1, 'getcwd');
-  return path ?? '';
+  if (path === null && errnoName(errno()) !== 'ENOENT') throw sysError('getcwd');
+  // Of a directory outside the kernel says "(unreachable)", which only old C libraries hand on.
+  return path?.startsWith('/') ? path : undefined;
 }
 
 /** 0 when the effective user may do it, else errno. `mode`: 4 read, 2 write, 1 execute. */

