@@ -1,11 +1,15 @@
 // Any process may die: the zygote, the service that takes events, the shim itself.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import test from 'node:test';
 import { Task } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
 import { TtrpcClient } from '@berth/rpc/ttrpc/client';
 import { deleteDeadShim } from '@berth/shim/zygote/client';
+import { SHIM_NODE_FLAGS, shimProgram } from '@berth/shim/zygote/programs';
 import { Attached, alive, eventually, Laboratory, NAMESPACE } from './laboratory.ts';
 
 test('shims outlive the zygote, and another zygote takes over', async (t) => {
@@ -28,6 +32,20 @@ test('shims outlive the zygote, and another zygote takes over', async (t) => {
   assert.equal(client.text(1), 'still here\n');
   assert.equal((await first.task.wait({ id: first.id })).exitStatus, 4);
   assert.equal(lab.logged(first), 'still here\n');
+});
+
+test('a shim whose zygote dies before it can say that it serves ends, too', async (t) => {
+  const lab = await Laboratory.open(t, { plain: true });
+  const bundle = join(lab.root, 'orphan');
+  mkdirSync(bundle);
+  writeFileSync(join(bundle, 'config.json'), '{}');
+  const orphan = spawn(process.execPath, [...SHIM_NODE_FLAGS, shimProgram(), 'serve'], { stdio: ['ignore', 'ignore', 'inherit', 'pipe'] });
+  const ended = once(orphan, 'exit');
+  const socketDir = join(lab.root, 's');
+  const orders = { namespace: NAMESPACE, id: 'orphan', bundle, ttrpcAddress: '', runtimeRoot: join(lab.root, 'runtime'), socketDir };
+  const channel = orphan.stdio[3] as Socket;
+  channel.end(`${JSON.stringify(orders)}\n`, () => channel.destroy());
+  assert.deepEqual(await ended, [1, null]);
 });
 
 test('a shim without clients keeps the exit status, and tells of it when somebody listens again', async (t) => {

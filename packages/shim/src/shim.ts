@@ -145,12 +145,12 @@ function writeBootstrap(parameters: ShimParameters, { address, protocol, version
   renameSync(`${path}.tmp`, path);
 }
 
-/** What the shim of a bundle was started with; undefined where there was none, or where containerd wrote the file anew. */
-export function readParameters(bundle: string): ShimParameters | undefined {
+/** What the shim of a bundle was started with, and its pid; nothing where there was none, or where containerd wrote the file anew. */
+export function readBootstrap(bundle: string): { shim?: ShimParameters; pid?: number } {
   try {
-    return (JSON.parse(readFileSync(join(bundle, BOOTSTRAP), 'utf8')) as { shim?: ShimParameters }).shim;
+    return JSON.parse(readFileSync(join(bundle, BOOTSTRAP), 'utf8'));
   } catch {
-    return undefined;
+    return {};
   }
 }
 

@@ -7,7 +7,7 @@ import { DeleteResponse } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
 import { loadContainer } from '@berth/runtime/container';
 import { wallTime } from '@berth/sys/clock';
 import { deleteForeign } from '../runtime/oci-cli.ts';
-import { readParameters, socketPath } from '../shim.ts';
+import { readBootstrap, socketPath } from '../shim.ts';
 import type { ShimParameters } from '../zygote/protocol.ts';
 
 /** 128 + SIGKILL: nobody was there to see how it ended. */
@@ -16,7 +16,7 @@ const STDOUT = 1;
 
 export function deleteShim({ shim }: { shim: ShimParameters }): void {
   // What the shim was started with counts, not what this command line assumes.
-  const parameters = readParameters(shim.bundle) ?? shim;
+  const parameters = readBootstrap(shim.bundle).shim ?? shim;
   const pid = readPid(parameters.bundle);
   deleteForeign(parameters.bundle, parameters.id);
   try {

@@ -7,6 +7,8 @@ import { createInterface } from 'node:readline';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { DeleteResponse } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
 import { sealedProgram } from '@berth/sys/sealed-program';
+import { answers } from '../group.ts';
+import { readBootstrap, socketPath } from '../shim.ts';
 import { SHIM_NODE_FLAGS, shimProgram, ZYGOTE_NODE_FLAGS, zygoteProgram } from './programs.ts';
 import type { ShimBootstrap, ShimParameters, ZygoteHello, ZygoteReply, ZygoteRequest } from './protocol.ts';
 
@@ -65,6 +67,8 @@ export class Zygote implements AsyncDisposable {
     const parameters: ShimParameters = { ...shim, socketDir: `${this.#options.stateDir}/s`, traceDir: this.#options.traceDir };
     for (let attempt = 0; attempt < 2; attempt++) {
       const running = await this.#ready();
+      const orphan = attempt > 0 ? await orphanOf(parameters) : undefined;
+      if (orphan) return orphan;
       if (!running) break;
       try {
         return await running.start(parameters);
@@ -197,6 +201,17 @@ class RunningZygote {
     }
     throw new ZygoteGone(late ? `the zygote did not answer within ${timeout} ms` : 'the zygote ended without an answer');
   }
+}
+
+/**
+ * The shim that a zygote started before it died, and could not tell of. One that finds its zygote gone when it wants to say that it
+ * serves ends; it takes less time for either than another zygote for its start.
+ */
+async function orphanOf(shim: ShimParameters): Promise<ShimBootstrap | undefined> {
+  const address = socketPath(shim);
+  if (!(await answers(address))) return undefined;
+  const { pid } = readBootstrap(shim.bundle);
+  return pid === undefined ? undefined : { pid, address, protocol: 'ttrpc', version: 3 };
 }
 
 /** Starts the shim as containerd would: `containerd-shim-berth-v1 … start`, which prints its bootstrap as JSON. */

@@ -61,14 +61,23 @@ async function start(): Promise<void> {
   compactHeap();
   // Shims that end are nobody's to wait for.
   ignoreSignal(constants.signals.SIGCHLD);
-  client.write({ ready: true, reason: cold } satisfies ZygoteHello);
+  answer({ ready: true, reason: cold });
   // From the event loop's own phase for this, a forked child goes on with the loop where it stands.
   setImmediate(serve);
 }
 
 function refuse(reason: string): never {
-  client.write({ ready: false, reason } satisfies ZygoteHello);
+  answer({ ready: false, reason });
   exitNow(1);
+}
+
+function answer(message: ZygoteHello | ZygoteReply): void {
+  try {
+    client.write(message);
+  } catch {
+    // EPIPE: the lifecycle service is gone, as when there is nothing more to read.
+    exitNow(0);
+  }
 }
 
 /** What a shim would otherwise collect, and unshare page by page, itself. */
@@ -94,7 +103,7 @@ function serve(): void {
       if (request === undefined) exitNow(0); // the lifecycle service is gone; its shims are not
       const reply: ZygoteReply | 'child' = request.op === 'ping' ? { ok: true } : startShim(request.shim, spare);
       if (reply === 'child') return;
-      client.write(reply);
+      answer(reply);
       if (request.op === 'start') {
         spare = undefined;
         wanted = true;

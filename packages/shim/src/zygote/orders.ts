@@ -12,7 +12,12 @@ export function followOrders(fd: number, prepared: PreparedShim): void {
   const parameters = superior.read() as ShimParameters | undefined;
   if (parameters === undefined) exitNow(0);
   const report = (reply: ZygoteReply) => {
-    superior.write(reply);
+    try {
+      superior.write(reply);
+    } catch {
+      // EPIPE: nobody will ever learn of this shim. Whoever wanted it starts another.
+      exitNow(1);
+    }
     closeSync(fd);
   };
   const failed = (error: unknown) => {
