@@ -1,12 +1,13 @@
 // The death of any one process: the service, a shim, the zygote. What runs goes on, what is dead is told and cleaned up.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, watch, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { isKind } from '@berth/errdefs/engine-error';
 import { Status } from '@berth/rpc/gen/containerd/types/task/task';
+import { mkfifo } from '@berth/sys/path';
 import { run } from '../harness/programs.ts';
-import { alive, eventually, Laboratory, LIFECYCLE } from './laboratory.ts';
+import { alive, eventually, Laboratory, LIFECYCLE, NAMESPACE } from './laboratory.ts';
 
 test('tasks live on when the service is killed, and are found again', async (t) => {
   const lab = await Laboratory.open(t);
@@ -106,4 +107,27 @@ test('a killed shim is noticed also before its container was started: what waits
   await lab.event('/tasks/delete', id);
   await eventually(() => !alive(pid), 'the end of the container');
   await lab.tasks.create({ containerId: id });
+});
+
+test('a shim that is killed before it has noted the pid of a new container leaves nothing of it', async (t) => {
+  const lab = await Laboratory.open(t);
+  await lab.remove(await lab.run('true'));
+  const id = await lab.container('sleep 100');
+  // It waits for a reader of the pipe that it finds in the file's place.
+  const watcher = watch(dirname(lab.bundle(id)), () => {
+    watcher.close();
+    mkfifo(join(lab.bundle(id), 'init.pid.tmp'), 0o600);
+  });
+  const created = lab.tasks.create({ containerId: id }).catch((error: unknown) => error);
+  const state = join(lab.directory, 'state/runtime', NAMESPACE, id);
+  await eventually(() => existsSync(join(state, 'init.json')), 'a container that is set up');
+  const { pid } = JSON.parse(readFileSync(join(state, 'init.json'), 'utf8'));
+  const shim = lab.shimPid(id);
+  await eventually(() => readFileSync(`/proc/${shim}/wchan`, 'utf8') === 'wait_for_partner', 'a shim that waits');
+  assert.ok(!existsSync(join(lab.bundle(id), 'init.pid')));
+  process.kill(shim, 'SIGKILL');
+  assert.ok(isKind(await created, 'Unavailable'), String(await created));
+  await eventually(() => !alive(pid), 'the end of the container');
+  assert.ok(!existsSync(state));
+  assert.ok(!existsSync(lab.bundle(id)));
 });

@@ -199,9 +199,11 @@ export class TaskStore {
 
   /** After a creation that failed: the shim has undone its part, unless it is gone itself. */
   async #undo(bundle: Bundle, runtime: string, task: Task | undefined): Promise<void> {
+    // One that was killed in the midst of it may not even have noted init's pid.
+    const killed = task !== undefined && !task.alive;
     if (task && !task.ending) await task.release();
     // A shim that created nothing leaves no pid file, and then nothing is left to clean up but the bundle.
-    if (this.#options.bundles.initPid(bundle) !== 0) await this.#cleanUp(bundle, runtime);
+    if (killed || this.#options.bundles.initPid(bundle) !== 0) await this.#cleanUp(bundle, runtime);
     this.#options.bundles.remove(bundle);
   }
 }

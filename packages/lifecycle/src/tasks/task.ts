@@ -53,6 +53,10 @@ export class Task {
     return { metadata, signal };
   }
 
+  get alive(): boolean {
+    return this.#client.connected;
+  }
+
   /** Resolves when the shim is gone, however that happened. */
   gone(): Promise<void> {
     return this.#client.closed();
