@@ -40,7 +40,13 @@ for (const annotation of ['io.containerd.runc.v2.group', 'io.kubernetes.cri.sand
     await lab.tasks.create({ containerId: one });
     await lab.tasks.start({ containerId: one });
     assert.equal(shimAddress(lab, one), shimAddress(lab, two));
+    // The socket is the group's while one of it lives, so that a new one joins it and a restart finds it.
+    assert.equal(JSON.parse(readFileSync(join(lab.bundle(one), 'bootstrap.json'), 'utf8')).pid, undefined, 'a shim of its own');
     await lab.remove(one);
+    await eventually(() => readdirSync(join(lab.directory, 'state/deleting')).length === 0, 'the end of what was deleted');
+    await lab.stop('SIGKILL');
+    await lab.start();
+    assert.equal((await lab.tasks.get({ containerId: two })).process?.status, Status.RUNNING);
     assert.ok(alive(shim));
     await lab.remove(two);
     await eventually(() => !alive(shim), 'the end of the shim');

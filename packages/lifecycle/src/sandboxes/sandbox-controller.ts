@@ -107,7 +107,9 @@ export class SandboxController {
 
   /** Finds the sandboxes of before this process: those whose shim answers go on, the others are cleaned up. */
   async recover(): Promise<void> {
-    await Promise.all(this.#options.bundles.list().map((bundle) => this.#recoverOne(bundle)));
+    const { bundles } = this.#options;
+    for (const bundle of bundles.retired()) bundles.discard(bundle);
+    await Promise.all(bundles.list().map((bundle) => this.#recoverOne(bundle)));
   }
 
   /** Lets go of every shim; the sandboxes stand. */

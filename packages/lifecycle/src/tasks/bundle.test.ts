@@ -27,8 +27,14 @@ test('a bundle is made with its configuration, found again, and gone at once', (
     [again.runtime(bundle), again.shim(bundle), again.initPid(bundle)],
     ['io.containerd.berth.v1', { address: '/run/x', version: 3 }, 42],
   );
-  again.remove(bundle);
+  const retired = again.retire(bundle);
   assert.deepEqual([again.list(), existsSync(bundle.path)], [[], false]);
+  const third = new Bundles(state);
+  assert.deepEqual(third.retired(), [retired]);
+  assert.deepEqual(third.shim(retired), { address: '/run/x', version: 3 });
+  third.remove(third.create('n', 'c', 'r', Buffer.from('{}')));
+  third.discard(retired);
+  assert.deepEqual(third.retired(), []);
 });
 
 test("a shim's answer: JSON of version 3, an address of version 2, nothing else", () => {

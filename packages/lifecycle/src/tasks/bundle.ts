@@ -1,5 +1,6 @@
 // The bundle of a task, containerd's layout: <state>/io.containerd.runtime.v2.task/<namespace>/<id>/ with config.json, rootfs/ and what
-// the shim adds (bootstrap.json, init.pid). The directory is the record that a task exists: it is made first and removed last.
+// the shim adds (bootstrap.json, init.pid). The directory is the record that a task exists: it is made first and renamed away when the
+// task is no more; under its new name it is the record that the shim may still have to end.
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
@@ -19,6 +20,9 @@ export interface ShimAddress {
   pid?: number;
 }
 
+/** Between namespace, id and number of a bundle that is done with: identifiers have no such character. */
+const SEPARATOR = '+';
+
 /** Beside containerd's own files (runc's shim writes one called runtime): which runtime the task was made with. */
 const RUNTIME_FILE = 'task-runtime';
 
@@ -30,13 +34,12 @@ const TASKS = 'io.containerd.runtime.v2.task';
 export class Bundles {
   readonly #root: string;
   readonly #deleting: string;
-  #deleted = 0;
+  #retired = 0;
 
   /** Below `state`: containerd's names for where bundles of tasks, and of sandboxes, are. */
   constructor(state: string, kind: 'io.containerd.runtime.v2.task' | 'io.containerd.sandbox.controller.v1.shim' = TASKS) {
     this.#root = join(state, kind);
     this.#deleting = join(state, kind === TASKS ? 'deleting' : 'deleting-sandboxes');
-    rmSync(this.#deleting, { recursive: true, force: true });
     for (const directory of [this.#root, this.#deleting]) mkdirSync(directory, { recursive: true, mode: 0o711 });
   }
 
@@ -88,11 +91,32 @@ export class Bundles {
     return Number.parseInt(readOrNothing(join(bundle.path, 'init.pid')) ?? '', 10) || 0;
   }
 
-  /** The id is free at once. The shim may still write its last words into the directory, so that deleting it can fail for a moment. */
+  /** The id is free at once; what the bundle says of the shim is there until `discard`, also for the next process of this service. */
+  retire(bundle: Bundle): Bundle {
+    const { namespace, id } = bundle;
+    let path: string;
+    do path = join(this.#deleting, [namespace, id, this.#retired++].join(SEPARATOR));
+    while (existsSync(path));
+    renameSync(bundle.path, path);
+    return { namespace, id, path };
+  }
+
+  /** Every bundle that was retired and not discarded, after a restart. */
+  retired(): Bundle[] {
+    return readdirSync(this.#deleting).map((name) => {
+      const [namespace = '', id = ''] = name.split(SEPARATOR);
+      return { namespace, id, path: join(this.#deleting, name) };
+    });
+  }
+
+  /** Deletes a retired bundle. The shim may still write its last words into the directory, so that deleting it can fail for a moment. */
+  discard({ path }: Bundle): void {
+    deleteSoon(path);
+  }
+
+  /** Retired and discarded: no shim is left to end. */
   remove(bundle: Bundle): void {
-    const doomed = join(this.#deleting, String(this.#deleted++));
-    renameSync(bundle.path, doomed);
-    deleteSoon(doomed);
+    this.discard(this.retire(bundle));
   }
 }
 

@@ -108,14 +108,20 @@ export class TaskStore {
   remove(task: Task): void {
     const key = `${task.namespace}/${task.id}`;
     this.#tasks.delete(key);
-    this.#options.bundles.remove(task.bundle);
-    const ending = task.release().finally(() => this.#ending.delete(key));
+    const { bundles } = this.#options;
+    const retired = bundles.retire(task.bundle);
+    const ending = task.release().then(() => {
+      bundles.discard(retired);
+      this.#ending.delete(key);
+    });
     this.#ending.set(key, ending);
   }
 
   /** Finds the tasks of before this process: those whose shim answers go on, the others are cleaned up. */
   async recover(): Promise<{ found: number; lost: number }> {
-    const outcomes = await Promise.all(this.#options.bundles.list().map((bundle) => this.#recoverOne(bundle)));
+    const { bundles } = this.#options;
+    await Promise.all(bundles.retired().map((bundle) => this.#endShim(bundle)));
+    const outcomes = await Promise.all(bundles.list().map((bundle) => this.#recoverOne(bundle)));
     return { found: outcomes.filter((found) => found).length, lost: outcomes.filter((found) => !found).length };
   }
 
@@ -124,6 +130,18 @@ export class TaskStore {
     for (const task of this.#tasks.values()) task.disconnect();
     this.#tasks.clear();
     await Promise.all(this.#ending.values());
+  }
+
+  /** Of a task that was deleted: this service may have died before it told the shim to end. */
+  async #endShim(bundle: Bundle): Promise<void> {
+    const { bundles } = this.#options;
+    try {
+      const address = bundles.shim(bundle);
+      if (address) await (await Task.connect(bundle, bundles.runtime(bundle) ?? BERTH_RUNTIME, address)).release();
+    } catch {
+      // It has ended.
+    }
+    bundles.discard(bundle);
   }
 
   async #recoverOne(bundle: Bundle): Promise<boolean> {
@@ -199,11 +217,9 @@ export class TaskStore {
 
   /** After a creation that failed: the shim has undone its part, unless it is gone itself. */
   async #undo(bundle: Bundle, runtime: string, task: Task | undefined): Promise<void> {
-    // One that was killed in the midst of it may not even have noted init's pid.
-    const killed = task !== undefined && !task.alive;
-    if (task && !task.ending) await task.release();
-    // A shim that created nothing leaves no pid file, and then nothing is left to clean up but the bundle.
-    if (killed || this.#options.bundles.initPid(bundle) !== 0) await this.#cleanUp(bundle, runtime);
+    const answered = task && !task.ending ? await task.release() : true;
+    // A shim that answers has undone what it created; one that was killed in the middle has not, whether or not it noted a pid.
+    if (!answered || this.#options.bundles.initPid(bundle) !== 0) await this.#cleanUp(bundle, runtime);
     this.#options.bundles.remove(bundle);
   }
 }

@@ -53,10 +53,6 @@ export class Task {
     return { metadata, signal };
   }
 
-  get alive(): boolean {
-    return this.#client.connected;
-  }
-
   /** Resolves when the shim is gone, however that happened. */
   gone(): Promise<void> {
     return this.#client.closed();
@@ -64,21 +60,20 @@ export class Task {
 
   /**
    * Asks the shim to end, and waits until its socket is free: it takes that away before it hangs up. One that has other tasks, or a
-   * sandbox, stays.
+   * sandbox, stays. Whether it answered: one that was killed, or hangs, has left what its bundle leads to.
    */
-  async release(): Promise<void> {
+  async release(): Promise<boolean> {
     this.ending = true;
-    const gone = this.#client.closed();
-    try {
-      await this.api.shutdown({ id: this.id }, { ...this.options(), timeout: SHUTDOWN_TIMEOUT });
-      await Promise.race([gone, delay(HANG_UP_TIMEOUT, undefined, { ref: false })]);
-    } catch {
-      // It hung up before its answer was out, or it hangs: what it leaves is cleaned up by its bundle.
-    } finally {
-      this.#client.close();
-      // One that was killed meanwhile has left it. Of other runtimes several shims' tasks may be behind one socket.
-      if (this.runtime === BERTH_RUNTIME) rmSync(this.shim.address, { force: true });
-    }
+    const gone = this.#client.closed().then(() => true);
+    const answered = await this.api.shutdown({ id: this.id }, { ...this.options(), timeout: SHUTDOWN_TIMEOUT }).then(
+      () => true,
+      () => false,
+    );
+    const hungUp = await Promise.race([gone, delay(HANG_UP_TIMEOUT, false, { ref: false })]);
+    this.#client.close();
+    // One that was killed meanwhile has left it. Of other runtimes several shims' tasks may be behind one socket.
+    if (hungUp && this.runtime === BERTH_RUNTIME) rmSync(this.shim.address, { force: true });
+    return answered;
   }
 
   /** Lets go of the shim, which lives on. */
