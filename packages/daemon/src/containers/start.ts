@@ -165,6 +165,10 @@ function emitNetwork(context: ContainerContext, container: Container, endpoint: 
 /** Exit codes as Docker has them: 127 for a command that is not there, 126 for one that cannot be run, 128 for the rest. */
 function startError(thrown: unknown): { error: EngineError; exitCode: number } {
   const error = toEngineError(thrown);
+  if (error.kind === 'Unavailable' && error.message.startsWith('ttrpc: ')) {
+    const message = 'the lifecycle service or the shim died while it started the container: start the container again';
+    return { error: new EngineError('Unavailable', message, { layer: error.layer, cause: thrown }), exitCode: 128 };
+  }
   const fromRuntime = isRuntimeError(error);
   const exitCode = fromRuntime ? runtimeExitCode(error.message) : 128;
   if (!fromRuntime) return { error, exitCode };

@@ -1,6 +1,7 @@
 // Follows the lifecycle service's task events: exits and OOM kills. The stream may break with the service; when it is back, what
 // was missed meanwhile is read from the tasks themselves.
 import { setTimeout as delay } from 'node:timers/promises';
+import { isKind } from '@berth/errdefs/engine-error';
 import { holds, unpack } from '@berth/rpc/any';
 import { TaskExit, TaskOOM } from '@berth/rpc/gen/containerd/events/task';
 import { Status } from '@berth/rpc/gen/containerd/types/task/task';
@@ -10,6 +11,8 @@ import { nowText } from '../state/clock.ts';
 import type { Container } from './container.ts';
 import { type ContainerContext, emitContainerEvent } from './context.ts';
 import { handleExit } from './exit.ts';
+import { OWNER_LABEL } from './prepare.ts';
+import { discardTask } from './start.ts';
 
 const RETRY = 100;
 const TOPICS = ['/tasks/exit', '/tasks/oom'];
@@ -106,6 +109,27 @@ export class TaskEvents {
       const paused = task.status === Status.PAUSED;
       if (paused !== (container.record.state.phase === 'paused')) container.setPaused(paused);
     }
+    for (const id of byId.keys()) this.#context.background.track(this.#discardLeftover(id));
+  }
+
+  /** A start that failed because the service died in it may have made a task all the same, and the container may even be gone. */
+  async #discardLeftover(id: string): Promise<void> {
+    const { lifecycle, store, tracer, log } = this.#context;
+    const container = store.find(id);
+    if (container?.running) return;
+    using span = tracer.start('discard leftover task', undefined);
+    const discard = async () => {
+      if (container?.running) return;
+      log.info({ container: id }, 'removing the task of a start that was broken off');
+      await discardTask(this.#context, id, span);
+    };
+    if (container) return container.lock.run(discard);
+    // In this namespace, whatever has no record any more was the daemon's.
+    const owner = await lifecycle.containers.get({ id }).then(
+      (found) => found.container?.labels[OWNER_LABEL],
+      (error) => (isKind(error, 'NotFound') ? id : undefined),
+    );
+    if (owner === id) await discard();
   }
 }
 

@@ -28,7 +28,7 @@ const SIGKILL = 9;
 /** Serves one task, or those of a group of containers that share a shim (pods, sandboxes). */
 export class TaskService implements Implementation<typeof TaskApi> {
   readonly #options: TaskServiceOptions;
-  readonly #tasks = new Map<string, Task | 'creating'>();
+  readonly #tasks = new Map<string, Task | Promise<Task>>();
   /** Attached clients of deleted processes that still have output to read. */
   readonly #leaving = new Set<Promise<void>>();
 
@@ -39,10 +39,10 @@ export class TaskService implements Implementation<typeof TaskApi> {
   create: Implementation<typeof TaskApi>['create'] = (request, call) =>
     this.#traced('shim.create', call, async (span) => {
       if (this.#tasks.has(request.id)) throw new EngineError('AlreadyExists', `task ${request.id}: already exists`, { layer: 'shim' });
-      this.#tasks.set(request.id, 'creating');
+      const creation = Task.create(this.#options, this.#options.runtimes.select(request), request, span);
+      this.#tasks.set(request.id, creation);
       try {
-        const runtime = this.#options.runtimes.select(request);
-        const task = await Task.create(this.#options, runtime, request, span);
+        const task = await creation;
         this.#tasks.set(request.id, task);
         return { pid: task.init.pid };
       } catch (error) {
@@ -139,9 +139,10 @@ export class TaskService implements Implementation<typeof TaskApi> {
 
   stats: Implementation<typeof TaskApi>['stats'] = async (request) => ({ stats: packStats(await this.#find(request.id).stats()) });
 
-  connect: Implementation<typeof TaskApi>['connect'] = (request) => {
-    const task = this.#tasks.get(request.id);
-    return { shimPid: process.pid, taskPid: task instanceof Task ? task.init.pid : 0 };
+  /** A service that comes back in the midst of a creation learns of what that makes. */
+  connect: Implementation<typeof TaskApi>['connect'] = async (request) => {
+    const task = await Promise.resolve(this.#tasks.get(request.id)).catch(() => undefined);
+    return { shimPid: process.pid, taskPid: task?.init.pid ?? 0 };
   };
 
   shutdown: Implementation<typeof TaskApi>['shutdown'] = (request) => {
