@@ -83,6 +83,12 @@ test('after a shim was killed, delete takes its container down', async (t) => {
   assert.ok(!alive(pid));
   assert.ok(!existsSync(shim.address));
   assert.equal((await deleteDeadShim(where)).exitStatus, 137, 'twice is fine');
+
+  // Killed between its first two steps: the id is taken, and nothing is known yet.
+  const claimed = join(where.runtimeRoot, shim.id);
+  mkdirSync(claimed);
+  await deleteDeadShim(where);
+  assert.ok(!existsSync(claimed));
 });
 
 test('SIGTERM does not end a shim', async (t) => {

@@ -4,7 +4,7 @@ import { readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { isKind } from '@berth/errdefs/engine-error';
 import { DeleteResponse } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
-import { loadContainer } from '@berth/runtime/container';
+import { loadContainer, removeRemains } from '@berth/runtime/container';
 import { wallTime } from '@berth/sys/clock';
 import { deleteForeign } from '../runtime/oci-cli.ts';
 import { readBootstrap, socketPath } from '../shim.ts';
@@ -23,6 +23,8 @@ export function deleteShim({ shim }: { shim: ShimParameters }): void {
     loadContainer(parameters.runtimeRoot, parameters.id).delete({ force: true });
   } catch (error) {
     if (!isKind(error, 'NotFound')) throw error;
+    // A shim that was killed before it wrote a state, or after it removed it, leaves its directory: the id would be taken for ever.
+    removeRemains(parameters.runtimeRoot, parameters.id);
   }
   // A group's socket belongs to those of it that live; where none does, the next shim of the group takes it over.
   if (parameters.group === undefined) rmSync(socketPath(parameters), { force: true });
