@@ -1,10 +1,11 @@
-// Bundles each program into dist/: one JavaScript file for what Node runs, one executable (Bun) for the client.
+// Bundles each program into dist/: one JavaScript file for what Node runs, one executable (Bun) for the client, and the launcher of the runtime.
 // Native packages (koffi, better-sqlite3) stay outside the bundles and are resolved from the workspace's node_modules.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build } from 'esbuild';
+import { sealingLauncher } from '../packages/sys/src/sealing-launcher.ts';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -41,6 +42,9 @@ const shape: BuildOptions = {
 await build({ ...shape, entryPoints: NODE_PROGRAMS });
 // In parts, each loaded when it is needed; under names that stay, so that a build leaves nothing of the one before.
 await build({ ...shape, entryPoints: { berthd: DAEMON }, splitting: true, chunkNames: 'berthd-[name]' });
+// Renamed, for a program that runs cannot be written to.
+writeFileSync(join(ROOT, 'dist', 'sealed.new'), sealingLauncher(), { mode: 0o755 });
+renameSync(join(ROOT, 'dist', 'sealed.new'), join(ROOT, 'dist', 'sealed'));
 
 if (existsSync(join(ROOT, CLIENT)) && !process.argv.includes('--no-client')) {
   const arch = process.arch === 'arm64' ? 'aarch64' : 'x64';

@@ -1,8 +1,9 @@
-// What protects the runtime from the weaknesses of runtime-cve.test.ts, and what stands in its place without it. Where the protection is
+// What protects the runtime from the weaknesses of runtime-cve.test.ts and proc-exe-cve.test.ts, and what stands in its place without it. Where the protection is
 // that nothing is done, `without` does what the others did.
 import type { Change, Guard } from './unprotected.ts';
 
 const TEST = 'test/security/runtime-cve.test.ts';
+const PROC_EXE = 'test/security/proc-exe-cve.test.ts';
 const guarding = (weakness: string, ...changes: Change[]): Guard => ({ weakness, test: TEST, changes });
 
 const BECOME_PROGRAM = 'packages/runtime/src/init/become-program.ts';
@@ -32,16 +33,37 @@ export const RUNTIME_GUARDS: readonly Guard[] = [
     { file: 'packages/runtime/src/spawn.ts', guard: 'using _hidden = undumpable();', without: '' },
     { file: 'packages/runtime/src/exec-program.ts', guard: 'prctl(program, PR.SET_DUMPABLE, 0);', without: '' },
   ),
-  guarding('CVE-2019-5736', {
-    file: 'packages/sys/src/memfd.ts',
-    guard: "check(fcntl(fd, F_ADD_SEALS, ALL_SEALS), 'fcntl F_ADD_SEALS', name);",
-    without: '',
-  }),
-  guarding('CVE-2019-5736', {
-    file: 'packages/sys/src/sealed-program.ts',
-    guard: 'const fd = openInRoot(overlay.fd, basename(source), O.RDONLY);',
-    without: `const fd = process.getBuiltinModule('node:fs').openSync(source, 'r');`,
-  }),
+  {
+    weakness: 'CVE-2019-5736',
+    test: PROC_EXE,
+    changes: [
+      { file: 'bin/berth-runtime', guard: '"$here/../dist/sealed" ', without: '' },
+      { file: 'packages/runtime/src/main.ts', guard: 'if (command.forksInto) await ensureSealed();', without: '' },
+    ],
+  },
+  {
+    weakness: 'CVE-2019-5736',
+    test: PROC_EXE,
+    changes: [{ file: 'packages/shim/src/command/start.ts', guard: 'spawn(node.path,', without: 'spawn(process.execPath,' }],
+  },
+  {
+    weakness: 'CVE-2019-5736',
+    test: PROC_EXE,
+    changes: [
+      { file: 'packages/sys/src/memfd.ts', guard: "check(fcntl(fd, F_ADD_SEALS, ALL_SEALS), 'fcntl F_ADD_SEALS', name);", without: '' },
+    ],
+  },
+  {
+    weakness: 'CVE-2019-5736',
+    test: PROC_EXE,
+    changes: [
+      {
+        file: 'packages/sys/src/sealed-program.ts',
+        guard: 'const fd = openInRoot(overlay.fd, basename(source), O.RDONLY);',
+        without: `const fd = process.getBuiltinModule('node:fs').openSync(source, 'r');`,
+      },
+    ],
+  },
   guarding('CVE-2019-16884', { file: ROOTFS, guard: 'refuseOnProc(plan, each, target);', without: '' }),
   guarding('CVE-2019-19921', FOLLOWS_LINKS),
   guarding('CVE-2023-27561', FOLLOWS_LINKS),

@@ -1,6 +1,7 @@
 // berth-runtime: the OCI runtime's command line, with runc's global flags, verbs and error outputs (docs/runtime.md).
 import { writeSync } from 'node:fs';
 import { OCI_VERSION } from '@berth/oci/runtime-spec';
+import { ensureSealed } from '@berth/sys/sealed-program';
 import { type Span, type SpanRecord, Tracer } from '@berth/trace/tracer';
 import { type Arguments, type FlagSpec, parseArguments, textOf, usage } from './cli/arguments.ts';
 import { checkpoint } from './cli/checkpoint.ts';
@@ -84,6 +85,7 @@ async function main(words: readonly string[]): Promise<number> {
       print(commandHelp(verb, command));
       return 0;
     }
+    if (command.forksInto) await ensureSealed();
     return await command.run(parsed, settingsOf(global, verb));
   } catch (error) {
     report(error, name, global);

@@ -1,6 +1,6 @@
 // Anonymous files that can be sealed (memfd_create(2), fcntl(2) F_ADD_SEALS): nobody, whatever their privileges, can write to one
 // again. Programs that containers can see as /proc/PID/exe are run from such a copy (CVE-2019-5736).
-import { closeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { bind, check } from './libc.ts';
 
@@ -10,12 +10,21 @@ const fcntl = bind('int fcntl(int, int, int)');
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
 const F_ADD_SEALS = 1033;
+const F_GET_SEALS = 1034;
 /** F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE. */
 const ALL_SEALS = 1 | 2 | 4 | 8;
 
 /** An empty file in memory, close-on-exec: what a child may write without anybody reading it meanwhile. */
 export function anonymousFile(name: string): number {
   return check(memfdCreate(name, MFD_CLOEXEC), 'memfd_create', name);
+}
+
+/** Whether the file is such a copy. */
+export function isSealedFile(path: string): boolean {
+  const fd = openSync(path, 'r');
+  const seals = fcntl(fd, F_GET_SEALS, 0);
+  closeSync(fd);
+  return seals >= 0 && (seals & ALL_SEALS) === ALL_SEALS;
 }
 
 /** A sealed copy of a file in memory: its descriptor, and a path under which this process (and a child it execs) opens it. */

@@ -1,12 +1,41 @@
 // A program that whoever sees it as /proc/PID/exe can never write to (CVE-2019-5736). Best by a read-only overlay of its directory that no
 // mount table shows: its pages are those of the file itself, shared with everybody who runs it. Where the kernel or the user may not have
 // that, by a sealed copy in memory, which costs the size of the program.
-import { closeSync, existsSync, mkdtempSync, rmdirSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, realpathSync, rmdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { detachedOverlay } from './detached-mount.ts';
-import { SealedFile } from './memfd.ts';
-import { O, openInRoot } from './path.ts';
+import { errnoName } from './libc.ts';
+import { isSealedFile, SealedFile } from './memfd.ts';
+import { accessErrno, O, openInRoot } from './path.ts';
+import { execve } from './process.ts';
+
+const OWN_PROGRAM = '/proc/self/exe';
+/** W_OK. */
+const WRITE = 2;
+
+/**
+ * Whether nobody who has this process' privileges, as a container's root may, could write to the program that it runs. What belongs to
+ * somebody else is safe from an unprivileged user.
+ */
+export function runsSealed(): boolean {
+  const problem = errnoName(accessErrno(OWN_PROGRAM, WRITE));
+  if (problem === 'EROFS') return true;
+  if (problem === 'EACCES' && statSync(OWN_PROGRAM).uid !== process.geteuid?.()) return true;
+  return isSealedFile(OWN_PROGRAM);
+}
+
+/**
+ * Goes on in a sealed program: executes this one again with all it was started with, unless it is sealed already. That costs the start of a
+ * Node process; bin/berth-runtime spares it (sealing-launcher.ts).
+ */
+export async function ensureSealed(): Promise<void> {
+  if (runsSealed()) return;
+  using sealed = await sealedProgram(realpathSync(process.execPath), 'berth');
+  execve(sealed.path, [process.argv0, ...process.execArgv, ...process.argv.slice(1)], environment());
+}
+
+const environment = () => Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
 
 export interface SealedProgram extends Disposable {
   readonly fd: number;

@@ -5,6 +5,7 @@
 // or ended, so nothing is copied. It cannot run JavaScript in there: some hundred bytes of machine code walk the list
 // (docs/adr/0006-exec-without-fork.md). What it shares is memory and nothing else: descriptors, working directory, umask, signal
 // dispositions and credentials are its own.
+import { machineCode } from './elf-program.ts';
 import { bind, bindAddress, memoryAddress, memoryView, sysError } from './libc.ts';
 import { SYSCALL } from './syscall-numbers.ts';
 
@@ -100,9 +101,9 @@ export function canRunPrograms(): boolean {
 }
 
 /** One page for the life of the process and its forks; it is never writable and executable at once. */
-function machineCode(): Run {
+function executableCode(): Run {
   if (code) return code;
-  const bytes = Buffer.from([...(CODE[process.arch] ?? '').matchAll(/^ +([0-9a-f]+)/gm)].map(([, hex]) => hex).join(''), 'hex');
+  const bytes = machineCode(CODE[process.arch] ?? '');
   const address = mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
   if (address >= 2 ** 63) throw sysError('mmap');
   memoryView(address, bytes.length).set(bytes);
@@ -174,7 +175,7 @@ export class SyscallProgram {
    * stands still until then. The caller has blocked all signals, and the child inherits that: the program unblocks them as it wishes.
    */
   run(options: { cgroup?: number } = {}): Outcome {
-    const run = machineCode();
+    const run = executableCode();
     this.#steps.set(this.#length * STEP, SYSCALL.exitGroup);
     this.#steps.set(this.#length * STEP + 1, 1);
     const head = new Words(CLONE_ARGUMENTS + REPORT + STACK);

@@ -23,6 +23,8 @@ export interface Command {
   failure?: number;
   /** Flags may also follow the arguments. */
   permute?: boolean;
+  /** Its process, forked, becomes one of a container: it must run a program that nobody there can write to. */
+  forksInto?: true;
   /** The exit code. */
   run(parsed: Arguments, settings: Settings): number | Promise<number>;
 }

@@ -14,6 +14,7 @@ export const exec: Command = {
   help: 'execute a further process in a container',
   // Nearly any other could be the program's.
   failure: 255,
+  forksInto: true,
   flags: {
     'console-socket': { kind: 'value', help: 'unix socket that gets the master end of the terminal' },
     cwd: { kind: 'value', help: 'working directory' },

@@ -8,6 +8,7 @@ import { waitInForeground } from './foreground.ts';
 export const run: Command = {
   usage: '[options] ID',
   help: 'create and run a container',
+  forksInto: true,
   flags: {
     ...CREATE_FLAGS,
     detach: { kind: 'flag', short: 'd', help: 'leave the container running' },

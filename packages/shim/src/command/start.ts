@@ -1,9 +1,11 @@
 // `start`: leaves a serving shim behind, prints where it serves, and ends.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { realpathSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { sealedProgram } from '@berth/sys/sealed-program';
 import { answers, groupOf } from '../group.ts';
 import { socketPath } from '../shim.ts';
 import { SHIM_NODE_FLAGS, shimProgram } from '../zygote/programs.ts';
@@ -17,7 +19,9 @@ export async function startShim({ shim: asked, maxVersion }: { shim: ShimParamet
     print({ address: shared, protocol: 'ttrpc', version: 3 }, maxVersion);
     return;
   }
-  const child = spawn(process.execPath, [...SHIM_NODE_FLAGS, shimProgram(), 'serve'], {
+  // Its forks become containers' processes, which must not be able to write to it (CVE-2019-5736).
+  using node = await sealedProgram(realpathSync(process.execPath), 'berth-shim');
+  const child = spawn(node.path, [...SHIM_NODE_FLAGS, shimProgram(), 'serve'], {
     cwd: '/',
     detached: true,
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],

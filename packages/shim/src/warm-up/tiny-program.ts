@@ -1,10 +1,6 @@
-// The smallest program a container can run: reads a byte from its input, says "warm", ends with 0. An ELF file of one segment
-// (elf(5)) and some twelve instructions, so that a warm-up needs nothing from the host's file system.
-
-const HEADERS = 64 + 56;
-const BASE = 0x400000n;
-const EM_X86_64 = 62;
-const EM_AARCH64 = 183;
+// The smallest program a container can run: reads a byte from its input, says "warm", ends with 0. Some twelve
+// instructions, so that a warm-up needs nothing from the host's file system.
+import { elfProgram } from '@berth/sys/elf-program';
 
 /** read(0, sp, 1); write(1, "warm\n", 5); exit(0) */
 const X64 = [
@@ -40,24 +36,5 @@ const ARM64 = [
 ].flatMap((instruction) => [instruction & 255, (instruction >> 8) & 255, (instruction >> 16) & 255, instruction >>> 24]);
 
 export function tinyProgram(): Buffer {
-  const code = Buffer.concat([Buffer.from(process.arch === 'arm64' ? ARM64 : X64), Buffer.from('warm\n')]);
-  const file = Buffer.alloc(HEADERS + code.length);
-  file.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1], 0); // 64 bits, little endian, version 1
-  file.writeUInt16LE(2, 16); // an executable
-  file.writeUInt16LE(process.arch === 'arm64' ? EM_AARCH64 : EM_X86_64, 18);
-  file.writeUInt32LE(1, 20);
-  file.writeBigUInt64LE(BASE + BigInt(HEADERS), 24); // entry
-  file.writeBigUInt64LE(64n, 32); // program headers
-  file.writeUInt16LE(64, 52);
-  file.writeUInt16LE(56, 54);
-  file.writeUInt16LE(1, 56);
-  file.writeUInt32LE(1, 64); // PT_LOAD
-  file.writeUInt32LE(5, 68); // readable, executable
-  file.writeBigUInt64LE(BASE, 80);
-  file.writeBigUInt64LE(BASE, 88);
-  file.writeBigUInt64LE(BigInt(file.length), 96);
-  file.writeBigUInt64LE(BigInt(file.length), 104);
-  file.writeBigUInt64LE(0x1000n, 112);
-  file.set(code, HEADERS);
-  return file;
+  return elfProgram(Buffer.concat([Buffer.from(process.arch === 'arm64' ? ARM64 : X64), Buffer.from('warm\n')]));
 }
