@@ -42,6 +42,11 @@ export function isNotify(value: number): boolean {
   return value === RETURN_NOTIFY;
 }
 
+/** Whether the kernel would prefer the first of two answers: as signed numbers, killing the process is the lowest. */
+export function isStronger(value: number, other: number): boolean {
+  return (value | 0) < (other | 0);
+}
+
 /** Unknown calls are let through anyway (or answered by a tracer, which knows better). */
 export function isPermissive(action: SeccompAction): boolean {
   return action === 'SCMP_ACT_ALLOW' || action === 'SCMP_ACT_LOG' || action === 'SCMP_ACT_TRACE';

@@ -8,7 +8,7 @@ import type { LinuxSeccomp } from '@berth/oci/runtime-spec';
 import { compileFilter, type Filter } from './filter.ts';
 
 /** Part of every key: raise it when the compiler's output for a profile changes. */
-const COMPILER_VERSION = 1;
+const COMPILER_VERSION = 2;
 const DIGEST_SIZE = 32;
 const HEADER_SIZE = DIGEST_SIZE + 5;
 

@@ -134,6 +134,39 @@ test('other architectures are killed, known ones have their own numbers', { skip
   assert.equal(run(all, 102, [2n], 0x40000003), EPERM);
 });
 
+test('32-bit x86: what is denied is denied at the other door too', { skip: native !== 'x86_64' && 'numbers of x86' }, () => {
+  const { program } = compileFilter({
+    defaultAction: 'SCMP_ACT_ALLOW',
+    architectures: ['SCMP_ARCH_X86'],
+    syscalls: [
+      { names: ['socket'], action: 'SCMP_ACT_ERRNO', args: [{ index: 0, op: 'SCMP_CMP_EQ', value: 40 }] },
+      { names: ['shmat', 'accept'], action: 'SCMP_ACT_ERRNO' },
+    ],
+  });
+  const x86 = (nr: number, ...args: bigint[]) => run(program, nr, args, 0x40000003);
+  const [socketcall, ipc] = [102, 117];
+  assert.equal(x86(359, 40n), EPERM);
+  assert.equal(x86(359, 2n), RETURN_ALLOW);
+  // Which family is behind a pointer there.
+  assert.equal(x86(socketcall, 1n), EPERM);
+  assert.equal(x86(socketcall, 2n), RETURN_ALLOW);
+  assert.equal(x86(socketcall, 5n), EPERM);
+  assert.equal(x86(ipc, 21n), EPERM);
+  assert.equal(x86(ipc, 0x10015n), EPERM);
+  assert.equal(x86(ipc, 22n), RETURN_ALLOW);
+});
+
+test('32-bit x86: what is allowed with some arguments is not allowed where they cannot be seen', {
+  skip: native !== 'x86_64' && 'numbers of x86',
+}, () => {
+  const { program } = compileFilter({
+    defaultAction: 'SCMP_ACT_ERRNO',
+    architectures: ['SCMP_ARCH_X86'],
+    syscalls: [{ names: ['socket'], action: 'SCMP_ACT_ALLOW', args: [{ index: 0, op: 'SCMP_CMP_EQ', value: 1 }] }],
+  });
+  assert.equal(run(program, 102, [1n], 0x40000003), EPERM);
+});
+
 test('of 32-bit arguments the high word is not looked at', { skip: native !== 'x86_64' && 'numbers of x86' }, () => {
   const { program } = compileFilter({
     defaultAction: 'SCMP_ACT_ALLOW',

@@ -1,7 +1,9 @@
 // 32-bit x86 has two doors to one room: `socket` is a call of its own and also call 1 of `socketcall`; likewise `shmat` and `ipc`.
 // A rule for the one has to hold for the other, or the filter could be walked around.
 //
-// Read by the compiler. Facts: linux/net.h SYS_*, linux/ipc.h; libseccomp adds the same rules.
+// Read by the compiler. Facts: linux/net.h SYS_*, linux/ipc.h; libseccomp adds the same rules, but for the version of `ipc`, and for rules with
+// conditions on arguments, which it takes for the multiplexer's.
+import type { Condition } from './rules.ts';
 
 const SOCKETCALL =
   'socket bind connect listen accept getsockname getpeername socketpair send recv sendto recvfrom shutdown setsockopt getsockopt sendmsg recvmsg accept4 recvmmsg sendmmsg'.split(
@@ -23,10 +25,15 @@ const IPC: Record<string, number> = {
   shmctl: 24,
 };
 
+const FIRST = { index: 0, wide: false };
+
 /** The other door of a 32-bit x86 call: its name, and what its first argument has to be. */
-export function multiplexedCall(name: string): { via: 'socketcall' | 'ipc'; number: number } | undefined {
+export function multiplexedCall(name: string): { via: 'socketcall' | 'ipc'; condition: Condition } | undefined {
   const socket = SOCKETCALL.indexOf(name);
-  if (socket >= 0) return { via: 'socketcall', number: socket + 1 };
+  if (socket >= 0) return { via: 'socketcall', condition: { ...FIRST, op: 'SCMP_CMP_EQ', value: BigInt(socket + 1), valueTwo: 0n } };
   const ipc = IPC[name];
-  return ipc === undefined ? undefined : { via: 'ipc', number: ipc };
+  // The upper half is the version of the call's own arguments, and anybody's choice.
+  return ipc === undefined
+    ? undefined
+    : { via: 'ipc', condition: { ...FIRST, op: 'SCMP_CMP_MASKED_EQ', value: 0xffffn, valueTwo: BigInt(ipc) } };
 }

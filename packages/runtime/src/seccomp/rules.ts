@@ -5,7 +5,7 @@
 // rule; a rule without conditions beats those with; two conditions on one argument are alternatives, on different ones a conjunction.
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { LinuxSeccomp, SeccompOperator, SeccompSyscall } from '@berth/oci/runtime-spec';
-import { isNotify, isPermissive, RETURN_ENOSYS, returnValue } from './actions.ts';
+import { isNotify, isPermissive, isStronger, RETURN_ENOSYS, returnValue } from './actions.ts';
 import type { Architecture } from './architectures.ts';
 import { multiplexedCall } from './multiplexed.ts';
 
@@ -66,13 +66,9 @@ export function rulesFor(seccomp: LinuxSeccomp, architecture: Architecture): Arc
       }
       const other = architecture.name === 'x86' ? multiplexedCall(name) : undefined;
       const via = other && architecture.syscalls.get(other.via);
-      // With conditions there is no second rule: the real arguments are behind a pointer there.
-      if (other && via !== undefined && !entry.args?.length) {
-        add(verdicts, via, {
-          conditions: [{ index: 0, op: 'SCMP_CMP_EQ', value: BigInt(other.number), valueTwo: 0n, wide: false }],
-          value,
-        });
-      }
+      // The arguments themselves are behind a pointer there. What is denied with some is denied with all; what is allowed with some is not allowed.
+      if (other && via !== undefined && (!entry.args?.length || isStronger(value, defaultValue)))
+        add(verdicts, via, { conditions: [other.condition], value });
     }
   }
   const stub = !isPermissive(seccomp.defaultAction) && highest >= 0 && defaultValue !== RETURN_ENOSYS;
