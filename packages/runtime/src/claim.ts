@@ -8,6 +8,7 @@ import { rootfsPath } from './bundle.ts';
 import type { Cgroup } from './cgroup/cgroup.ts';
 import { type Hierarchy, hierarchies } from './cgroup/hierarchy.ts';
 import { openCgroup } from './cgroup/open.ts';
+import { noteParents } from './cgroup/parents.ts';
 import type { CreateOptions } from './container.ts';
 import { fifoPath, makeStateDirectory, type SavedState, writeState } from './state-file.ts';
 import type { UndoStack } from './undo.ts';
@@ -54,8 +55,9 @@ export function claim(options: CreateOptions, spec: Spec, undo: UndoStack, span:
     streams: 'stdin' in options.stdio ? namesOf(options.stdio) : [],
   };
   writeState(directory, state);
-  const existed = cgroup.create();
+  const { existed, parents } = cgroup.create();
   undo.defer(() => cgroup.remove());
+  noteParents(options.root, parents);
   if (existed) warnOfCompany(cgroup, options);
   if (!cgroup.needsProcess) cgroup.apply(spec.linux?.resources ?? {}, 'create');
   cgroupSpan?.end();

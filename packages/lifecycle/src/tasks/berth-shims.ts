@@ -1,5 +1,7 @@
 // Shims of Berth's own runtime: forked by the zygote, cleaned up after by the shim program's `delete`.
+import { existsSync, readdirSync } from 'node:fs';
 import { millisecondsOf } from '@berth/rpc/timestamp';
+import { removeParents } from '@berth/runtime/cgroup/parents';
 import { answers, groupOf } from '@berth/shim/group';
 import { socketPath } from '@berth/shim/shim';
 import { deleteDeadShim, type Zygote } from '@berth/shim/zygote/client';
@@ -72,6 +74,12 @@ export class BerthShims implements Shims {
       runtimeRoot: this.#runtimeRoot(namespace),
     });
     return { pid, exitStatus: exitStatus || KILLED, exitedAt: exitedAt ? millisecondsOf(exitedAt) : Date.now() };
+  }
+
+  tidy(): void {
+    const { runtimeRoot } = this.#options;
+    if (!existsSync(runtimeRoot)) return;
+    for (const namespace of readdirSync(runtimeRoot)) removeParents(this.#runtimeRoot(namespace));
   }
 
   #runtimeRoot(namespace: string): string {

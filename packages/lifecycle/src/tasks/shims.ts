@@ -27,6 +27,8 @@ export interface Shims {
   adopt(bundle: Bundle): void;
   /** Removes what a shim that is gone left: processes, cgroups, mounts. Safe to repeat. */
   cleanUp(bundle: Bundle): Promise<DeadTask>;
+  /** Removes what namespaces without a task need no more, in a quiet moment. */
+  tidy?(): void;
 }
 
 /** Berth's own runtime, and the default. */
@@ -47,6 +49,10 @@ export class ShimsByRuntime {
 
   of(runtime: string): Shims {
     return runtime === BERTH_RUNTIME ? this.#berth : this.#program(shimProgramOf(runtime));
+  }
+
+  tidy(): void {
+    this.#berth.tidy?.();
   }
 }
 

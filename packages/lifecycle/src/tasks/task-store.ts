@@ -38,6 +38,8 @@ export interface TaskStoreOptions {
   log: { warn(fields: object, message: string): void; error(fields: object, message: string): void };
 }
 
+/** Milliseconds after the last end of a task until what no task needs goes. */
+const QUIET = 1000;
 /** Milliseconds in which a shim that was found after a restart has to answer. */
 const RECONNECT_TIMEOUT = 5000;
 
@@ -48,6 +50,8 @@ export class TaskStore {
   readonly #busy = new Set<string>();
   /** What goes on after a task has ended, by its key: its shim ends, whose socket would be the next one's too, or a dead one is cleaned up after. */
   readonly #ending = new Map<string, Promise<void>>();
+
+  #tidying: NodeJS.Timeout | undefined;
 
   constructor(options: TaskStoreOptions) {
     this.#options = options;
@@ -113,6 +117,7 @@ export class TaskStore {
     const ending = task.release().then(() => {
       bundles.discard(retired);
       this.#ending.delete(key);
+      this.#tidySoon();
     });
     this.#ending.set(key, ending);
   }
@@ -122,6 +127,7 @@ export class TaskStore {
     const { bundles } = this.#options;
     await Promise.all(bundles.retired().map((bundle) => this.#endShim(bundle)));
     const outcomes = await Promise.all(bundles.list().map((bundle) => this.#recoverOne(bundle)));
+    this.#tidySoon();
     return { found: outcomes.filter((found) => found).length, lost: outcomes.filter((found) => !found).length };
   }
 
@@ -129,7 +135,22 @@ export class TaskStore {
   async disconnect(): Promise<void> {
     for (const task of this.#tasks.values()) task.disconnect();
     this.#tasks.clear();
+    clearTimeout(this.#tidying);
     await Promise.all(this.#ending.values());
+    this.#tidy();
+  }
+
+  #tidySoon(): void {
+    clearTimeout(this.#tidying);
+    this.#tidying = setTimeout(() => this.#tidy(), QUIET).unref();
+  }
+
+  #tidy(): void {
+    try {
+      this.#options.shims.tidy();
+    } catch (error) {
+      this.#options.log.warn({ reason: (error as Error).message }, 'what no task needs was not removed');
+    }
   }
 
   /** Of a task that was deleted: this service may have died before it told the shim to end. */
@@ -201,6 +222,7 @@ export class TaskStore {
       events.emit(namespace, '/tasks/delete', TaskDelete, { containerId: id, pid, exitStatus: dead.exitStatus, exitedAt });
     }
     bundles.remove(bundle);
+    this.#tidySoon();
   }
 
   async #cleanUp(bundle: Bundle, runtime: string): Promise<DeadTask> {

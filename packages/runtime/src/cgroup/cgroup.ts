@@ -19,6 +19,13 @@ export interface CgroupLocation {
   unit?: Unit;
 }
 
+export interface CreatedCgroup {
+  /** There was one already. */
+  existed: boolean;
+  /** The directories above it that were not there. */
+  parents: readonly string[];
+}
+
 /**
  * One container's cgroup. Life: `create` → `apply` → `join` → … → `remove` (limits first: a real-time budget or cpuset must be there before a process is); `create` undoes itself when it fails.
  * Every method works on the live kernel object, nothing is cached. Errors are EngineErrors of the layer 'runtime' that name
@@ -29,10 +36,9 @@ export interface Cgroup {
   /** It comes into being with its first process: `join` by the parent, and only then `apply`. */
   readonly needsProcess: boolean;
   /**
-   * Makes the directories (parents too) and readies their controllers. Existing ones are taken over, unless they are frozen: true when
-   * there was one.
+   * Makes the directories (parents too) and readies their controllers. Existing ones are taken over, unless they are frozen.
    */
-  create(): boolean;
+  create(): CreatedCgroup;
   /** Moves a process (all threads) into every hierarchy; 0 is the caller. */
   join(pid: number): void;
   /**

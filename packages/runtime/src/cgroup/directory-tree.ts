@@ -2,12 +2,13 @@
 //
 // Used by v1.ts and v2.ts. Removing is rmdir only: the kernel's files in a cgroup cannot be unlinked and go with it.
 import { mkdirSync, readdirSync } from 'node:fs';
-import { EngineError } from '@berth/errdefs/engine-error';
+import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { pause, readOptional, removeCgroupDirectory, sysErrorOf } from '@berth/sys/cgroup-file';
 
 /** Attempts at a busy cgroup and the first pause between two, doubled each time: half a second in all. */
 const REMOVE_ATTEMPTS = 9;
 const FIRST_PAUSE_MS = 1;
+const MAKE_ATTEMPTS = 5;
 
 /** mkdir of one directory; true when it is new. */
 export function makeDirectory(path: string): boolean {
@@ -17,6 +18,19 @@ export function makeDirectory(path: string): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw sysErrorOf(error, 'mkdir', path);
+  }
+}
+
+/** Makes directories again whose parent another engine removes at this very moment with its last container (parents.ts). */
+export function againstRemoval(make: () => void): void {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      make();
+      return;
+    } catch (error) {
+      const gone = isKind(error, 'NotFound') || (error as NodeJS.ErrnoException).code === 'ENOENT';
+      if (!gone || attempt === MAKE_ATTEMPTS) throw error;
+    }
   }
 }
 

@@ -7,9 +7,9 @@ import { dirname } from 'node:path';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import type { LinuxResources } from '@berth/oci/runtime-spec';
 import { pause, readControl, readKeyed, readOptional, removeCgroupDirectory, writeControl, writeControls } from '@berth/sys/cgroup-file';
-import type { ApplyPurpose, Cgroup, CgroupLocation, CgroupStats } from './cgroup.ts';
+import type { ApplyPurpose, Cgroup, CgroupLocation, CgroupStats, CreatedCgroup } from './cgroup.ts';
 import { DEFAULT_RULES, devicePolicy, ruleText } from './device-rules.ts';
-import { makeDirectory, processesIn, removeTree } from './directory-tree.ts';
+import { againstRemoval, makeDirectory, processesIn, removeTree } from './directory-tree.ts';
 import { unexpectedlyFrozen } from './frozen.ts';
 import { killAll } from './kill.ts';
 import { CONTROLLER_LIMITS } from './limits-v1.ts';
@@ -29,24 +29,23 @@ export class CgroupV1 implements Cgroup {
     this.#rootless = options.rootless ?? false;
   }
 
-  create(): boolean {
+  create(): CreatedCgroup {
     const made: string[] = [];
     let existed = false;
     try {
       for (const [controller, path] of this.#directories()) {
         try {
-          const parents = missing(path);
-          existed ||= parents.length === 0;
-          for (const parent of parents) {
-            if (makeDirectory(parent)) made.push(parent);
-          }
+          const directories = makeAll(path);
+          existed ||= directories.length === 0;
+          made.push(...directories);
           if (controller === 'cpuset') this.#inheritCpuset(path);
         } catch (error) {
           if (!this.#mayLack(controller, error)) throw error;
         }
       }
       if (existed && this.frozen()) throw unexpectedlyFrozen();
-      return existed;
+      const own = new Set(Object.values(this.location.paths));
+      return { existed, parents: made.filter((path) => !own.has(path)) };
     } catch (error) {
       // rmdir alone: another container may have moved in below a shared parent
       for (const path of made.reverse()) removeCgroupDirectory(path);
@@ -192,11 +191,15 @@ export class CgroupV1 implements Cgroup {
   }
 }
 
-/** The directories that are not there yet, outermost first. */
-function missing(path: string): string[] {
-  const found: string[] = [];
-  for (let at = path; !existsSync(at); at = dirname(at)) found.unshift(at);
-  return found;
+/** Makes a directory and those above it; returns the new ones, outermost first. */
+function makeAll(path: string): string[] {
+  const made: string[] = [];
+  againstRemoval(() => {
+    const missing: string[] = [];
+    for (let at = path; !existsSync(at); at = dirname(at)) missing.unshift(at);
+    for (const directory of missing) if (makeDirectory(directory)) made.push(directory);
+  });
+  return made;
 }
 
 function notMounted(controller: string): EngineError {

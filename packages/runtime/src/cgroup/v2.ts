@@ -7,10 +7,10 @@ import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import type { LinuxResources } from '@berth/oci/runtime-spec';
 import { attachDeviceProgram } from '@berth/sys/bpf';
 import { pause, readKeyed, readOptional, removeCgroupDirectory, writeControl } from '@berth/sys/cgroup-file';
-import type { ApplyPurpose, Cgroup, CgroupLocation, CgroupStats } from './cgroup.ts';
+import type { ApplyPurpose, Cgroup, CgroupLocation, CgroupStats, CreatedCgroup } from './cgroup.ts';
 import { compileDeviceProgram } from './device-program.ts';
 import { DEFAULT_RULES, devicePolicy } from './device-rules.ts';
-import { makeDirectory, processesIn, removeTree } from './directory-tree.ts';
+import { againstRemoval, makeDirectory, processesIn, removeTree } from './directory-tree.ts';
 import { unexpectedlyFrozen } from './frozen.ts';
 import { killAll } from './kill.ts';
 import { applyLimits, memoryEvents } from './limits-v2.ts';
@@ -32,20 +32,22 @@ export class CgroupV2 implements Cgroup {
     this.#rootless = options.rootless ?? false;
   }
 
-  create(): boolean {
+  create(): CreatedCgroup {
     const made: string[] = [];
     const existed = existsSync(this.#path);
     try {
-      let parent = this.#mountpoint;
-      for (const name of this.#path.slice(parent.length).split('/').filter(Boolean)) {
-        // With processes in it a parent would become a threaded one, which no container can live below.
-        if (parent === this.#mountpoint || readOptional(parent, 'cgroup.procs') === '') delegateControllers(parent);
-        parent = `${parent}/${name}`;
-        if (makeDirectory(parent)) made.push(parent);
-      }
+      againstRemoval(() => {
+        let parent = this.#mountpoint;
+        for (const name of this.#path.slice(parent.length).split('/').filter(Boolean)) {
+          // With processes in it a parent would become a threaded one, which no container can live below.
+          if (parent === this.#mountpoint || readOptional(parent, 'cgroup.procs') === '') delegateControllers(parent);
+          parent = `${parent}/${name}`;
+          if (makeDirectory(parent)) made.push(parent);
+        }
+      });
       requireDomain(this.#path);
       if (existed && this.frozen()) throw unexpectedlyFrozen();
-      return existed;
+      return { existed, parents: made.filter((path) => path !== this.#path) };
     } catch (error) {
       // rmdir alone: another container may have moved in below a shared parent
       for (const path of made.reverse()) removeCgroupDirectory(path);

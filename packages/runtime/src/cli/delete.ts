@@ -1,5 +1,6 @@
 // berth-runtime delete: what is left of a container.
 import { isKind } from '@berth/errdefs/engine-error';
+import { removeParents } from '../cgroup/parents.ts';
 import { loadContainer, removeRemains } from '../container.ts';
 import { onlyId } from './arguments.ts';
 import type { Command } from './command.ts';
@@ -18,6 +19,7 @@ export const deleteContainer: Command = {
       if (!force || !isKind(error, 'NotFound')) throw error;
       removeRemains(root, id);
     }
+    removeParents(root);
     return 0;
   },
 };

@@ -1,7 +1,7 @@
 // A container's cgroup as a transient unit of systemd, which then owns it: a scope, which systemd makes around a process that is there
 // already. The cgroup's files are the inner cgroup's business, v1's or v2's; this keeps systemd in agreement with them.
 import type { LinuxResources } from '@berth/oci/runtime-spec';
-import type { ApplyPurpose, Cgroup, CgroupLocation, CgroupStats } from '../cgroup.ts';
+import type { ApplyPurpose, Cgroup, CgroupLocation, CgroupStats, CreatedCgroup } from '../cgroup.ts';
 import { SystemdManager, type UnitProperty } from './manager.ts';
 import { limitProperties } from './properties.ts';
 import type { Unit } from './unit.ts';
@@ -21,8 +21,8 @@ export class SystemdCgroup implements Cgroup {
   }
 
   /** A unit's name is taken by systemd when it starts it, so there is nothing to find here yet. */
-  create(): boolean {
-    return false;
+  create(): CreatedCgroup {
+    return { existed: false, parents: [] };
   }
 
   /** Makes the unit around the process, and what systemd leaves out of it: v1's other hierarchies. */
