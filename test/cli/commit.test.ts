@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { withBothClients } from './both-clients.ts';
 
 withBothClients('commit', {
@@ -29,13 +31,31 @@ withBothClients('commit', {
     await client(['rm', '-f', name]);
     await client(['rmi', id]);
   },
+  'the layer has what the container changed, not what the engine made to mount over': async ({ client, daemon, unique }) => {
+    const [name, image] = [unique(), unique()];
+    await client(['run', '-d', '--name', name, 'busybox', 'sleep', '60']);
+    await client(['exec', name, 'sh', '-c', 'echo made >/etc/made; mkdir /run; rm /bin/vi']);
+    const archive = join(daemon.directory, `${image}.tar`);
+    const layers = async (state: string) => {
+      await client(['commit', name, `${image}:${state}`]);
+      await client(['save', '-o', archive, `${image}:${state}`]);
+      const [{ Layers }] = JSON.parse(execFileSync('tar', ['-xOf', archive, 'manifest.json'], { encoding: 'utf8' }));
+      const layer = execFileSync('tar', ['-xOf', archive, Layers.at(-1)]);
+      return execFileSync('tar', ['-tzf', '-'], { input: layer, encoding: 'utf8' });
+    };
+    assert.equal(await layers('running'), 'bin/\nbin/.wh.vi\netc/\netc/made\nrun/\n');
+    await client(['kill', name]);
+    assert.equal(await layers('stopped'), 'bin/\nbin/.wh.vi\netc/\netc/made\nrun/\n');
+    await client(['rm', '-f', name]);
+    await client(['rmi', `${image}:running`, `${image}:stopped`]);
+  },
   refusals: async ({ client, unique }) => {
     const name = unique();
     await client(['create', '--name', name, 'busybox']);
     for (const [args, message] of [
       [['nosuch', 'x'], /No such container: nosuch/],
       [[name, 'UPPER'], /must be lowercase/],
-      [['-c', 'FROM x', name, 'x'], /from is not a valid change command/i],
+      [['-c', 'FROM x', name, 'x'], /from is not a valid change command/],
     ] as const) {
       const { code, stderr } = await client(['commit', ...args]);
       assert.equal(code, 1, stderr);

@@ -172,10 +172,7 @@ test('list, history and their filters', async () => {
   const id = await imported('listed:1', 'LABEL listed=yes');
   await docker('tag', 'listed:1', 'listed:2');
   assert.equal((await docker('images', '-q', '--no-trunc', 'listed')).trim(), `${id}\n${id}`);
-  assert.equal(
-    (await docker('images', '--filter', 'reference=list*:2', '--format', '{{.Repository}}:{{.Tag}}')).trim(),
-    'listed:1\nlisted:2',
-  );
+  assert.equal((await docker('images', '--filter', 'reference=list*:2', '--format', '{{.Repository}}:{{.Tag}}')).trim(), 'listed:2');
   assert.equal((await docker('images', '-q', '--filter', 'dangling=true')).trim(), '');
   assert.match(await docker('history', 'listed:1'), /IMAGE +CREATED +CREATED BY +SIZE +COMMENT\n[0-9a-f]{12} .* Imported from -\n/);
   assert.match(await refused('images', '--filter', 'nonsense=1'), /invalid filter 'nonsense'/);
@@ -208,7 +205,7 @@ test('removing: names, prefixes, and the containers that forbid it', async () =>
   const container = (await docker('create', '--network', 'none', 'used')).trim();
   assert.equal(
     await refused('rmi', 'used'),
-    `Error response from daemon: conflict: unable to remove repository reference "used:latest" (must force) - container ${container.slice(0, 12)} is using its referenced image ${short}`,
+    `Error response from daemon: conflict: unable to remove repository reference "used" (must force) - container ${container.slice(0, 12)} is using its referenced image ${short}`,
   );
   assert.equal(
     await refused('rmi', short),

@@ -11,6 +11,7 @@ import type { Span } from '@berth/trace/tracer';
 import type { Container } from '../containers/container.ts';
 import type { ContainerContext } from '../containers/context.ts';
 import { createContainer } from '../containers/create.ts';
+import { MOUNT_POINTS } from '../containers/mount-points.ts';
 import { removeContainer } from '../containers/remove.ts';
 import { layersOf } from '../containers/rootfs.ts';
 import { startContainer } from '../containers/start.ts';
@@ -117,24 +118,6 @@ function forwardOutput(container: Container, tell: (text: string) => void): Prom
     });
   });
 }
-
-/** What the runtime makes for its own mounts where an image lacks it. Contents before their directories. */
-const MOUNT_POINTS = [
-  '/etc/hosts',
-  '/etc/hostname',
-  '/etc/resolv.conf',
-  '/etc',
-  '/dev/console',
-  '/dev/pts',
-  '/dev/shm',
-  '/dev/mqueue',
-  '/dev',
-  '/sys/fs/cgroup',
-  '/sys/fs',
-  '/sys',
-  '/proc',
-  '/.dockerenv',
-];
 
 /** Takes empty mount points out of the container's layer again: a command that changed nothing makes a layer of nothing. */
 function removeMountPoints(container: Container): void {

@@ -11,6 +11,7 @@ import { changes } from '@berth/lifecycle/diff/tree-changes';
 import { toText } from '@berth/oci/tar/entry';
 import type { Container } from './container.ts';
 import type { ContainerContext } from './context.ts';
+import { MOUNT_POINTS } from './mount-points.ts';
 import { layersOf } from './rootfs.ts';
 
 export async function changesOf({ lifecycle }: ContainerContext, container: Container): Promise<FilesystemChange[]> {
@@ -42,7 +43,7 @@ function changesOfCopy(copy: string, image: string): FilesystemChange[] {
       continue;
     }
     const existed = lstatSync(join(image, Path), { throwIfNoEntry: false }) !== undefined;
-    if (!existed && MOUNT_POINTS.has(Path) && isEmpty(join(copy, Path), lstatSync(join(copy, Path)))) continue;
+    if (!existed && HIDDEN.has(Path) && isEmpty(join(copy, Path), lstatSync(join(copy, Path)))) continue;
     found.push({ Path, Kind: existed ? 0 : 1 });
   }
   // A directory that changed only because a mount point was made in it.
@@ -50,11 +51,10 @@ function changesOfCopy(copy: string, image: string): FilesystemChange[] {
 }
 
 function isOnlyMountedIn(path: string, found: readonly FilesystemChange[]): boolean {
-  return [...MOUNT_POINTS].some((point) => dirname(point) === path) && !found.some((other) => other.Path.startsWith(`${path}/`));
+  return [...HIDDEN].some((point) => dirname(point) === path) && !found.some((other) => other.Path.startsWith(`${path}/`));
 }
 
-/** Mount points that the engine makes in every container; Docker hides them in a layer of their own. */
-const MOUNT_POINTS = new Set(['/dev', '/proc', '/sys', '/etc/hostname', '/etc/hosts', '/etc/resolv.conf']);
+const HIDDEN = new Set(MOUNT_POINTS.map((path) => `/${path}`));
 
 function walk(upper: string, path: string, lower: readonly string[], changes: FilesystemChange[]): void {
   for (const name of readdirSync(join(upper, path))) {
@@ -65,7 +65,7 @@ function walk(upper: string, path: string, lower: readonly string[], changes: Fi
       continue;
     }
     const existed = below(lower, inner) !== undefined;
-    if (!existed && MOUNT_POINTS.has(inner) && isEmpty(join(upper, inner), stats)) continue;
+    if (!existed && HIDDEN.has(inner) && isEmpty(join(upper, inner), stats)) continue;
     changes.push({ Path: inner, Kind: existed ? 0 : 1 });
     if (!stats.isDirectory()) continue;
     const before = changes.length;

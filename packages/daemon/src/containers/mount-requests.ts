@@ -4,7 +4,7 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { posix } from 'node:path';
 import type { ContainerConfig, HostConfig, MountRequest } from '@berth/api/host-config';
-import { EngineError } from '@berth/errdefs/engine-error';
+import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import type { ImageResolver } from '../images/image.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import type { Container, ContainerMount } from './container.ts';
@@ -137,11 +137,20 @@ function tmpfs(destination: string, options: string[]): ContainerMount {
 function fromContainers(references: readonly string[], sources: MountSources): ContainerMount[] {
   return references.flatMap((reference) => {
     const { name, readOnly } = parseVolumesFrom(reference);
-    return sources
-      .containerOf(name)
+    return ownerOf(name, sources)
       .record.mounts.filter((mount) => mount.Type === 'volume' || mount.Type === 'bind')
       .map(({ at: _, ...mount }) => ({ ...mount, RW: mount.RW && !readOnly, anonymous: false, copyUp: false }));
   });
+}
+
+/** Not NotFound: that is what clients pull a missing image for. */
+function ownerOf(name: string, { containerOf }: MountSources): Container {
+  try {
+    return containerOf(name);
+  } catch (error) {
+    if (!isKind(error, 'NotFound')) throw error;
+    throw new EngineError('InvalidArgument', (error as Error).message, { layer: 'daemon', cause: error });
+  }
 }
 
 function duplicate(destination: string): EngineError {

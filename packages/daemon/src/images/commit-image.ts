@@ -3,6 +3,7 @@ import type { ContainerConfig } from '@berth/api/host-config';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { ExecutionConfig, ImageConfig } from '@berth/oci/image-spec';
 import { canonical, familiar, type Reference } from '@berth/oci/reference';
+import { MOUNT_POINTS } from '../containers/mount-points.ts';
 import { applyChanges } from './config-changes.ts';
 import { emitImageEvent, type ImageContext } from './image-context.ts';
 import { packLayer, saveImage, unpackLayer } from './image-writer.ts';
@@ -31,7 +32,7 @@ export async function commitImage(context: ImageContext, request: CommitRequest)
   const execution = applyChanges(executionOf(request.config), request.changes);
   const before = reference && catalog.named(canonical(reference));
   const id = await services.withLease(async (lease) => {
-    const layer = await packLayer(services, lease, container.id, container.chainId);
+    const layer = await packLayer(services, lease, container.id, container.chainId, MOUNT_POINTS);
     // The container keeps its snapshot; the image gets one of its own.
     await unpackLayer(services, lease, container.chainId, layer.descriptor, layer.diffId);
     const created = new Date().toISOString();

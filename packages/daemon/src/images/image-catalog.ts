@@ -106,7 +106,7 @@ export class ImageCatalog implements ImageResolver {
     return image;
   }
 
-  /** Undefined where `resolve` throws; an ambiguous prefix of ids throws InvalidArgument. */
+  /** Undefined where `resolve` throws NotFound; an ambiguous prefix of ids throws InvalidArgument. */
   find(text: string): Image | undefined {
     if (/^[a-f0-9]{64}$/.test(text)) return this.get(`sha256:${text}`);
     if (isDigest(text)) return this.get(text) ?? this.#byPrefix(text);

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { chainIds, type Digest } from '@berth/oci/digest';
 import { type Descriptor, type ImageConfig, type Index, type Manifest, MEDIA_TYPE, parseImageConfig } from '@berth/oci/image-spec';
+import { diffMetadata } from '@berth/rpc/diff-terms';
 import type { ImageServices } from './image-services.ts';
 
 export const CONTENT_LABEL = 'containerd.io/gc.ref.content';
@@ -81,19 +82,23 @@ export async function commitLayer(services: ImageServices, lease: string, key: s
   return { descriptor, diffId, chainId: await commitSnapshot(services, lease, key, parent, diffId) };
 }
 
-/** The layer that turns `parent` into the active snapshot `key`, as an archive in the content store. */
+/** The layer that turns `parent` into the active snapshot `key`, as an archive in the content store, without what is empty at `mountPoints`. */
 export async function packLayer(
   services: ImageServices,
   lease: string,
   key: string,
   parent: string,
+  mountPoints: readonly string[] = [],
 ): Promise<Pick<Layer, 'descriptor' | 'diffId'>> {
   const { snapshotter } = services;
   const { mounts: right } = await services.snapshots.mounts({ snapshotter, key });
   const view = `compare-${randomUUID()}`;
   const { mounts: left } = parent === '' ? { mounts: [] } : await services.snapshots.view({ snapshotter, key: view, parent }, { lease });
   try {
-    const { diff } = await services.diff.diff({ left, right, mediaType: MEDIA_TYPE.ociLayerGzip }, { lease });
+    const { diff } = await services.diff.diff(
+      { left, right, mediaType: MEDIA_TYPE.ociLayerGzip },
+      { lease, metadata: diffMetadata(mountPoints) },
+    );
     if (!diff) throw new EngineError('Internal', `comparing the snapshot ${key} gave no layer`, { layer: 'lifecycle' });
     const { info } = await services.content.info({ digest: diff.digest });
     const diffId = info?.labels[UNCOMPRESSED_LABEL] as Digest;

@@ -1,5 +1,5 @@
 // POST /images/create?fromSrc=: an image of one layer from an archive of a root filesystem.
-
+import { EngineError } from '@berth/errdefs/engine-error';
 import type { ImageConfig } from '@berth/oci/image-spec';
 import { hostPlatform, normalize, parsePlatform } from '@berth/oci/platform';
 import { canonical, familiar, type Reference, withDefaultTag } from '@berth/oci/reference';
@@ -24,6 +24,7 @@ export async function importImage(context: ImageContext, request: ImportRequest)
   // What is wrong with the request is said before its archive is read.
   const execution = applyChanges({}, request.changes);
   const { os, architecture, variant } = normalize(request.platform === '' ? hostPlatform() : parsePlatform(request.platform));
+  if (os !== 'linux') throw new EngineError('InvalidArgument', 'operating system is not supported', { layer: 'daemon' });
   const reference = request.reference && withDefaultTag(request.reference);
   const before = reference && catalog.named(canonical(reference));
   const id = await services.withLease(async (lease) => {

@@ -3,6 +3,7 @@ import type { Filters } from '@berth/api/filters';
 import type { ImageSummary } from '@berth/api/image';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Image } from './image.ts';
+import { noSuchImage } from './image-catalog.ts';
 import type { ImageContext } from './image-context.ts';
 import { manifestSummaries } from './image-manifests.ts';
 
@@ -16,7 +17,7 @@ export interface ListOptions {
 }
 
 export async function listImages(context: ImageContext, options: ListOptions): Promise<ImageSummary[]> {
-  const images = selectImages(context, options.filters);
+  const images = selectImages(context, options.filters).map((image) => named(image, options.filters));
   const summaries = await Promise.all(images.map((image) => summaryOf(context, image, options)));
   return summaries.sort((a, b) => b.Created - a.Created);
 }
@@ -40,6 +41,14 @@ export function selectImages(context: ImageContext, filters: Filters): Image[] {
       filters.some('reference', (pattern) => [...image.repoTags, ...image.repoDigests].some((name) => matchesReference(pattern, name)))
     );
   });
+}
+
+/** Who asks for names by a pattern sees no others. */
+function named(image: Image, filters: Filters): Image {
+  const wanted = (name: string) => filters.some('reference', (pattern) => matchesReference(pattern, name));
+  return filters.has('reference')
+    ? { ...image, repoTags: image.repoTags.filter(wanted), repoDigests: image.repoDigests.filter(wanted) }
+    : image;
 }
 
 async function summaryOf(context: ImageContext, image: Image, { sharedSize, manifests }: ListOptions): Promise<ImageSummary> {
@@ -67,7 +76,7 @@ export function createdAt(image: Image): number {
 
 function boundary(context: ImageContext, text: string): Image {
   const image = context.catalog.find(text);
-  if (!image) throw new EngineError('NotFound', `No such image: ${text}`, { layer: 'daemon' });
+  if (!image) throw noSuchImage(text);
   return image;
 }
 
@@ -84,7 +93,7 @@ export function momentOf(text: string): number {
   if (Number.isNaN(time))
     throw new EngineError(
       'InvalidArgument',
-      `invalid filter 'until=${text}': use a Unix time, an RFC 3339 time or a duration such as 10m`,
+      `failed to parse value as time or duration: "${text}": use a Unix time, an RFC 3339 time or a duration such as 10m`,
       { layer: 'daemon' },
     );
   return time;

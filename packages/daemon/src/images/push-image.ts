@@ -128,12 +128,11 @@ class PushWords {
       case 'complete':
         this.#write({ status: 'Pushed', progressDetail: {}, id });
         break;
-      case 'mounted':
-        this.#write({ status: 'Mounted from another repository', progressDetail: {}, id });
-        break;
       case 'already exists':
         this.#write({ status: 'Layer already exists', progressDetail: {}, id });
         break;
+      default:
+        if (event.startsWith('mounted from ')) this.#write({ status: event.replace('m', 'M'), progressDetail: {}, id });
     }
   }
 }

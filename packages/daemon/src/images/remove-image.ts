@@ -24,11 +24,15 @@ export interface RemoveOptions {
 
 export async function removeImage(context: ImageContext, text: string, { force }: RemoveOptions): Promise<ImageDeleteItem[]> {
   const image = context.catalog.find(text);
-  if (!image) throw noSuchImage(text);
+  if (!image) {
+    // What could be neither a name nor an id is told so.
+    if (!/^(sha256:)?[a-f0-9]+$/.test(text)) parseReference(text);
+    throw noSuchImage(text);
+  }
   const work = new Removal(context, image, force);
   try {
     if (isIdPrefix(image, text)) await work.byId();
-    else await work.byName(referenceOf(text));
+    else await work.byName(referenceOf(text), text);
   } finally {
     await context.catalog.refresh();
   }
@@ -49,12 +53,13 @@ class Removal {
     this.#references = image.names.filter((name) => !isDanglingName(name)).map(parseReference);
   }
 
-  async byName(reference: Reference): Promise<void> {
+  /** `text` is what the client called it. */
+  async byName(reference: Reference, text: string): Promise<void> {
     const [user] = this.#context.users.usesOf(this.#image.id);
     if (!this.#force && user && isSingle(this.#references)) {
       throw new EngineError(
         'Conflict',
-        `conflict: unable to remove repository reference "${familiar(reference)}" (must force) - container ${user.containerId.slice(0, 12)} is using its referenced image ${shortDigest(this.#image.id)}`,
+        `conflict: unable to remove repository reference "${text}" (must force) - container ${user.containerId.slice(0, 12)} is using its referenced image ${shortDigest(this.#image.id)}`,
         { layer: 'daemon' },
       );
     }

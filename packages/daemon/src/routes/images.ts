@@ -5,6 +5,7 @@ import { Filters } from '@berth/api/filters';
 import type { AuthConfig, ImageSummary } from '@berth/api/image';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { parseReference, parseRepositoryAndTag, withDefaultTag } from '@berth/oci/reference';
+import { reason } from '@berth/oci/registry/connection-failure';
 import { credentialsOf } from '@berth/oci/registry/credentials';
 import { formatTraceparent } from '@berth/trace/context';
 import express, { type Request, type Response, type Router } from 'express';
@@ -213,7 +214,7 @@ async function download(source: string, output: ProgressOutput, signal: AbortSig
   if (!/^https?:\/\/./.test(url))
     throw new EngineError('InvalidArgument', `fromSrc must be - or an http(s) address, not ${JSON.stringify(source)}`, { layer: 'daemon' });
   const answer = await fetch(url, { signal }).catch((cause: Error) => {
-    throw new EngineError('Internal', `downloading ${url}: ${cause.message}`, { layer: 'daemon', cause });
+    throw new EngineError('Internal', `Get "${url}": ${reason(cause.cause ?? cause)}`, { layer: 'daemon', cause });
   });
   if (!answer.ok || answer.body === null)
     throw new EngineError('Internal', `downloading ${url}: the server answered ${answer.status}`, { layer: 'daemon' });
@@ -241,14 +242,16 @@ function traceOf(request: Request): string {
 
 /** What clients of older versions expect to find. */
 function forVersion(request: Request, summary: ImageSummary): ImageSummary {
-  const named = speaksAtLeast(request, '1.43')
-    ? summary
-    : {
-        ...summary,
-        RepoTags: summary.RepoTags?.length ? summary.RepoTags : ['<none>:<none>'],
-        RepoDigests: summary.RepoDigests?.length ? summary.RepoDigests : ['<none>@<none>'],
-      };
-  const { Descriptor: _newer, ...older } = named;
-  if (!speaksAtLeast(request, '1.44')) return { ...older, VirtualSize: summary.Size };
-  return speaksAtLeast(request, '1.48') ? named : older;
+  if (speaksAtLeast(request, '1.51')) return summary;
+  // How many containers stand on an image was not counted before.
+  const { Descriptor, ...older } = { ...summary, Containers: -1 };
+  if (speaksAtLeast(request, '1.48')) return { ...older, ...(Descriptor ? { Descriptor } : {}) };
+  if (speaksAtLeast(request, '1.44')) return older;
+  const whole = { ...older, VirtualSize: summary.Size };
+  if (speaksAtLeast(request, '1.43')) return whole;
+  return {
+    ...whole,
+    RepoTags: summary.RepoTags?.length ? summary.RepoTags : ['<none>:<none>'],
+    RepoDigests: summary.RepoDigests?.length ? summary.RepoDigests : ['<none>@<none>'],
+  };
 }

@@ -13,6 +13,7 @@ import type { Mount } from '../snapshots/snapshotter.ts';
 import { failure } from './call-failure.ts';
 import type { Compression } from './decompress.ts';
 import { baseOf, directoryOf } from './member-name.ts';
+import { withoutMountPoints } from './mount-points.ts';
 import { MountedTree } from './private-mount.ts';
 import { type Change, changes } from './tree-changes.ts';
 import { entryOf, HardLinks, isDirectory, isWhiteout, type Member, openDirectory, walk } from './tree-walk.ts';
@@ -24,6 +25,10 @@ export interface CompareJob {
   /** The older tree; undefined for nothing. Not used for an overlay. */
   lower: string | Mount[] | undefined;
   overlay: boolean;
+  /** The directories below an overlay's upper one. */
+  lowers: string[];
+  /** See CompareOptions. */
+  mountPoints: readonly string[];
   compression: Compression;
   /** Seconds since 1970 that no time may exceed. */
   latest: number | undefined;
@@ -47,7 +52,9 @@ export async function compareDirectories(
   using upper = new MountedTree(job.upper);
   using lower = job.lower === undefined ? undefined : new MountedTree(job.lower);
   const found = job.overlay ? overlayChanges(upper.path) : changes(upper.path, lower?.path);
-  const tar = gathered(members(found, job.latest, signal), (chunk) => hash.update(chunk));
+  const lowers = job.overlay ? job.lowers : lower ? [lower.path] : [];
+  const kept = job.mountPoints.length === 0 ? found : withoutMountPoints(found, job.mountPoints, lowers);
+  const tar = gathered(members(kept, job.latest, signal), (chunk) => hash.update(chunk));
   for await (const chunk of compressed(tar, job.compression)) await deliver(chunk);
   return { diffId: `sha256:${hash.digest('hex')}` as Digest };
 }

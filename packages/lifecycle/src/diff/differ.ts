@@ -41,6 +41,8 @@ export interface CompareOptions {
   labels?: Labels;
   /** Times after this one become this one: SOURCE_DATE_EPOCH. */
   sourceDateEpoch?: Date;
+  /** Paths from the root: what is empty there, and is not in `lower`, was made to be mounted over and is left out. */
+  mountPoints?: readonly string[];
   signal?: AbortSignal;
 }
 

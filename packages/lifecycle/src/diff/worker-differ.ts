@@ -48,7 +48,7 @@ export class WorkerDiffer implements Differ {
     if (compression === undefined)
       throw new EngineError('NotImplemented', `unsupported diff media type: ${mediaType}: not implemented`, { layer: 'lifecycle' });
     const latest = options.sourceDateEpoch && Math.floor(options.sourceDateEpoch.getTime() / 1000);
-    const job: CompareJob = { kind: 'compare', ...comparison(lower, upper), compression, latest };
+    const job: CompareJob = { kind: 'compare', ...comparison(lower, upper), mountPoints: options.mountPoints ?? [], compression, latest };
     const ref = options.ref || refForOnce('compare');
     await using writer = await content.writer({ ref });
     await writer.truncate(0);
@@ -80,7 +80,7 @@ export class WorkerDiffer implements Differ {
  * How to see the changes of one snapshot over another by their mounts: a snapshot over its own parent is an upper directory or a plain
  * one, everything else is mounted by the worker and walked.
  */
-function comparison(lower: readonly Mount[], upper: readonly Mount[]): Pick<CompareJob, 'upper' | 'lower' | 'overlay'> {
+function comparison(lower: readonly Mount[], upper: readonly Mount[]): Pick<CompareJob, 'upper' | 'lower' | 'lowers' | 'overlay'> {
   if (upper.length === 0) throw new EngineError('InvalidArgument', 'no mounts to compare: invalid argument', { layer: 'lifecycle' });
   const newer = stackOf(upper);
   const older = stackOf(lower);
@@ -93,10 +93,15 @@ function comparison(lower: readonly Mount[], upper: readonly Mount[]): Pick<Comp
     newer.length === older.length + 1 &&
     older.every((directory, index) => directory === newer[index + 1])
   ) {
-    return { upper: top, lower: undefined, overlay: true };
+    return { upper: top, lower: undefined, lowers: older, overlay: true };
   }
   const only = (stack: string[] | undefined) => (stack?.length === 1 ? stack[0] : undefined);
-  return { upper: only(newer) ?? [...upper], lower: lower.length === 0 ? undefined : (only(older) ?? [...lower]), overlay: false };
+  return {
+    upper: only(newer) ?? [...upper],
+    lower: lower.length === 0 ? undefined : (only(older) ?? [...lower]),
+    lowers: [],
+    overlay: false,
+  };
 }
 
 /** The directories that make up a filesystem, uppermost first; undefined where mounts do not tell. */

@@ -1,5 +1,6 @@
 // The gRPC face of layers against directories, containerd.services.diff.v1.Diff.
 import { MEDIA_TYPE } from '@berth/oci/image-spec';
+import { mountPointsOf } from '@berth/rpc/diff-terms';
 import type { Diff } from '@berth/rpc/gen/containerd/services/diff/v1/diff';
 import { dateOf } from '@berth/rpc/timestamp';
 import type { Implementation } from '@berth/rpc/ttrpc/server';
@@ -31,7 +32,8 @@ export function diffService({ contentIn, differ, tracer }: DiffServiceOptions): 
     diff: ({ left, right, mediaType, ref, labels, sourceDateEpoch }, call) =>
       traced(tracer, 'lifecycle.diff.compare', call, async () => {
         const content = contentIn(scopeOf(call));
-        const options = { mediaType, ref, labels, sourceDateEpoch: dateOf(sourceDateEpoch), signal: call.signal };
+        const mountPoints = mountPointsOf(call.metadata);
+        const options = { mediaType, ref, labels, sourceDateEpoch: dateOf(sourceDateEpoch), mountPoints, signal: call.signal };
         return { diff: descriptorMessage(await differ.compare(content, left.map(mountOf), right.map(mountOf), options)) };
       }),
   };

@@ -9,7 +9,7 @@ export type ProgressEvent =
   | 'uploading'
   | 'complete'
   | 'already exists'
-  | 'mounted'
+  | `mounted from ${string}`
   | 'extracting'
   | 'extracted'
   | 'saved';

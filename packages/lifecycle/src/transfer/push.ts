@@ -93,8 +93,8 @@ async function pushBlob(options: PushOptions & { rate: Rate }, blob: Descriptor,
     const path = storage.content.path(blob.digest);
     const source = (offset: number) => rate.limit(createReadStream(path, { start: offset, highWaterMark: 1 << 18 }), signal);
     const onProgress = (sent: number) => reports.bytes('uploading', sent);
-    const outcome = await uploadBlob(repository.upstream, blob, source, { mountFrom: sourcesOf(labels, reference), onProgress, signal });
-    reports.step(outcome === 'mounted' ? 'mounted' : 'complete', blob.size);
+    const from = await uploadBlob(repository.upstream, blob, source, { mountFrom: sourcesOf(labels, reference), onProgress, signal });
+    reports.step(from === undefined ? 'complete' : `mounted from ${from}`, blob.size);
   }
   storage.content.update(blob.digest, sourceLabel(reference, labels[sourceKey(reference)]), [`labels.${sourceKey(reference)}`]);
 }

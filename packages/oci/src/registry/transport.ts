@@ -3,6 +3,7 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { codeOf, reason } from './connection-failure.ts';
 import type { RegistryHost } from './host.ts';
 import { PATIENCE, type Patience, STALLED, stalled } from './patience.ts';
 
@@ -184,46 +185,4 @@ function drained(stream: http.ClientRequest): Promise<void> {
     stream.on('drain', done);
     stream.on('close', done);
   });
-}
-
-function codeOf(error: unknown): string {
-  const failure = error as { code?: unknown; errors?: unknown[] } | null | undefined;
-  if (typeof failure?.code === 'string') return failure.code;
-  return Array.isArray(failure?.errors) ? codeOf(failure.errors[0]) : '';
-}
-
-/** The reason of a failed connection in the words of Docker's own messages. */
-function reason(error: unknown): string {
-  const failure = error as NodeJS.ErrnoException & { address?: string; port?: number; hostname?: string; errors?: unknown[] };
-  const first = Array.isArray(failure.errors) ? (failure.errors.at(-1) as typeof failure) : failure;
-  const target = first.address === undefined ? '' : ` ${first.address.includes(':') ? `[${first.address}]` : first.address}:${first.port}`;
-  switch (codeOf(error)) {
-    case 'ECONNREFUSED':
-      return `dial tcp${target}: connect: connection refused`;
-    case 'ETIMEDOUT':
-      return `dial tcp${target}: i/o timeout`;
-    case 'ENETUNREACH':
-      return `dial tcp${target}: connect: network is unreachable`;
-    case 'EHOSTUNREACH':
-      return `dial tcp${target}: connect: no route to host`;
-    case 'ENOTFOUND':
-      return `dial tcp: lookup ${first.hostname ?? ''}: no such host`;
-    case 'EAI_AGAIN':
-      return `dial tcp: lookup ${first.hostname ?? ''}: temporary failure in name resolution`;
-    case 'EPROTO':
-      return /wrong version number|packet length too long/i.test(first.message)
-        ? 'http: server gave HTTP response to HTTPS client'
-        : `tls: ${first.message}`;
-    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
-    case 'SELF_SIGNED_CERT_IN_CHAIN':
-    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
-    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
-      return 'tls: failed to verify certificate: x509: certificate signed by unknown authority';
-    case 'CERT_HAS_EXPIRED':
-      return 'tls: failed to verify certificate: x509: certificate has expired or is not yet valid';
-    case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return `tls: failed to verify certificate: x509: ${first.message}`;
-    default:
-      return first.message;
-  }
 }

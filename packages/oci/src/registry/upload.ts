@@ -24,13 +24,13 @@ export interface UploadOptions {
 /** A blob's bytes from an offset on; read again after a failure. */
 export type BlobSource = (offset: number) => AsyncIterable<Uint8Array>;
 
-/** Sends a blob. The result says whether bytes travelled or the registry had it elsewhere. */
+/** Sends a blob, unless the registry has it elsewhere: then the repository that it was mounted from. */
 export async function uploadBlob(
   connection: Connection,
   descriptor: Descriptor,
   source: BlobSource,
   options: UploadOptions = {},
-): Promise<'uploaded' | 'mounted'> {
+): Promise<string | undefined> {
   const { signal } = options;
   for (const from of options.mountFrom ?? []) {
     const query = new URLSearchParams({ mount: descriptor.digest, from });
@@ -42,7 +42,7 @@ export async function uploadBlob(
       signal,
     });
     response.resume();
-    if (response.statusCode === 201) return 'mounted';
+    if (response.statusCode === 201) return from;
     if (response.statusCode === 202) await cancelUpload(connection, response);
   }
   const chunked = descriptor.size >= (options.chunkedFrom ?? CHUNKED_FROM);
@@ -50,7 +50,7 @@ export async function uploadBlob(
     () => (chunked ? sendChunks(connection, descriptor, source, options) : sendWhole(connection, descriptor, source, options)),
     signal,
   );
-  return 'uploaded';
+  return undefined;
 }
 
 /** Puts a manifest or index under a tag or its digest; the registry refuses one whose blobs it does not have. */
