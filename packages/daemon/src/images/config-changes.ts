@@ -1,6 +1,7 @@
 // `--change` of import and commit: those of a Dockerfile's instructions that change a configuration and nothing else, as a build carries
 // them out.
 import { posix } from 'node:path';
+import type { Instruction } from '@berth/builder/dockerfile/instruction';
 import { logicalLines } from '@berth/builder/dockerfile/lines';
 import { parseInstruction } from '@berth/builder/dockerfile/parse';
 import { expandWord } from '@berth/builder/dockerfile/words';
@@ -21,15 +22,24 @@ export function applyChanges(config: ExecutionConfig, changes: readonly string[]
     }
   }
   let cmdSet = false;
-  return lines.reduce((current, line) => {
+  let current = config;
+  for (const line of lines) {
     const instruction = parseInstruction(line, escapeToken);
-    const lookup = (name: string) => current.Env?.findLast((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
-    if (instruction.kind === 'WORKDIR') {
-      return { ...current, WorkingDir: posix.resolve('/', current.WorkingDir ?? '', expandWord(instruction.value, lookup, escapeToken)) };
-    }
-    const empty = emptyState(undefined);
-    const step = configStep({ ...empty, config: { ...empty.config, config: current } }, instruction, { lookup, escapeToken, cmdSet });
+    current = { ...current, ...changeOf(current, instruction, { escapeToken, cmdSet }) };
     if (instruction.kind === 'CMD') cmdSet = true;
-    return { ...current, ...step?.config };
-  }, config);
+  }
+  return current;
+}
+
+function changeOf(
+  config: ExecutionConfig,
+  instruction: Instruction,
+  scope: { escapeToken: string; cmdSet: boolean },
+): Partial<ExecutionConfig> | undefined {
+  const lookup = (name: string) => config.Env?.findLast((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
+  if (instruction.kind === 'WORKDIR') {
+    return { WorkingDir: posix.resolve('/', config.WorkingDir ?? '', expandWord(instruction.value, lookup, scope.escapeToken)) };
+  }
+  const empty = emptyState(undefined);
+  return configStep({ ...empty, config: { ...empty.config, config } }, instruction, { ...scope, lookup })?.config;
 }
