@@ -28,18 +28,30 @@ export async function commandHelp(command: Command): Promise<string> {
   return builder.getHelp();
 }
 
+/** The nouns that commands are grouped by. */
+const GROUPS: Record<string, string> = {
+  checkpoint: 'Manage checkpoints',
+  container: 'Manage containers',
+  image: 'Manage images',
+  manifest: 'Manage image manifests and manifest lists',
+  network: 'Manage networks',
+  registry: 'Serve images to other engines',
+  system: 'Manage Berth',
+  volume: 'Manage volumes',
+};
+
 /** The list of commands that `berth`, `berth --help` and `berth container` print. */
 export function overview(group?: string): string {
   const rows = (entries: { name: string; summary: string }[]) => {
-    const width = Math.max(...entries.map((entry) => entry.name.length)) + 2;
+    const width = Math.max(...entries.map((entry) => entry.name.length), 10) + 2;
     return entries.map((entry) => `  ${entry.name.padEnd(width)}${entry.summary}`).join('\n');
   };
   if (group) {
     const entries = COMMANDS.filter((entry) => entry.group === group).map((entry) => ({ ...entry, name: entry.verb }));
-    return `Usage:  berth ${group} COMMAND\n\nCommands:\n${rows(entries)}\n\nRun 'berth ${group} COMMAND --help' for more information on a command.`;
+    return `Usage:  berth ${group} COMMAND\n\n${GROUPS[group]}\n\nCommands:\n${rows(entries)}\n\nRun 'berth ${group} COMMAND --help' for more information on a command.`;
   }
   const top = COMMANDS.filter((entry) => entry.alias !== undefined).map((entry) => ({ ...entry, name: entry.alias as string }));
-  const groups = [...new Set(COMMANDS.map((entry) => entry.group))].map((name) => `  ${name}`).join('\n');
+  const groups = rows(Object.entries(GROUPS).map(([name, summary]) => ({ name, summary })));
   return [
     'Usage:  berth [OPTIONS] COMMAND',
     'A container engine: open at every seam',

@@ -38,10 +38,13 @@ async function main(argv: string[]): Promise<number> {
     if (found.kind === 'overview') {
       const { overview } = await import('./help.ts');
       process.stdout.write(`${overview(found.group)}\n`);
-      return rest.length === 0 || rest.includes('--help') || global.boolean('help') ? 0 : 1;
+      return 0;
     }
-    if (found.kind === 'unknown')
-      throw new UsageError(`berth: unknown command: berth ${found.words.join(' ')}\n\nRun 'berth --help' for more information`, 1);
+    if (found.kind === 'unknown') {
+      const [group, ...verb] = found.words;
+      const where = verb.length > 0 ? `Usage:  berth ${group} COMMAND\n\nRun 'berth ${group} --help'` : `Run 'berth --help'`;
+      throw new ExitError(1, `berth: unknown command: berth ${found.words.join(' ')}\n\n${where} for more information`);
+    }
     ({ command, name } = found);
     const args = parseArguments(found.argv, command, name);
     if (args.boolean('help')) {
@@ -61,8 +64,9 @@ async function main(argv: string[]): Promise<number> {
 function explain(thrown: unknown, command: Command | undefined, name: string, debug: boolean): number {
   const error = toEngineError(thrown);
   if (error instanceof UsageError) {
-    const usage = command ? `\n\nUsage:  berth ${command.usage}\n\nRun 'berth ${name} --help' for more information` : '';
-    process.stderr.write(`${error.message}${usage}\n`);
+    const usage = command?.usage ?? '[OPTIONS] COMMAND [ARG...]';
+    const help = command ? `berth ${name}` : 'berth';
+    process.stderr.write(`${error.message}\n\nUsage:  berth ${usage}\n\n${error.hint} '${help} --help' for more information\n`);
     return error.exitCode;
   }
   const exitCode = error instanceof ExitError ? error.exitCode : 1;

@@ -1,6 +1,6 @@
-// Reads a command line against a command's flags: yargs' parser underneath, docker's wordings and rules on top (long flags as
-// --name value or --name=value, grouped short flags, `--` ends flags). Help itself is in help.ts, loaded only when it is asked for.
-import Parser from 'yargs-parser';
+// Reads a command line against a command's flags, by the grammar of docker's own flag library (spf13/pflag) and in its words: long flags
+// as --name value or --name=value, switches that take a value only behind `=`, grouped short flags, `--` ends flags. Help itself is in
+// help.ts, loaded only when it is asked for.
 import type { Command, Flag, Flags } from './command.ts';
 import { EXIT_DAEMON, UsageError } from './exit.ts';
 
@@ -42,22 +42,6 @@ export class Arguments {
   }
 }
 
-const CONFIGURATION: Partial<Parser.Configuration> = {
-  'boolean-negation': false,
-  'camel-case-expansion': false,
-  'combine-arrays': false,
-  'dot-notation': false,
-  'duplicate-arguments-array': true,
-  'flatten-duplicate-arrays': false,
-  'greedy-arrays': false,
-  'nargs-eats-options': true,
-  'parse-numbers': false,
-  'parse-positional-numbers': false,
-  'short-option-groups': true,
-  'strip-aliased': true,
-  'unknown-options-as-args': false,
-};
-
 /** Flags that stand before the command: `berth -H unix:///x ps`. */
 export function splitGlobal(argv: readonly string[], flags: Flags): { global: Arguments; rest: string[] } {
   const parsed = parse(argv, flags, true);
@@ -72,73 +56,94 @@ export function parseArguments(argv: readonly string[], command: Command, name: 
   return new Arguments(values, positional);
 }
 
-function parse(argv: readonly string[], flags: Flags, halt: boolean): { values: Record<string, unknown>; positional: string[] } {
-  const table: Flags = { ...flags, help: { type: 'boolean' } };
-  const names = (wanted: (flag: Flag) => boolean) => Object.keys(table).filter((name) => wanted(table[name] as Flag));
-  const alias = Object.fromEntries(Object.entries(table).flatMap(([name, flag]) => (flag.alias ? [[name, flag.alias]] : [])));
-  const before = argv.indexOf('--') < 0 ? argv : argv.slice(0, argv.indexOf('--'));
-  const parsed = Parser.detailed([...argv], {
-    alias,
-    array: names((flag) => flag.array === true),
-    boolean: names((flag) => flag.type === 'boolean'),
-    string: names((flag) => flag.type !== 'boolean'),
-    narg: Object.fromEntries(names((flag) => flag.type !== 'boolean' && !flag.array).map((name) => [name, 1])),
-    configuration: { ...CONFIGURATION, 'halt-at-non-option': halt, 'populate--': false },
-  });
-  const short = new Set(Object.values(alias));
-  const values: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(parsed.argv)) {
-    if (key === '_') continue;
-    const flag = table[key];
-    if (!flag) {
-      if (short.has(key)) continue;
-      throw new UsageError(
-        key.length === 1 ? `unknown shorthand flag: '${key}' in ${tokenWith(before, key)}` : `unknown flag: --${key}`,
-        EXIT_DAEMON,
-      );
-    }
-    values[key] = convert(key, flag, value);
-  }
-  if (parsed.error) throw new UsageError(wording(parsed.error.message, table), EXIT_DAEMON);
-  return { values, positional: parsed.argv._.map(String) };
+interface Parsed {
+  values: Record<string, unknown>;
+  positional: string[];
 }
 
-function convert(name: string, flag: Flag, value: unknown): unknown {
-  if (flag.array) {
-    const list = (Array.isArray(value) ? value : [value]).flat().map(String);
-    if (list.length === 0) throw needsArgument(name, flag);
-    return list;
+/** `halt`: the first argument ends the flags. */
+function parse(argv: readonly string[], flags: Flags, halt: boolean): Parsed {
+  const table: Flags = { ...flags, help: { type: 'boolean' } };
+  const parsed: Parsed = { values: {}, positional: [] };
+  for (let at = 0; at < argv.length; at++) {
+    const token = argv[at] as string;
+    if (token === '--') {
+      parsed.positional.push(...argv.slice(at + 1));
+      break;
+    }
+    if (token.startsWith('--')) at += long(token, argv[at + 1], table, parsed.values);
+    else if (token.startsWith('-') && token !== '-') at += short(token, argv[at + 1], table, parsed.values);
+    else if (halt) {
+      parsed.positional.push(...argv.slice(at));
+      break;
+    } else parsed.positional.push(token);
   }
-  const last = Array.isArray(value) ? value.at(-1) : value;
-  if (flag.type === 'boolean') {
-    if (typeof last === 'boolean') return last;
-    throw invalid(name, flag, String(last), `strconv.ParseBool: parsing "${String(last)}": invalid syntax`);
+  return parsed;
+}
+
+/** `--name`, `--name value`, `--name=value`; how many further words it took. */
+function long(token: string, next: string | undefined, table: Flags, values: Parsed['values']): number {
+  const cut = token.indexOf('=');
+  const name = token.slice(2, cut < 0 ? undefined : cut);
+  if (name === '' || name.startsWith('-')) throw usage(`bad flag syntax: ${token}`);
+  const flag = Object.hasOwn(table, name) ? table[name] : undefined;
+  if (!flag) throw usage(`unknown flag: --${name}`);
+  const given = cut < 0 ? undefined : token.slice(cut + 1);
+  if (given !== undefined || flag.type === 'boolean') {
+    set(values, name, flag, given ?? 'true');
+    return 0;
   }
-  if (last === undefined) throw needsArgument(name, flag);
-  if (flag.type === 'string') return String(last);
-  const text = String(last);
-  if (!/^[+-]?\d+$/.test(text)) throw invalid(name, flag, text, `strconv.ParseInt: parsing "${text}": invalid syntax`);
-  return Number(text);
+  if (next === undefined) throw usage(`flag needs an argument: --${name}`);
+  set(values, name, flag, next);
+  return 1;
+}
+
+/** `-a`, `-abc`, `-p80`, `-p=80`, `-p 80`: switches until one takes the rest, or the next word, as its value. */
+function short(token: string, next: string | undefined, table: Flags, values: Parsed['values']): number {
+  for (let at = 1; at < token.length; at++) {
+    const letter = token[at] as string;
+    const rest = token.slice(at + 1);
+    const [name, flag] = Object.entries(table).find(([, { alias }]) => alias === letter) ?? [];
+    if (!name || !flag) throw usage(`unknown shorthand flag: '${letter}' in -${token.slice(at)}`);
+    if (rest.startsWith('=')) {
+      set(values, name, flag, rest.slice(1));
+      return 0;
+    }
+    if (flag.type === 'boolean') {
+      set(values, name, flag, 'true');
+      continue;
+    }
+    if (rest === '' && next === undefined) throw usage(`flag needs an argument: '${letter}' in -${token.slice(at)}`);
+    set(values, name, flag, rest === '' ? (next as string) : rest);
+    return rest === '' ? 1 : 0;
+  }
+  return 0;
+}
+
+const BOOLEANS: Record<string, boolean> = {
+  ...Object.fromEntries(['1', 't', 'T', 'true', 'TRUE', 'True'].map((text) => [text, true])),
+  ...Object.fromEntries(['0', 'f', 'F', 'false', 'FALSE', 'False'].map((text) => [text, false])),
+};
+
+function set(values: Parsed['values'], name: string, flag: Flag, text: string): void {
+  if (flag.array) values[name] = [...((values[name] as string[] | undefined) ?? []), text];
+  else if (flag.type === 'boolean') {
+    if (!Object.hasOwn(BOOLEANS, text)) throw invalid(name, flag, text, `strconv.ParseBool: parsing "${text}": invalid syntax`);
+    values[name] = BOOLEANS[text];
+  } else if (flag.type === 'number') {
+    if (!/^[+-]?\d+$/.test(text)) throw invalid(name, flag, text, `strconv.ParseInt: parsing "${text}": invalid syntax`);
+    values[name] = Number(text);
+  } else values[name] = text;
+}
+
+function usage(message: string): UsageError {
+  return new UsageError(message, EXIT_DAEMON);
 }
 
 /** The error of a flag's value, worded as docker's flag library words it. */
 export function invalid(name: string, flag: Flag | undefined, value: string, why: string): UsageError {
   const spelled = flag?.alias ? `-${flag.alias}, --${name}` : `--${name}`;
   return new UsageError(`invalid argument "${value}" for "${spelled}" flag: ${why}`, EXIT_DAEMON);
-}
-
-function needsArgument(name: string, flag: Flag): UsageError {
-  return new UsageError(`flag needs an argument: ${flag.alias ? `'${flag.alias}' in -${flag.alias}` : `--${name}`}`, EXIT_DAEMON);
-}
-
-function wording(message: string, table: Flags): string {
-  const name = /following: (\S+)/.exec(message)?.[1];
-  if (!name) return message;
-  return `flag needs an argument: ${table[name] ? `--${name}` : `'${name}' in -${name}`}`;
-}
-
-function tokenWith(argv: readonly string[], letter: string): string {
-  return argv.find((token) => /^-[^-]/.test(token) && token.includes(letter)) ?? `-${letter}`;
 }
 
 function checkCount(count: number, command: Command, name: string): void {
@@ -153,5 +158,5 @@ function checkCount(count: number, command: Command, name: string): void {
         : count < min
           ? `requires at least ${min} ${plural(min)}`
           : `requires at most ${max} ${plural(max ?? 0)}`;
-  throw new UsageError(`berth: 'berth ${name}' ${wants}`, 1);
+  throw new UsageError(`berth: 'berth ${name}' ${wants}`, 1, min !== max && count < min ? 'See' : 'Run');
 }

@@ -10,7 +10,7 @@ test('hosts are read as docker reads them', () => {
   assert.deepEqual(parseHost('tcp://[::1]:80'), { kind: 'tcp', host: '::1', port: 80 });
   assert.deepEqual(parseHost('host:1234'), { kind: 'tcp', host: 'host', port: 1234 });
   assert.equal(parseHost('ssh://me@far').kind, 'ssh');
-  assert.throws(() => parseHost('gopher://x'), /unable to parse docker host `gopher:\/\/x`/);
+  assert.throws(() => parseHost('gopher://x'), /invalid bind address format: gopher:\/\/x/);
 });
 
 test('-H wins over DOCKER_HOST, which wins over the default socket', () => {

@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
+import type { ErrorKind } from '@berth/errdefs/kind';
 
 export const DEFAULT_SOCKET = '/run/berth/berth.sock';
 
@@ -43,6 +44,8 @@ export function configDirectory(environment: NodeJS.ProcessEnv = process.env): s
 export function chooseEndpoint(choice: EndpointChoice): Endpoint {
   const environment = choice.environment ?? process.env;
   const context = choice.context ?? environment.DOCKER_CONTEXT;
+  if (choice.host && choice.context)
+    throw new EngineError('InvalidArgument', 'conflicting options: cannot specify both --host and --context', { layer: 'cli' });
   if (choice.host) return withTls(parseHost(choice.host), choice, environment);
   if (choice.context === undefined && environment.DOCKER_HOST) return withTls(parseHost(environment.DOCKER_HOST), choice, environment);
   if (context && context !== 'default') return contextEndpoint(context, configDirectory(environment));
@@ -83,11 +86,14 @@ function parseUrl(text: string, host: string): URL {
 }
 
 function invalidHost(host: string): EngineError {
-  return new EngineError(
+  return unresolved(
     'InvalidArgument',
-    `unable to parse docker host \`${host}\`: use unix:///path/to/socket, tcp://host:port or ssh://user@host`,
-    { layer: 'cli' },
+    `invalid bind address format: ${host}: use unix:///path/to/socket, tcp://host:port or ssh://user@host`,
   );
+}
+
+function unresolved(kind: ErrorKind, why: string): EngineError {
+  return new EngineError(kind, `Failed to initialize: unable to resolve berth endpoint: ${why}`, { layer: 'cli' });
 }
 
 function withTls(endpoint: Endpoint, choice: EndpointChoice, environment: NodeJS.ProcessEnv): Endpoint {
@@ -121,7 +127,7 @@ function currentContext(directory: string): string | undefined {
 function contextEndpoint(name: string, directory: string): Endpoint {
   const id = createHash('sha256').update(name).digest('hex');
   const meta = join(directory, 'contexts', 'meta', id, 'meta.json');
-  if (!existsSync(meta)) throw new EngineError('NotFound', `context "${name}": context not found`, { layer: 'cli' });
+  if (!existsSync(meta)) throw unresolved('NotFound', `context "${name}": context not found: open ${meta}: no such file or directory`);
   const docker = JSON.parse(readFileSync(meta, 'utf8')).Endpoints?.docker ?? {};
   const endpoint = parseHost(docker.Host ?? `unix://${DEFAULT_SOCKET}`);
   const certificates = join(directory, 'contexts', 'tls', id, 'docker');

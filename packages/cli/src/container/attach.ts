@@ -23,9 +23,9 @@ export const command: Command = {
     const { engine } = context;
     const container = await inspectContainer(engine, args.at(0));
     const { State: state, Config: config, Id: id } = container;
-    if (state.Restarting) throw new ExitError(1, 'cannot attach to a restarting container, wait until it is running');
-    if (!state.Running) throw new ExitError(1, 'cannot attach to a stopped container, start it first');
-    if (state.Paused) throw new ExitError(1, 'cannot attach to a paused container, unpause it first');
+    if (state.Restarting) throw new ExitError(1, 'You cannot attach to a restarting container, wait until it is running');
+    if (!state.Running) throw new ExitError(1, 'You cannot attach to a stopped container, start it first');
+    if (state.Paused) throw new ExitError(1, 'You cannot attach to a paused container, unpause it first');
     const tty = config.Tty === true;
     const stdin = config.OpenStdin === true && !args.boolean('no-stdin');
     if (tty && stdin && !context.stdin.isTTY) throw new ExitError(1, 'the input device is not a TTY');

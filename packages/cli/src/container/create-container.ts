@@ -1,29 +1,48 @@
 // What `run` and `create` share: the request, the pull of a missing image, warnings, --cidfile.
 import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import type { ContainerCreateRequest } from '@berth/api/container';
 import { createContainer } from '@berth/client/containers/create';
-import { EngineError, isKind } from '@berth/errdefs/engine-error';
+import { EngineError, isKind, toEngineError } from '@berth/errdefs/engine-error';
+import { parseReference } from '@berth/oci/reference';
 import type { Context } from '../context.ts';
-import { EXIT_DAEMON, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, ExitError, UsageError } from '../exit.ts';
+import { daemonText, EXIT_DAEMON, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, ExitError, UsageError } from '../exit.ts';
 import { pullWithProgress } from '../image/pull-image.ts';
 import type { Arguments } from '../parse.ts';
 import { type Attachment, containerRequest } from '../run-flags/container-request.ts';
 
+/** What the flags ask for; what is wrong with them is told as docker tells it, with its exit code. */
+export function requestOf(verb: 'create' | 'run', context: Context, args: Arguments, attachment: Attachment): ContainerCreateRequest {
+  try {
+    return containerRequest(args, attachment, context.environment);
+  } catch (error) {
+    throw failureOf(verb, EXIT_DAEMON, error);
+  }
+}
+
 /** Creates the container and returns its id. */
-export async function create(context: Context, args: Arguments, attachment: Attachment): Promise<string> {
-  const request = containerRequest(args, attachment, context.environment);
+export async function create(context: Context, args: Arguments, request: ContainerCreateRequest): Promise<string> {
   const pull = args.string('pull') ?? 'missing';
   if (!['always', 'missing', 'never'].includes(pull))
-    throw new UsageError(`invalid pull option: '${pull}': must be one of "always", "missing" or "never"`, EXIT_DAEMON);
+    throw wrong(`invalid pull option: '${pull}': must be one of "always", "missing" or "never"`);
   using cidFile = openCidFile(args.string('cidfile'));
   const image = request.Image as string;
+  // An id is none.
+  if (!/^[0-9a-f]{64}$/.test(image)) parseReference(image);
   const platform = args.string('platform') ?? context.environment.DOCKER_DEFAULT_PLATFORM;
+  if (platform && !/^[\w.-]+(\/[\w.-]+){0,2}$/.test(platform))
+    throw wrong(`error parsing specified platform: "${platform}": cannot parse platform specifier: invalid argument`);
   const options = { ...(args.given('name') ? { name: args.string('name') as string } : {}), ...(platform ? { platform } : {}) };
   const fetch = () =>
     pullWithProgress(context, image, { quiet: args.boolean('quiet'), stream: context.stderr, ...(platform ? { platform } : {}) });
   if (pull === 'always') await fetch();
   const attempt = () => createContainer(context.engine, request, options);
   const created = await attempt().catch(async (error: unknown) => {
-    if (pull !== 'missing' || !isKind(error, 'NotFound') || !/No such image/i.test((error as Error).message)) throw error;
+    if (
+      pull !== 'missing' ||
+      !isKind(error, 'NotFound') ||
+      !/No such image|does not match the specified platform/i.test((error as Error).message)
+    )
+      throw error;
     if (!args.boolean('quiet')) context.warn(`Unable to find image '${withTag(image)}' locally`);
     await fetch();
     return attempt();
@@ -33,19 +52,28 @@ export async function create(context: Context, args: Arguments, attachment: Atta
   return created.Id;
 }
 
-/** Docker's exit codes for a container that could not be created or started. */
+/** The error of a container that could not be created for `run`. */
+export function createFailure(thrown: unknown): unknown {
+  return failureOf('run', EXIT_DAEMON, thrown);
+}
+
+/** The error of a container that could not be started, with docker's exit codes for the command's sake: not found, not executable. */
 export function startFailure(thrown: unknown): unknown {
-  if (!(thrown instanceof EngineError) || thrown instanceof UsageError || thrown instanceof ExitError) return thrown;
-  const { message } = thrown;
-  const daemon = thrown.details.status === undefined ? '' : 'Error response from daemon: ';
-  const text = `berth: ${daemon}${message}\n\nRun 'berth run --help' for more information`;
-  if (/executable file not found|no such file or directory|system cannot find the file/.test(message) && /exec|OCI runtime/.test(message)) {
-    return new ExitError(EXIT_NOT_FOUND, text, thrown);
-  }
-  if (/permission denied|not a directory|is a directory|exec format error/.test(message) && /exec|OCI runtime/.test(message)) {
-    return new ExitError(EXIT_NOT_EXECUTABLE, text, thrown);
-  }
-  return new ExitError(EXIT_DAEMON, text, thrown);
+  const { message } = toEngineError(thrown);
+  if (/executable file not found|no such file or directory|system cannot find the file/.test(message))
+    return failureOf('run', EXIT_NOT_FOUND, thrown);
+  if (/permission denied|is a directory|not a directory|exec format error/.test(message))
+    return failureOf('run', EXIT_NOT_EXECUTABLE, thrown);
+  return failureOf('run', EXIT_DAEMON, thrown);
+}
+
+function failureOf(verb: 'create' | 'run', exitCode: number, thrown: unknown): unknown {
+  if (thrown instanceof UsageError || thrown instanceof ExitError) return thrown;
+  return new ExitError(exitCode, `berth: ${daemonText(thrown)}\n\nRun 'berth ${verb} --help' for more information`, thrown);
+}
+
+function wrong(message: string): EngineError {
+  return new EngineError('InvalidArgument', message, { layer: 'cli' });
 }
 
 function withTag(image: string): string {
@@ -60,11 +88,7 @@ function openCidFile(path: string | undefined): ({ write(id: string): void } & D
     file = openSync(path, 'wx', 0o644);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    throw new ExitError(
-      EXIT_DAEMON,
-      `berth: container ID file found, make sure the other container isn't running or delete ${path}`,
-      error,
-    );
+    throw wrong(`container ID file found, make sure the other container isn't running or delete ${path}`);
   }
   let written = false;
   return {

@@ -2,7 +2,7 @@
 import type { Command } from '../command.ts';
 import { attachmentOf } from '../run-flags/container-request.ts';
 import { CREATE_FLAGS } from '../run-flags/flags.ts';
-import { create, startFailure } from './create-container.ts';
+import { create, requestOf } from './create-container.ts';
 
 export const command: Command = {
   usage: 'create [OPTIONS] IMAGE [COMMAND] [ARG...]',
@@ -11,9 +11,6 @@ export const command: Command = {
   arguments: { min: 1 },
   stopAtArgument: true,
   async run(context, args) {
-    const id = await create(context, args, attachmentOf(args, false)).catch((error) => {
-      throw startFailure(error);
-    });
-    context.print(id);
+    context.print(await create(context, args, requestOf('create', context, args, attachmentOf(args, false))));
   },
 };

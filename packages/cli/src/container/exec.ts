@@ -4,7 +4,7 @@ import { inspectExec } from '@berth/client/exec/inspect';
 import { resizeExec } from '@berth/client/exec/resize';
 import { startExec, startExecDetached } from '@berth/client/exec/start';
 import type { Command } from '../command.ts';
-import { UsageError } from '../exit.ts';
+import { ExitError } from '../exit.ts';
 import { environmentOf } from '../run-flags/environment.ts';
 import { DEFAULT_DETACH_KEYS } from '../terminal/detach-keys.ts';
 import { followResize, terminalSize } from '../terminal/resize.ts';
@@ -32,7 +32,7 @@ export const command: Command = {
     const tty = args.boolean('tty');
     const detached = args.boolean('detach');
     const stdin = args.boolean('interactive') && !detached;
-    if (tty && stdin && !context.stdin.isTTY) throw new UsageError('the input device is not a TTY', 1);
+    if (tty && stdin && !context.stdin.isTTY) throw new ExitError(1, 'the input device is not a TTY');
     const size = tty ? terminalSize(context.stdout) : undefined;
     const consoleSize = size ? ([size.rows, size.columns] as [number, number]) : null;
     const detachKeys = args.string('detach-keys') ?? context.config.detachKeys ?? DEFAULT_DETACH_KEYS;

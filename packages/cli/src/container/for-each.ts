@@ -1,18 +1,30 @@
 // Verbs that take several containers do what they can: each success prints the name as it was given, each failure its error, and
 // the exit code is 1 when there was any failure.
-import { toEngineError } from '@berth/errdefs/engine-error';
 import type { Context } from '../context.ts';
+import { daemonText } from '../exit.ts';
 
-export async function forEach(context: Context, names: readonly string[], action: (name: string) => Promise<unknown>): Promise<number> {
+interface ForEachOptions {
+  /** An error that is told, and is no failure. */
+  harmless?: (error: unknown) => boolean;
+  /** What is said last when there were failures. */
+  summary?: (failed: readonly string[]) => string;
+}
+
+export async function forEach(
+  context: Context,
+  names: readonly string[],
+  action: (name: string) => Promise<unknown>,
+  { harmless, summary }: ForEachOptions = {},
+): Promise<number> {
   const outcomes = await Promise.allSettled(names.map((name) => action(name)));
-  let failed = false;
+  const failed: string[] = [];
   outcomes.forEach((outcome, at) => {
     if (outcome.status === 'fulfilled') context.print(typeof outcome.value === 'string' ? outcome.value : (names[at] as string));
     else {
-      failed = true;
-      const error = toEngineError(outcome.reason);
-      context.warn(`${error.details.status === undefined ? '' : 'Error response from daemon: '}${error.message}`);
+      if (!harmless?.(outcome.reason)) failed.push(names[at] as string);
+      context.warn(daemonText(outcome.reason));
     }
   });
-  return failed ? 1 : 0;
+  if (summary && failed.length > 0) context.warn(summary(failed));
+  return failed.length > 0 ? 1 : 0;
 }

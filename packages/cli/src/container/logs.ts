@@ -32,8 +32,8 @@ export const command: Command = {
       follow: args.boolean('follow'),
       timestamps: args.boolean('timestamps'),
       tail: args.string('tail') ?? 'all',
-      ...(args.given('since') ? { since: timestamp(args.string('since') as string) } : {}),
-      ...(args.given('until') ? { until: timestamp(args.string('until') as string) } : {}),
+      ...(args.given('since') ? { since: timestamp(args.string('since') as string, { flag: 'since' }) } : {}),
+      ...(args.given('until') ? { until: timestamp(args.string('until') as string, { flag: 'until' }) } : {}),
     });
     await joinOutput(context, body, config.Tty !== true);
   },

@@ -1,12 +1,23 @@
 // `berth ps`
 import type { ContainerSummary, Port } from '@berth/api/container';
 import { listContainers } from '@berth/client/containers/list';
-import { parseFilters } from '@berth/client/filters';
 import type { Command } from '../command.ts';
+import { filtersOf } from '../filter-flag.ts';
 import { renderListing } from '../format/listing.ts';
 import { humanDuration, humanSize } from '../format/units.ts';
 
 const STANDARD = 'table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}';
+
+const RAW = `container_id: {{.ID}}
+image: {{.Image}}
+command: {{.Command}}
+created_at: {{.CreatedAt}}
+state: {{.State}}
+status: {{.Status}}
+names: {{.Names}}
+labels: {{.Labels}}
+ports: {{.Ports}}
+`;
 
 export const command: Command = {
   usage: 'ps [OPTIONS]',
@@ -27,14 +38,15 @@ export const command: Command = {
     const limit = args.boolean('latest') ? 1 : args.number('last');
     const containers = await listContainers(context.engine, {
       all: args.boolean('all'),
-      size: args.boolean('size') || /\{\{[^}]*\.Size\b/.test(format ?? ''),
-      filters: parseFilters(args.list('filter')),
+      size: args.boolean('size') || /\{\{[^}]*(\.Size\b|json \.\s*\}\})/.test(format ?? ''),
+      filters: filtersOf(args, command.flags),
       ...(limit !== undefined && limit > 0 ? { limit } : {}),
     });
     const full = args.boolean('no-trunc');
     const text = renderListing(
       {
         standard: args.boolean('size') ? `${STANDARD}\t{{.Size}}` : STANDARD,
+        raw: args.boolean('quiet') ? 'container_id: {{.ID}}' : `${RAW}${args.boolean('size') ? 'size: {{.Size}}\n' : ''}`,
         headings: {
           ID: 'CONTAINER ID',
           Image: 'IMAGE',
@@ -62,7 +74,7 @@ export const command: Command = {
 
 function row(container: ContainerSummary, full: boolean) {
   const names = container.Names.map((name) => name.replace(/^\//, ''));
-  const command = `"${full ? container.Command : ellipsis(container.Command, 20)}"`;
+  const command = JSON.stringify(full ? container.Command : ellipsis(container.Command, 20));
   const mounts = container.Mounts.map((mount) => mount.Name || mount.Source);
   return {
     Command: command,
@@ -74,6 +86,7 @@ function row(container: ContainerSummary, full: boolean) {
     Mounts: mounts.map((mount) => (full ? mount : ellipsis(mount, 15))).join(','),
     Names: (full ? names : names.filter((name) => !name.includes('/'))).join(','),
     Networks: Object.keys(container.NetworkSettings?.Networks ?? {}).join(','),
+    Platform: null,
     Ports: portsText(container.Ports),
     RunningFor: `${humanDuration(Date.now() / 1000 - container.Created)} ago`,
     Size: sizeText(container),
@@ -108,29 +121,39 @@ function ellipsis(text: string, length: number): string {
   return text.length > length ? `${text.slice(0, length - 1)}…` : text;
 }
 
-/** `0.0.0.0:8080->80/tcp, 443/tcp`; runs of ports that belong together are one range. */
+/** `443/tcp, 0.0.0.0:8080->80/tcp`: runs of ports that are open, or published under their own numbers, are one range; the others come last. */
 export function portsText(ports: readonly Port[]): string {
   const sorted = [...ports].sort(
-    (a, b) => (a.PublicPort ?? 0) - (b.PublicPort ?? 0) || a.PrivatePort - b.PrivatePort || (a.IP ?? '').localeCompare(b.IP ?? ''),
+    (a, b) =>
+      a.PrivatePort - b.PrivatePort ||
+      ((a.IP ?? '') < (b.IP ?? '') ? -1 : (a.IP ?? '') > (b.IP ?? '') ? 1 : 0) ||
+      (a.PublicPort ?? 0) - (b.PublicPort ?? 0) ||
+      (a.Type < b.Type ? -1 : 1),
   );
-  const runs: { first: Port; last: Port }[] = [];
+  const done: string[] = [];
+  const open = new Map<string, { port: Port; last: number }>();
+  const mapped: string[] = [];
   for (const port of sorted) {
-    const run = runs.find(({ last }) => follows(last, port));
-    if (run) run.last = port;
-    else runs.push({ first: port, last: port });
+    if (port.IP && port.PublicPort !== port.PrivatePort) {
+      mapped.push(`${hostOf(port)}${port.PublicPort}->${port.PrivatePort}/${port.Type}`);
+      continue;
+    }
+    const key = `${port.IP ?? ''}/${port.Type}`;
+    const run = open.get(key);
+    if (run && port.PrivatePort === run.last + 1) run.last++;
+    else {
+      if (run) done.push(runText(run.port, run.last));
+      open.set(key, { port, last: port.PrivatePort });
+    }
   }
-  return runs.map(({ first, last }) => runText(first, last)).join(', ');
+  return [...done, ...[...open.values()].map(({ port, last }) => runText(port, last)), ...mapped].join(', ');
 }
 
-function follows(last: Port, port: Port): boolean {
-  if (last.Type !== port.Type || last.IP !== port.IP || port.PrivatePort !== last.PrivatePort + 1) return false;
-  return last.PublicPort === undefined ? port.PublicPort === undefined : port.PublicPort === last.PublicPort + 1;
+function runText(port: Port, last: number): string {
+  const range = port.PrivatePort === last ? String(last) : `${port.PrivatePort}-${last}`;
+  return port.IP ? `${hostOf(port)}${range}->${range}/${port.Type}` : `${range}/${port.Type}`;
 }
 
-function runText(first: Port, last: Port): string {
-  const range = (a: number, b: number) => (a === b ? String(a) : `${a}-${b}`);
-  const inside = `${range(first.PrivatePort, last.PrivatePort)}/${first.Type}`;
-  if (first.PublicPort === undefined) return inside;
-  const address = first.IP ? `${first.IP.includes(':') ? `[${first.IP}]` : first.IP}:` : '';
-  return `${address}${range(first.PublicPort, last.PublicPort ?? first.PublicPort)}->${inside}`;
+function hostOf({ IP: address = '' }: Port): string {
+  return `${address.includes(':') ? `[${address}]` : address}:`;
 }

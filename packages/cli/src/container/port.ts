@@ -20,8 +20,11 @@ export const command: Command = {
       for (const [port, bindings] of ports) for (const binding of bindings ?? []) context.print(`${port} -> ${address(binding)}`);
       return 0;
     }
+    const number = wanted.split('/')[0] as string;
+    if (!/^\d+$/.test(number))
+      throw new ExitError(1, `Error: invalid port (${number}): strconv.ParseUint: parsing ${JSON.stringify(number)}: invalid syntax`);
     const bindings = ports.find(([port]) => port === (wanted.includes('/') ? wanted : `${wanted}/tcp`))?.[1];
-    if (!bindings?.length) throw new ExitError(1, `no public port '${wanted}' published for ${args.at(0)}`);
+    if (!bindings?.length) throw new ExitError(1, `Error: No public port '${wanted}' published for ${args.at(0)}`);
     for (const binding of bindings) context.print(address(binding));
     return 0;
   },

@@ -1,7 +1,7 @@
 // `berth container prune`
 import { pruneContainers } from '@berth/client/containers/prune';
-import { parseFilters } from '@berth/client/filters';
 import type { Command } from '../command.ts';
+import { filtersOf } from '../filter-flag.ts';
 import { confirmed } from '../format/confirm.ts';
 import { humanSize } from '../format/units.ts';
 
@@ -14,12 +14,12 @@ export const command: Command = {
   },
   arguments: { min: 0, max: 0 },
   async run(context, args) {
-    const filters = parseFilters(args.list('filter'));
+    const filters = filtersOf(args, command.flags);
     if (!args.boolean('force') && !(await confirmed(context, 'WARNING! This will remove all stopped containers.'))) return 0;
     const pruned = await pruneContainers(context.engine, filters);
     const deleted = pruned.ContainersDeleted ?? [];
     if (deleted.length > 0) context.print(`Deleted Containers:\n${deleted.join('\n')}\n`);
-    context.print(`Total reclaimed space: ${humanSize(pruned.SpaceReclaimed)}`);
+    context.print(`Total reclaimed space: ${humanSize(pruned.SpaceReclaimed, 4)}`);
     return 0;
   },
 };

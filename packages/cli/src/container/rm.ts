@@ -15,16 +15,9 @@ export const command: Command = {
   arguments: { min: 1 },
   async run(context, args) {
     const options = { force: args.boolean('force'), link: args.boolean('link'), volumes: args.boolean('volumes') };
-    let missing = 0;
-    const code = await forEach(context, args.positional, async (id) => {
-      try {
-        await removeContainer(context.engine, id, options);
-      } catch (error) {
-        if (options.force && isKind(error, 'NotFound')) missing++;
-        throw error;
-      }
+    return forEach(context, args.positional, (id) => removeContainer(context.engine, id, options), {
+      // With --force a container that is not there is told, and is no failure.
+      harmless: (error) => options.force && isKind(error, 'NotFound'),
     });
-    // With --force a container that is not there is told, and is no failure.
-    return missing === args.positional.length ? 0 : code;
   },
 };

@@ -6,7 +6,7 @@ import { startContainer } from '@berth/client/containers/start';
 import { waitContainer } from '@berth/client/containers/wait';
 import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
-import { EXIT_DAEMON, UsageError } from '../exit.ts';
+import { ExitError } from '../exit.ts';
 import type { Arguments } from '../parse.ts';
 import { type Attachment, attachmentOf } from '../run-flags/container-request.ts';
 import { RUN_FLAGS } from '../run-flags/flags.ts';
@@ -14,7 +14,7 @@ import { DEFAULT_DETACH_KEYS, parseDetachKeys } from '../terminal/detach-keys.ts
 import { followResize } from '../terminal/resize.ts';
 import { forwardSignals } from '../terminal/signals.ts';
 import { joinStreams } from '../terminal/streams.ts';
-import { create, startFailure } from './create-container.ts';
+import { create, createFailure, requestOf, startFailure } from './create-container.ts';
 
 export const command: Command = {
   usage: 'run [OPTIONS] IMAGE [COMMAND] [ARG...]',
@@ -24,16 +24,18 @@ export const command: Command = {
   stopAtArgument: true,
   async run(context, args) {
     const detached = args.boolean('detach');
-    if (detached && args.given('attach'))
-      throw new UsageError('conflicting options: cannot specify both --attach and --detach', EXIT_DAEMON);
+    if (detached && args.given('attach')) throw new ExitError(1, 'conflicting options: cannot specify both --attach and --detach');
     const attachment = attachmentOf(args, detached);
     if (args.boolean('tty') && attachment.stdin && !context.stdin.isTTY) {
-      throw new UsageError('the input device is not a TTY', 1);
+      throw new ExitError(1, 'the input device is not a TTY');
     }
-    const id = await create(context, args, attachment).catch((error) => {
-      throw startFailure(error);
+    // Before anything is made: the daemon would refuse them with the container there already.
+    const detachKeys = args.string('detach-keys') ?? context.config.detachKeys ?? DEFAULT_DETACH_KEYS;
+    parseDetachKeys(detachKeys);
+    const id = await create(context, args, requestOf('run', context, args, attachment)).catch((error) => {
+      throw createFailure(error);
     });
-    if (attachment.stdin || attachment.stdout || attachment.stderr) return runAttached(context, args, attachment, id);
+    if (attachment.stdin || attachment.stdout || attachment.stderr) return runAttached(context, args, { ...attachment, detachKeys }, id);
     await startContainer(context.engine, id).catch((error) => {
       throw startFailure(error);
     });
@@ -42,17 +44,21 @@ export const command: Command = {
   },
 };
 
-async function runAttached(context: Context, args: Arguments, attachment: Attachment, id: string): Promise<number> {
+async function runAttached(
+  context: Context,
+  args: Arguments,
+  attachment: Attachment & { detachKeys: string },
+  id: string,
+): Promise<number> {
   const { engine } = context;
   const tty = args.boolean('tty');
-  const detachKeys = args.string('detach-keys') ?? context.config.detachKeys ?? DEFAULT_DETACH_KEYS;
-  parseDetachKeys(detachKeys);
+  const { detachKeys } = attachment;
   // With a terminal the keys typed are the container's to interpret; without, the signals of this process are passed on.
   const proxied = !tty && (args.boolean('sig-proxy') || !args.given('sig-proxy'));
   using _signals = proxied ? forwardSignals(engine, id) : undefined;
-  const connection = await attachContainer(engine, id, { ...attachment, detachKeys });
+  const connection = await attachContainer(engine, id, attachment);
   const waiting = await waitContainer(engine, id, args.boolean('rm') ? 'removed' : 'next-exit');
-  const ending = joinStreams(context, connection, { tty, ...attachment, detachKeys });
+  const ending = joinStreams(context, connection, { tty, ...attachment });
   // A start that fails ends the streams too; its error is the one to tell.
   ending.catch(() => {});
   waiting.exit.catch(() => {});

@@ -6,7 +6,7 @@ import { type StartOptions, startContainer } from '@berth/client/containers/star
 import { waitContainer } from '@berth/client/containers/wait';
 import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
-import { UsageError } from '../exit.ts';
+import { ExitError } from '../exit.ts';
 import type { Arguments } from '../parse.ts';
 import { DEFAULT_DETACH_KEYS } from '../terminal/detach-keys.ts';
 import { followResize } from '../terminal/resize.ts';
@@ -26,13 +26,14 @@ export const command: Command = {
   },
   arguments: { min: 1 },
   async run(context, args) {
-    if (args.given('checkpoint') && args.positional.length > 1) throw new UsageError('you cannot restore multiple containers at once', 1);
+    if (args.given('checkpoint') && args.positional.length > 1) throw new ExitError(1, 'you cannot restore multiple containers at once');
     if (!args.boolean('attach') && !args.boolean('interactive')) {
-      return forEach(context, args.positional, async (id) => {
-        await startContainer(context.engine, id, checkpointOf(args));
+      const start = (id: string) => startContainer(context.engine, id, checkpointOf(args));
+      return forEach(context, args.positional, async (id) => void (await start(id)), {
+        summary: (failed) => `Error: failed to start containers: ${failed.join(', ')}`,
       });
     }
-    if (args.positional.length > 1) throw new UsageError('you cannot start and attach multiple containers at once', 1);
+    if (args.positional.length > 1) throw new ExitError(1, 'you cannot start and attach multiple containers at once');
     return startAttached(context, args);
   },
 };

@@ -1,7 +1,7 @@
 // `berth update`
 import { updateContainer } from '@berth/client/containers/update';
 import type { Command, Flags } from '../command.ts';
-import { UsageError } from '../exit.ts';
+import { ExitError } from '../exit.ts';
 import { resourcesOf, restartPolicy } from '../run-flags/container-request.ts';
 import { CREATE_FLAGS } from '../run-flags/flags.ts';
 import { forEach } from './for-each.ts';
@@ -31,7 +31,7 @@ export const command: Command = {
   flags: FLAGS,
   arguments: { min: 1 },
   async run(context, args) {
-    if (!NAMES.some((name) => args.given(name))) throw new UsageError('you must provide one or more flags when using this command', 1);
+    if (!NAMES.some((name) => args.given(name))) throw new ExitError(1, 'you must provide one or more flags when using this command');
     const changes = { ...resourcesOf(args), ...(args.given('restart') ? { RestartPolicy: restartPolicy(args.string('restart')) } : {}) };
     return forEach(context, args.positional, async (id) => {
       const { Warnings: warnings } = await updateContainer(context.engine, id, changes);

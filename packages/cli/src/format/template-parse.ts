@@ -14,21 +14,36 @@ export type Pipeline = Term[][];
 
 export type Term =
   | { kind: 'literal'; value: string | number | boolean | null }
-  | { kind: 'field'; path: string[] }
-  | { kind: 'variable'; name: string; path: string[] }
+  | { kind: 'field'; path: string[]; place: Place }
+  | { kind: 'variable'; name: string; path: string[]; place: Place }
   | { kind: 'function'; name: string }
-  | { kind: 'group'; pipeline: Pipeline; path: string[] };
+  | { kind: 'group'; pipeline: Pipeline; path: string[]; place: Place };
+
+/** Where in the template a term stands, for errors: its line from 1, its column from 0. */
+export interface Place {
+  line: number;
+  column: number;
+  text: string;
+}
+
+interface Word {
+  text: string;
+  at: number;
+}
 
 const TOKEN =
   /\s+|"(?:[^"\\\n]|\\.)*"|`[^`]*`|-?\d+(?:\.\d+)?|\$[A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*|(?:\.[A-Za-z_][A-Za-z0-9_]*)+|\.|[A-Za-z_][A-Za-z0-9_]*|:=|[|(),=]/y;
 
-export function parseTemplate(source: string): Node[] {
-  const parser = new TemplateParser(source);
-  return parser.parse();
+/** `functions`: those that there are, any other name is an error. */
+export function parseTemplate(source: string, functions: ReadonlySet<string>): Node[] {
+  return new TemplateParser(source, functions).parse();
 }
 
-function fail(source: string, why: string): EngineError {
-  return new EngineError('InvalidArgument', `template parsing error: template: ${why} (in ${JSON.stringify(source)})`, { layer: 'cli' });
+/** A template that is none; docker's own words follow, which callers put theirs before. */
+export class TemplateSyntaxError extends EngineError {
+  constructor(line: number, why: string) {
+    super('InvalidArgument', `template: :${line}: ${why}`, { layer: 'cli' });
+  }
 }
 
 interface Block {
@@ -42,37 +57,47 @@ class TemplateParser {
   readonly #source: string;
   readonly #root: Node[] = [];
   readonly #open: Block[] = [];
+  readonly #functions: ReadonlySet<string>;
+  /** How far the source was read. */
+  #at = 0;
 
-  constructor(source: string) {
+  constructor(source: string, functions: ReadonlySet<string>) {
     this.#source = source;
+    this.#functions = functions;
   }
 
   parse(): Node[] {
-    let at = 0;
-    while (at < this.#source.length) {
-      const start = this.#source.indexOf('{{', at);
+    while (this.#at < this.#source.length) {
+      const start = this.#source.indexOf('{{', this.#at);
       if (start < 0) {
-        this.#text(this.#source.slice(at));
+        this.#text(this.#source.slice(this.#at));
         break;
       }
       const end = this.#source.indexOf('}}', start);
-      if (end < 0) throw fail(this.#source, 'unclosed action');
-      let text = this.#source.slice(at, start);
-      let action = this.#source.slice(start + 2, end);
-      if (/^-\s/.test(action)) {
+      let text = this.#source.slice(this.#at, start);
+      this.#at = start;
+      if (end < 0) throw this.#fail('unclosed action');
+      let from = start + 2;
+      let to = end;
+      if (/^-\s/.test(this.#source.slice(from, from + 2))) {
         text = text.trimEnd();
-        action = action.slice(1);
+        from++;
       }
       this.#text(text);
-      at = end + 2;
-      if (/\s-$/.test(action)) {
-        action = action.slice(0, -1);
-        while (/\s/.test(this.#source[at] ?? '')) at++;
+      let next = end + 2;
+      if (/\s-$/.test(this.#source.slice(to - 2, to))) {
+        to--;
+        while (/\s/.test(this.#source[next] ?? '')) next++;
       }
-      if (!action.trim().startsWith('/*')) this.#action(tokens(action, this.#source));
+      if (!this.#source.slice(from, to).trim().startsWith('/*')) this.#action(this.#words(from, to));
+      this.#at = next;
     }
-    if (this.#open.length > 0) throw fail(this.#source, 'unexpected EOF: an {{end}} is missing');
+    if (this.#open.length > 0) throw this.#fail('unexpected EOF');
     return this.#root;
+  }
+
+  #fail(why: string): TemplateSyntaxError {
+    return new TemplateSyntaxError(this.#source.slice(0, this.#at).split('\n').length, why);
   }
 
   get #target(): Node[] {
@@ -85,11 +110,11 @@ class TemplateParser {
     if (text) this.#target.push({ kind: 'text', text });
   }
 
-  #action(words: string[]): void {
-    const [first] = words;
+  #action(words: Word[]): void {
+    const first = words[0]?.text;
     switch (first) {
       case undefined:
-        throw fail(this.#source, 'missing value for command');
+        throw this.#fail('missing value for command');
       case 'if':
       case 'with':
         this.#block({ kind: first, pipeline: this.#pipeline(words.slice(1)), body: [], otherwise: [] });
@@ -101,13 +126,13 @@ class TemplateParser {
         this.#else(words.slice(1));
         return;
       case 'end':
-        if (this.#open.length === 0) throw fail(this.#source, 'unexpected {{end}}');
+        if (this.#open.length === 0) throw this.#fail('unexpected {{end}}');
         while (this.#open.pop()?.chained) {
           // An else-if chain ends as one.
         }
         return;
     }
-    if (first.startsWith('$') && (words[1] === ':=' || words[1] === '=')) {
+    if (first.startsWith('$') && (words[1]?.text === ':=' || words[1]?.text === '=')) {
       this.#target.push({ kind: 'assign', name: first, pipeline: this.#pipeline(words.slice(2)) });
       return;
     }
@@ -119,19 +144,19 @@ class TemplateParser {
     this.#open.push({ node, chained, inElse: false });
   }
 
-  #else(words: string[]): void {
+  #else(words: Word[]): void {
     const block = this.#open.at(-1);
-    if (!block || block.inElse) throw fail(this.#source, 'unexpected {{else}}');
+    if (!block || block.inElse) throw this.#fail('unexpected {{else}}');
     block.inElse = true;
-    const [kind] = words;
+    const kind = words[0]?.text;
     if (kind === 'if' || kind === 'with') this.#block({ kind, pipeline: this.#pipeline(words.slice(1)), body: [], otherwise: [] }, true);
   }
 
-  #range(words: string[]): Extract<Node, { kind: 'range' }> {
+  #range(words: Word[]): Extract<Node, { kind: 'range' }> {
     const node: Extract<Node, { kind: 'range' }> = { kind: 'range', pipeline: [], body: [], otherwise: [] };
-    const assign = words.indexOf(':=');
+    const assign = words.findIndex(({ text }) => text === ':=');
     if (assign > 0) {
-      const names = words.slice(0, assign).filter((word) => word !== ',');
+      const names = words.slice(0, assign).flatMap(({ text }) => (text === ',' ? [] : [text]));
       if (names.length === 2) node.key = names[0] as string;
       node.value = names.at(-1) as string;
     }
@@ -139,61 +164,68 @@ class TemplateParser {
     return node;
   }
 
-  #pipeline(words: string[]): Pipeline {
+  #pipeline(words: Word[]): Pipeline {
     const commands: Pipeline = [[]];
     for (let at = 0; at < words.length; at++) {
-      const word = words[at] as string;
+      const word = words[at] as Word;
       const command = commands.at(-1) as Term[];
-      if (word === '|') {
-        if (command.length === 0) throw fail(this.#source, 'missing value for command');
+      if (word.text === '|') {
+        if (command.length === 0) throw this.#fail('missing value for command');
         commands.push([]);
-      } else if (word === '(') {
+      } else if (word.text === '(') {
         const close = closing(words, at);
-        if (close < 0) throw fail(this.#source, 'unclosed left paren');
+        if (close < 0) throw this.#fail('unclosed left paren');
         const next = words[close + 1];
-        const path = next?.startsWith('.') && next.length > 1 ? next.slice(1).split('.') : [];
-        command.push({ kind: 'group', pipeline: this.#pipeline(words.slice(at + 1, close)), path });
+        const path = next?.text.startsWith('.') && next.text.length > 1 ? next.text.slice(1).split('.') : [];
+        command.push({ kind: 'group', pipeline: this.#pipeline(words.slice(at + 1, close)), path, place: this.#place(next ?? word) });
         at = close + (path.length > 0 ? 1 : 0);
       } else command.push(this.#term(word));
     }
-    if (commands.some((command) => command.length === 0)) throw fail(this.#source, 'missing value for command');
+    if (commands.some((command) => command.length === 0)) throw this.#fail('missing value for command');
     return commands;
   }
 
-  #term(word: string): Term {
-    if (word.startsWith('"')) return { kind: 'literal', value: unquote(word) };
-    if (word.startsWith('`')) return { kind: 'literal', value: word.slice(1, -1) };
-    if (/^-?\d/.test(word)) return { kind: 'literal', value: Number(word) };
-    if (word === 'true' || word === 'false') return { kind: 'literal', value: word === 'true' };
-    if (word === 'nil') return { kind: 'literal', value: null };
-    if (word === '.') return { kind: 'field', path: [] };
-    if (word.startsWith('.')) return { kind: 'field', path: word.slice(1).split('.') };
-    if (word.startsWith('$')) {
-      const [name, ...path] = word.split('.');
-      return { kind: 'variable', name: name as string, path };
+  #term(word: Word): Term {
+    const { text } = word;
+    if (text.startsWith('"')) return { kind: 'literal', value: unquote(text) };
+    if (text.startsWith('`')) return { kind: 'literal', value: text.slice(1, -1) };
+    if (/^-?\d/.test(text)) return { kind: 'literal', value: Number(text) };
+    if (text === 'true' || text === 'false') return { kind: 'literal', value: text === 'true' };
+    if (text === 'nil') return { kind: 'literal', value: null };
+    if (text === '.') return { kind: 'field', path: [], place: this.#place(word) };
+    if (text.startsWith('.')) return { kind: 'field', path: text.slice(1).split('.'), place: this.#place(word) };
+    if (text.startsWith('$')) {
+      const [name, ...path] = text.split('.');
+      return { kind: 'variable', name: name as string, path, place: this.#place(word) };
     }
-    if (/^[A-Za-z_]/.test(word)) return { kind: 'function', name: word };
-    throw fail(this.#source, `unexpected ${JSON.stringify(word)} in operand`);
+    if (!/^[A-Za-z_]/.test(text)) throw this.#fail(`unexpected ${JSON.stringify(text)} in operand`);
+    if (!this.#functions.has(text)) throw this.#fail(`function ${JSON.stringify(text)} not defined`);
+    return { kind: 'function', name: text };
+  }
+
+  #place({ text, at }: Word): Place {
+    const before = this.#source.slice(0, at);
+    return { line: before.split('\n').length, column: at - (before.lastIndexOf('\n') + 1), text };
+  }
+
+  #words(from: number, to: number): Word[] {
+    const found: Word[] = [];
+    TOKEN.lastIndex = from;
+    while (TOKEN.lastIndex < to) {
+      const at = TOKEN.lastIndex;
+      const match = TOKEN.exec(this.#source);
+      if (!match) throw this.#fail(`unexpected ${JSON.stringify(this.#source[at])} in command`);
+      if (match[0].trim()) found.push({ text: match[0], at });
+    }
+    return found;
   }
 }
 
-function tokens(action: string, source: string): string[] {
-  const found: string[] = [];
-  TOKEN.lastIndex = 0;
-  while (TOKEN.lastIndex < action.length) {
-    const at = TOKEN.lastIndex;
-    const match = TOKEN.exec(action);
-    if (!match) throw fail(source, `unexpected ${JSON.stringify(action[at])} in command`);
-    if (match[0].trim()) found.push(match[0]);
-  }
-  return found;
-}
-
-function closing(words: string[], open: number): number {
+function closing(words: Word[], open: number): number {
   let depth = 0;
   for (let at = open; at < words.length; at++) {
-    if (words[at] === '(') depth++;
-    if (words[at] === ')' && --depth === 0) return at;
+    if (words[at]?.text === '(') depth++;
+    if (words[at]?.text === ')' && --depth === 0) return at;
   }
   return -1;
 }

@@ -25,6 +25,7 @@ const cases: [template: string, output: string][] = [
   ['{{truncate .ID 3}}', 'abc'],
   ['{{len .Names}}{{printf "%05d|%-4s|%q" .State.Pid "a" "b"}}', '200042|a   |"b"'],
   ['{{eq .ID "abc123"}}{{ne 1 2}}{{not true}}{{and 1 0}}{{or "" "z"}}{{gt 3 2}}', 'truetruefalse0ztrue'],
+  ['{{print 1 2 "x" 3}}', '1 2x3'],
   ['a {{- /* no */ -}} b{{/* comment */}}', 'ab'],
   ['{{.ID}}\\t{{println .State.Pid}}', 'abc123\t42\n'],
   ['{{$x := .ID}}{{$x}}{{"q\\"uote"}}', 'abc123q"uote'],
@@ -38,8 +39,22 @@ for (const [template, output] of cases) {
 }
 
 test('what is wrong with a template is said', () => {
-  assert.throws(() => compileTemplate('{{.ID'), /unclosed action/);
-  assert.throws(() => compileTemplate('{{if .ID}}x'), /missing/);
-  assert.throws(() => compileTemplate('{{nosuch .}}')(value), /function "nosuch" not defined/);
-  assert.throws(() => compileTemplate('{{.Nope}}', { strict: true })(value), /map has no entry for key "Nope"/);
+  const message = (text: string) => ({ message: text });
+  assert.throws(() => compileTemplate('{{.ID'), message('template: :1: unclosed action'));
+  assert.throws(() => compileTemplate('a\n{{if .ID}}x'), message('template: :2: unexpected EOF'));
+  assert.throws(() => compileTemplate('{{nosuch .}}'), message('template: :1: function "nosuch" not defined'));
+  assert.throws(
+    () => compileTemplate('{{.State.Nope}}', { strict: true })(value),
+    message('template: :1:8: executing "" at <.State.Nope>: map has no entry for key "Nope"'),
+  );
+  assert.throws(() => compileTemplate('{{$.Nope}}', { strict: true })(value), /:1:3: executing "" at <\$\.Nope>/);
+});
+
+test('a method of the value is called with its arguments', () => {
+  const row = { Label: (name: string) => `<${name}>` };
+  assert.equal(compileTemplate('{{.Label "a"}}{{"b" | .Label}}')(row), '<a><b>');
+});
+
+test('keys that people choose are never missing', () => {
+  assert.equal(compileTemplate('{{.Labels.none}}', { strict: true })(value), '<no value>');
 });

@@ -1,18 +1,29 @@
 // Runs a parsed --format template on a value: field access, docker's functions (json, join, split, upper, lower, title, pad,
 // truncate, println) and Go's own (and, or, not, eq, ne, lt, le, gt, ge, index, len, print, printf, slice, html-free).
 import { EngineError } from '@berth/errdefs/engine-error';
-import { type Node, type Pipeline, parseTemplate, type Term } from './template-parse.ts';
+import { type Node, type Pipeline, type Place, parseTemplate, type Term } from './template-parse.ts';
 
 export interface TemplateOptions {
-  /** A missing key of a map is an error (docker inspect) instead of `<no value>`. */
+  /** A field that is not there is an error instead of `<no value>`; keys of what is a map in Go never are. */
   strict?: boolean;
+  /** The error's words for it: docker inspect looks into a map, listings into a Go type. */
+  missing?: (field: string) => string;
+  /** The template's name in errors. */
+  name?: string;
 }
 
-/** Compiles once; the result renders any number of values. */
+/** Compiles once; the result renders any number of values. Throws a TemplateSyntaxError. */
 export function compileTemplate(source: string, options: TemplateOptions = {}): (value: unknown) => string {
-  const nodes = parseTemplate(expandEscapes(source));
-  return (value) => new Run(value, options.strict === true).nodes(nodes, value);
+  const nodes = parseTemplate(expandEscapes(source), new Set(Object.keys(FUNCTIONS)));
+  return (value) => new Run(value, options).nodes(nodes, value);
 }
+
+/** Fields whose values have keys that people choose. */
+const MAPS = new Set(
+  'Labels Sysctls Annotations Options DriverOpts StorageOpt Tmpfs Ports PortBindings ExposedPorts Volumes Networks Containers Attributes'.split(
+    ' ',
+  ),
+);
 
 /** `\t` and `\n` on the command line mean a tab and a newline. */
 function expandEscapes(source: string): string {
@@ -22,11 +33,11 @@ function expandEscapes(source: string): string {
 type Value = unknown;
 
 class Run {
-  readonly #strict: boolean;
+  readonly #options: TemplateOptions;
   #scopes: Map<string, Value>[];
 
-  constructor(root: Value, strict: boolean) {
-    this.#strict = strict;
+  constructor(root: Value, options: TemplateOptions) {
+    this.#options = options;
     this.#scopes = [new Map([['$', root]])];
   }
 
@@ -90,12 +101,18 @@ class Run {
 
   #command(terms: readonly Term[], dot: Value, piped: readonly Value[]): Value {
     const [first, ...rest] = terms as [Term, ...Term[]];
+    if (first.kind === 'field' && (rest.length > 0 || piped.length > 0)) {
+      const method = this.#path(dot, first.path.slice(0, -1), first.place) as Record<string, Value> | null | undefined;
+      const call = method?.[first.path.at(-1) ?? ''];
+      if (typeof call !== 'function')
+        throw this.#fail(first.place, `${first.path.at(-1) ?? '.'} has arguments but cannot be invoked as function`);
+      return call.apply(method, [...rest.map((term) => this.#term(term, dot)), ...piped]);
+    }
     if (first.kind !== 'function') {
-      if (rest.length > 0) throw fail(`can't give argument to non-function`);
+      if (rest.length > 0) throw new EngineError('InvalidArgument', `template: :1: can't give argument to non-function`, { layer: 'cli' });
       return this.#term(first, dot);
     }
-    const call = FUNCTIONS[first.name];
-    if (!call) throw new EngineError('InvalidArgument', `template parsing error: function "${first.name}" not defined`, { layer: 'cli' });
+    const call = FUNCTIONS[first.name] as (typeof FUNCTIONS)[string];
     return call(...rest.map((term) => this.#term(term, dot)), ...piped);
   }
 
@@ -104,37 +121,45 @@ class Run {
       case 'literal':
         return term.value;
       case 'field':
-        return this.#path(dot, term.path);
+        return this.#path(dot, term.path, term.place);
       case 'variable': {
         const scope = this.#scopes.findLast((one) => one.has(term.name));
-        if (!scope) throw fail(`undefined variable "${term.name}"`);
-        return this.#path(scope.get(term.name), term.path);
+        if (!scope) throw this.#fail(term.place, `undefined variable: ${term.name}`);
+        return this.#path(scope.get(term.name), term.path, { ...term.place, column: term.place.column + term.name.length });
       }
       case 'group':
-        return this.#path(this.#pipeline(term.pipeline, dot), term.path);
+        return this.#path(this.#pipeline(term.pipeline, dot), term.path, term.place);
       case 'function':
         return this.#command([term], dot, []);
     }
   }
 
-  #path(start: Value, path: readonly string[]): Value {
+  #path(start: Value, path: readonly string[], place: Place): Value {
     let value = start;
+    let within = '';
+    let { column } = place;
     for (const name of path) {
+      const strict = this.#options.strict && !MAPS.has(within);
+      const { missing = (field) => `map has no entry for key ${JSON.stringify(field)}` } = this.#options;
       if (value === null || value === undefined) {
-        if (this.#strict) throw fail(`nil data; no entry for key "${name}"`);
+        if (strict) throw this.#fail({ ...place, column }, `nil data; no entry for key ${JSON.stringify(name)}`);
         return undefined;
       }
       const next = (value as Record<string, Value>)[name];
       if (typeof next === 'function') value = next.call(value);
-      else if (next === undefined && this.#strict) throw fail(`map has no entry for key "${name}"`);
+      else if (next === undefined && strict) throw this.#fail({ ...place, column }, missing(name));
       else value = next;
+      within = name;
+      column += name.length + 1;
     }
     return value;
   }
-}
 
-function fail(why: string): EngineError {
-  return new EngineError('InvalidArgument', `template: :1: ${why}`, { layer: 'cli' });
+  #fail({ line, column, text }: Place, why: string): EngineError {
+    const { name = '' } = this.#options;
+    const where = `template: ${name}:${line}:${column}: executing ${JSON.stringify(name)} at <${text}>`;
+    return new EngineError('InvalidArgument', `${where}: ${why}`, { layer: 'cli' });
+  }
 }
 
 function entries(value: Value): [Value, Value][] {
@@ -182,11 +207,13 @@ const FUNCTIONS: Record<string, (...args: Value[]) => Value> = {
   index: (value, ...keys) =>
     keys.reduce((at: Value, key) => {
       if (Array.isArray(at) && (typeof key !== 'number' || key < 0 || key >= at.length))
-        throw fail(`error calling index: index out of range: ${text(key)}`);
+        throw new EngineError('InvalidArgument', `template: :1: error calling index: index out of range: ${text(key)}`, { layer: 'cli' });
       return at === null || at === undefined ? undefined : ((at as Record<string, Value>)[key as string] ?? '');
     }, value),
   slice: (value, from = 0, to) => (value as string | unknown[]).slice(from as number, to as number | undefined),
-  print: (...args) => args.map(text).join(' '),
+  // Go puts a space between two operands when neither is a string.
+  print: (...args) =>
+    args.map((arg, at) => `${at > 0 && typeof arg !== 'string' && typeof args[at - 1] !== 'string' ? ' ' : ''}${text(arg)}`).join(''),
   println: (...args) => `${args.map(text).join(' ')}\n`,
   printf: (format, ...args) => sprintf(String(format), args),
   json: (value) => goJson(value),
@@ -199,9 +226,24 @@ const FUNCTIONS: Record<string, (...args: Value[]) => Value> = {
   truncate: (value, length) => String(value).slice(0, length as number),
 };
 
-/** JSON as Go's encoder writes it: one line, `<`, `>` and `&` left alone as docker does. */
+/** A row of a listing: as JSON its fields come by name. */
+export class TemplateRow {
+  constructor(row: object) {
+    Object.assign(this, row);
+  }
+
+  toJSON(): object {
+    return Object.fromEntries(Object.entries(this).sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+}
+
+const ESCAPED: Record<string, string> = { '<': '\\u003c', '>': '\\u003e', '&': '\\u0026' };
+
+/** JSON as docker prints it, on one line: `<`, `>` and `&` are escaped in listings' rows and left alone elsewhere. */
 export function goJson(value: Value): string {
-  return value === undefined ? 'null' : JSON.stringify(value);
+  if (value === undefined) return 'null';
+  const json = JSON.stringify(value);
+  return value instanceof TemplateRow ? json.replace(/[<>&]/g, (character) => ESCAPED[character] as string) : json;
 }
 
 function sprintf(format: string, args: Value[]): string {

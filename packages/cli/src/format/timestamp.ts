@@ -3,7 +3,8 @@
 import { EngineError } from '@berth/errdefs/engine-error';
 import { parseDuration } from './units.ts';
 
-export function timestamp(text: string, now: number = Date.now()): string {
+/** `flag`: whose value it is, where the error is to say so. */
+export function timestamp(text: string, { flag, now = Date.now() }: { flag?: string; now?: number } = {}): string {
   if (/^\d+(\.\d+)?$/.test(text)) return text;
   const duration = parseDuration(text);
   if (duration !== undefined) return ((now * 1e6 - duration) / 1e9).toFixed(9);
@@ -11,7 +12,7 @@ export function timestamp(text: string, now: number = Date.now()): string {
   if (Number.isNaN(moment)) {
     throw new EngineError(
       'InvalidArgument',
-      `invalid value for time: "${text}" is neither a timestamp (2026-01-02T15:04:05Z) nor a duration (10m)`,
+      `${flag === undefined ? '' : `invalid value for "${flag}": `}failed to parse value as time or duration: "${text}"`,
       { layer: 'cli' },
     );
   }

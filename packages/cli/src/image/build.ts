@@ -1,9 +1,12 @@
 // `berth build`
 import { writeFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
 import { buildImage } from '@berth/client/build/build';
+import { parseReference } from '@berth/oci/reference';
 import type { Command, Flags } from '../command.ts';
+import type { Context } from '../context.ts';
 import { ExitError } from '../exit.ts';
-import { parseSize } from '../format/units.ts';
+import { humanSize, parseSize } from '../format/units.ts';
 import { type Arguments, invalid } from '../parse.ts';
 import { labelsOf, pair } from '../run-flags/environment.ts';
 import { buildContext } from './build-context.ts';
@@ -45,6 +48,7 @@ export const command: Command = {
   arguments: { min: 1, max: 1 },
   async run(context, args) {
     const quiet = args.boolean('quiet');
+    for (const tag of args.list('tag')) checkTag(tag);
     const source = await buildContext(args.at(0), args.string('file'));
     const proxies = Object.values(context.config.proxies ?? {})[0] ?? {};
     const proxyArgs = Object.fromEntries(
@@ -57,7 +61,7 @@ export const command: Command = {
     ) as Record<string, string>;
     let id = '';
     const messages = buildImage(context.engine, {
-      ...(source.stream ? { context: source.stream } : {}),
+      ...(source.stream ? { context: quiet ? source.stream : Readable.from(told(context, source.stream)) } : {}),
       ...(source.remote ? { remote: source.remote } : {}),
       dockerfile: source.dockerfile,
       tags: args.list('tag'),
@@ -86,15 +90,22 @@ export const command: Command = {
         shmsize: bytes(args, 'shm-size'),
       },
     });
+    const held: string[] = [];
     await showProgress(messages, {
       stream: context.stdout,
-      quiet,
+      ...(quiet ? { keep: (text: string) => held.push(text) } : {}),
       aux(value) {
         const known = (value as { ID?: string } | null)?.ID;
         if (known) id = known;
       },
+    }).catch((error) => {
+      context.stderr.write(held.join(''));
+      // A command that failed gives the client its exit code.
+      throw typeof error.details?.code === 'number' ? new ExitError(error.details.code, error.message, error) : error;
     });
-    if (quiet && id) context.print(id);
+    // The image's id is all that a quiet build says.
+    context.stdout.write(held.join(''));
+    id ||= held.join('').trim();
     const iidfile = args.string('iidfile');
     if (iidfile) {
       if (!id) throw new ExitError(1, `the daemon did not report the image's id, ${iidfile} was not written`);
@@ -103,6 +114,24 @@ export const command: Command = {
     return 0;
   },
 };
+
+/** The context on its way, with its size told at the end. */
+async function* told(context: Context, stream: NodeJS.ReadableStream): AsyncGenerator<Buffer> {
+  let size = 0;
+  for await (const chunk of stream) {
+    size += chunk.length;
+    yield chunk as Buffer;
+  }
+  context.print(`Sending build context to Berth daemon ${humanSize(size, 4).padStart(8)}`);
+}
+
+function checkTag(tag: string): void {
+  try {
+    parseReference(tag);
+  } catch (error) {
+    throw invalid('tag', FLAGS.tag, tag, (error as Error).message);
+  }
+}
 
 /** `--build-arg NAME` without a value takes the client's own variable; one that is not set stays null. */
 function buildArguments(flags: readonly string[], environment: NodeJS.ProcessEnv): Record<string, string | null> {

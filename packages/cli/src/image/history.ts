@@ -23,9 +23,9 @@ export const command: Command = {
     const cut = (text: string) => (full || text.length <= 45 ? text : `${text.slice(0, 44)}…`);
     const rows = items.map((item) => ({
       Comment: item.Comment,
-      CreatedAt: new Date(item.Created * 1000).toISOString(),
+      CreatedAt: rfc3339(item.Created),
       CreatedBy: cut(item.CreatedBy.replaceAll('\t', ' ')),
-      CreatedSince: human ? `${humanDuration(Date.now() / 1000 - item.Created)} ago` : new Date(item.Created * 1000).toISOString(),
+      CreatedSince: human ? `${humanDuration(Date.now() / 1000 - item.Created)} ago` : rfc3339(item.Created),
       ID: full ? item.Id : item.Id.replace('sha256:', '').slice(0, 12),
       Size: human ? humanSize(item.Size) : String(item.Size),
     }));
@@ -34,7 +34,7 @@ export const command: Command = {
         standard: 'table {{.ID}}\t{{.CreatedSince}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}',
         headings: {
           ID: 'IMAGE',
-          CreatedSince: 'CREATED',
+          CreatedSince: human ? 'CREATED' : 'CREATED AT',
           CreatedAt: 'CREATED AT',
           CreatedBy: 'CREATED BY',
           Size: 'SIZE',
@@ -48,3 +48,8 @@ export const command: Command = {
     if (text) context.print(text);
   },
 };
+
+/** Unix seconds as `2026-11-21T08:00:00Z`. */
+function rfc3339(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace(/\.\d+/, '');
+}

@@ -1,9 +1,9 @@
 // `berth images`
 import type { ImageSummary } from '@berth/api/image';
-import { parseFilters } from '@berth/client/filters';
 import { listImages } from '@berth/client/images/list';
 import type { Command } from '../command.ts';
 import { ExitError } from '../exit.ts';
+import { filtersOf } from '../filter-flag.ts';
 import { renderListing } from '../format/listing.ts';
 import { humanDuration, humanSize } from '../format/units.ts';
 import { splitTag } from './name.ts';
@@ -23,7 +23,7 @@ export const command: Command = {
   },
   arguments: { min: 0, max: 1 },
   async run(context, args) {
-    const filters = parseFilters(args.list('filter'));
+    const filters = filtersOf(args, command.flags);
     const reference = args.positional[0];
     if (reference) filters.reference = [...(filters.reference ?? []), reference];
     if (args.boolean('tree')) {
@@ -38,6 +38,7 @@ export const command: Command = {
     const text = renderListing(
       {
         standard: `table {{.Repository}}\t{{.Tag}}${digests ? '\t{{.Digest}}' : ''}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}`,
+        raw: 'repository: {{.Repository}}\ntag: {{.Tag}}\nimage_id: {{.ID}}\ncreated_at: {{.CreatedAt}}\nvirtual_size: {{.Size}}\n',
         headings: {
           ID: 'IMAGE ID',
           Repository: 'REPOSITORY',
@@ -77,6 +78,6 @@ function rowsOf(image: ImageSummary, options: { full: boolean; digests: boolean 
     Size: humanSize(image.Size),
     Tag: tag ?? '<none>',
     UniqueSize: 'N/A',
-    VirtualSize: humanSize(image.VirtualSize ?? image.Size),
+    VirtualSize: humanSize(image.VirtualSize ?? image.Size, 4),
   }));
 }

@@ -7,6 +7,8 @@ import { humanSize } from '../format/units.ts';
 export interface ProgressOptions {
   stream: NodeJS.WriteStream;
   quiet?: boolean;
+  /** Takes the messages of a build in place of the stream. */
+  keep?: (text: string) => void;
   /** Sees the `aux` values. */
   aux?: (value: unknown) => void;
 }
@@ -19,6 +21,7 @@ export async function showProgress(messages: AsyncIterable<ProgressMessage>, opt
       throw new EngineError('Unknown', detail, { layer: 'daemon', details: { code: message.errorDetail?.code } });
     }
     if (message.aux !== undefined) options.aux?.(message.aux);
+    else if (options.keep) options.keep(message.stream ?? '');
     else if (!options.quiet) display.show(message);
   }
 }

@@ -1,8 +1,8 @@
 // `berth image prune`
 
-import { parseFilters } from '@berth/client/filters';
 import { pruneImages } from '@berth/client/images/prune';
 import type { Command } from '../command.ts';
+import { filtersOf } from '../filter-flag.ts';
 import { confirmed } from '../format/confirm.ts';
 import { humanSize } from '../format/units.ts';
 import { deletedText } from './deleted-text.ts';
@@ -17,7 +17,7 @@ export const command: Command = {
   },
   arguments: { min: 0, max: 0 },
   async run(context, args) {
-    const filters = parseFilters(args.list('filter'));
+    const filters = filtersOf(args, command.flags);
     const all = args.boolean('all');
     if (all) filters.dangling = ['false'];
     const warning = `WARNING! This will remove all ${all ? 'images without at least one container associated to them' : 'dangling images'}.`;
@@ -28,7 +28,7 @@ export const command: Command = {
       context.print(
         `Deleted Images:\n${deleted.map((item) => deletedText(item).replace(/^\w/, (letter) => letter.toLowerCase())).join('\n')}\n`,
       );
-    context.print(`Total reclaimed space: ${humanSize(pruned.SpaceReclaimed)}`);
+    context.print(`Total reclaimed space: ${humanSize(pruned.SpaceReclaimed, 4)}`);
     return 0;
   },
 };

@@ -1,4 +1,5 @@
 // `berth pull`
+import { parseReference } from '@berth/oci/reference';
 import type { Command } from '../command.ts';
 import { ExitError } from '../exit.ts';
 import { splitTag } from './name.ts';
@@ -20,6 +21,7 @@ export const command: Command = {
     const allTags = args.boolean('all-tags');
     const bare = !name.includes('@') && splitTag(name).tag === undefined;
     if (allTags && !bare) throw new ExitError(1, "tag can't be used with --all-tags/-a");
+    parseReference(name);
     const quiet = args.boolean('quiet');
     if (bare && !allTags && !quiet) context.print('Using default tag: latest');
     const platform = args.string('platform') ?? context.environment.DOCKER_DEFAULT_PLATFORM;

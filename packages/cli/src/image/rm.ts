@@ -1,5 +1,6 @@
 // `berth rmi`
 import { removeImage } from '@berth/client/images/remove';
+import { isKind } from '@berth/errdefs/engine-error';
 import type { Command } from '../command.ts';
 import { forEach } from '../container/for-each.ts';
 import { deletedText } from './deleted-text.ts';
@@ -15,12 +16,17 @@ export const command: Command = {
   },
   arguments: { min: 1 },
   run: (context, args) =>
-    forEach(context, args.positional, async (name) => {
-      const removed = await removeImage(context.engine, name, {
-        force: args.boolean('force'),
-        noPrune: args.boolean('no-prune'),
-        platforms: args.list('platform').flatMap((text) => text.split(',').flatMap((one) => platformField(one).platform ?? [])),
-      });
-      return removed.map(deletedText).join('\n');
-    }),
+    forEach(
+      context,
+      args.positional,
+      async (name) => {
+        const removed = await removeImage(context.engine, name, {
+          force: args.boolean('force'),
+          noPrune: args.boolean('no-prune'),
+          platforms: args.list('platform').flatMap((text) => text.split(',').flatMap((one) => platformField(one).platform ?? [])),
+        });
+        return removed.map(deletedText).join('\n');
+      },
+      { harmless: (error) => args.boolean('force') && isKind(error, 'NotFound') },
+    ),
 };

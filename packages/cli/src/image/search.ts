@@ -1,7 +1,7 @@
 // `berth search`
-import { parseFilters } from '@berth/client/filters';
 import { searchImages } from '@berth/client/images/search';
 import type { Command } from '../command.ts';
+import { filtersOf } from '../filter-flag.ts';
 import { renderListing } from '../format/listing.ts';
 
 export const command: Command = {
@@ -17,7 +17,7 @@ export const command: Command = {
   async run(context, args) {
     const limit = args.number('limit');
     const found = await searchImages(context.engine, args.at(0), {
-      filters: parseFilters(args.list('filter')),
+      filters: filtersOf(args, command.flags),
       ...(limit === undefined ? {} : { limit }),
     });
     const cut = (text: string) => (args.boolean('no-trunc') || text.length <= 45 ? text : `${text.slice(0, 44)}…`);

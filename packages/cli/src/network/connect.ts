@@ -19,7 +19,7 @@ export const command: Command = {
   async run(context, args) {
     const [network, container] = args.positional as [string, string];
     const settings: EndpointSettings = { Aliases: args.list('alias'), Links: args.list('link') };
-    if (args.given('driver-opt')) settings.DriverOpts = Object.fromEntries(args.list('driver-opt').map(pair));
+    if (args.given('driver-opt')) settings.DriverOpts = Object.fromEntries(args.list('driver-opt').map((text) => pair(text)));
     if (args.given('ip') || args.given('ip6') || args.given('link-local-ip')) {
       settings.IPAMConfig = {
         IPv4Address: args.string('ip') ?? '',

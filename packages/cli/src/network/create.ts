@@ -33,10 +33,10 @@ export const command: Command = {
       ...(args.given('ipv6') ? { EnableIPv6: args.boolean('ipv6') } : {}),
       IPAM: {
         Driver: args.string('ipam-driver') ?? 'default',
-        Options: Object.fromEntries(args.list('ipam-opt').map(pair)),
+        Options: Object.fromEntries(args.list('ipam-opt').map((text) => pair(text))),
         Config: subnetsOf(args),
       },
-      Options: Object.fromEntries(args.list('opt').map(pair)),
+      Options: Object.fromEntries(args.list('opt').map((text) => pair(text))),
       Labels: labelsOf(args.list('label')),
     });
     context.print(Id);
@@ -51,7 +51,7 @@ function subnetsOf(args: Arguments): IpamConfig[] {
   if (ranges.length > Math.max(subnets.length, 1) || gateways.length > Math.max(subnets.length, 1)) {
     throw new UsageError('every ip-range or gateway must have a corresponding subnet', 1);
   }
-  const auxiliary = Object.fromEntries(args.list('aux-address').map(pair));
+  const auxiliary = Object.fromEntries(args.list('aux-address').map((text) => pair(text)));
   const count = Math.max(subnets.length, ranges.length, gateways.length);
   return Array.from({ length: count }, (_, at) => ({
     ...(subnets[at] ? { Subnet: subnets[at] } : {}),

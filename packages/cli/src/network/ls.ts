@@ -1,7 +1,7 @@
 // `berth network ls`
-import { parseFilters } from '@berth/client/filters';
 import { listNetworks } from '@berth/client/networks/list';
 import type { Command } from '../command.ts';
+import { filtersOf } from '../filter-flag.ts';
 import { renderListing } from '../format/listing.ts';
 
 export const command: Command = {
@@ -15,7 +15,7 @@ export const command: Command = {
   },
   arguments: { min: 0, max: 0 },
   async run(context, args) {
-    const networks = await listNetworks(context.engine, parseFilters(args.list('filter')));
+    const networks = await listNetworks(context.engine, filtersOf(args, command.flags));
     const format = args.string('format') ?? context.config.networksFormat;
     const rows = networks
       .sort((a, b) => a.Name.localeCompare(b.Name))

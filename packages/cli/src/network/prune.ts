@@ -1,7 +1,7 @@
 // `berth network prune`
-import { parseFilters } from '@berth/client/filters';
 import { pruneNetworks } from '@berth/client/networks/prune';
 import type { Command } from '../command.ts';
+import { filtersOf } from '../filter-flag.ts';
 import { confirmed } from '../format/confirm.ts';
 
 export const command: Command = {
@@ -15,7 +15,7 @@ export const command: Command = {
   async run(context, args) {
     const warning = 'WARNING! This will remove all custom networks not used by at least one container.';
     if (!args.boolean('force') && !(await confirmed(context, warning))) return 0;
-    const { NetworksDeleted } = await pruneNetworks(context.engine, parseFilters(args.list('filter')));
+    const { NetworksDeleted } = await pruneNetworks(context.engine, filtersOf(args, command.flags));
     if (NetworksDeleted?.length) context.print(`Deleted Networks:\n${NetworksDeleted.join('\n')}\n`);
     return 0;
   },

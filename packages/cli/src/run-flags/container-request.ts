@@ -1,10 +1,12 @@
 // Flags of `run` and `create` → the body of POST /containers/create. What needs the daemon's knowledge (images, volumes, networks) is
 // left to the daemon; what needs the user's (files, directories, environment) is settled here.
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import type { ContainerCreateRequest } from '@berth/api/container';
 import type {
   ContainerConfig,
   DeviceMapping,
+  DeviceRequest,
   HealthConfig,
   HostConfig,
   RestartPolicy,
@@ -17,7 +19,7 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import { UsageError } from '../exit.ts';
 import { parseDuration, parseSize } from '../format/units.ts';
 import { type Arguments, invalid } from '../parse.ts';
-import { environmentOf, labelsOf, pair } from './environment.ts';
+import { environmentOf, fileErrorText, labelsOf, pair } from './environment.ts';
 import { CREATE_FLAGS } from './flags.ts';
 import { absoluteVolume, parseMount } from './mounts.ts';
 import { parsePorts } from './ports.ts';
@@ -83,46 +85,46 @@ function hostConfig(args: Arguments, bindings: HostConfig['PortBindings'], netwo
   const host: HostConfig = {
     Binds: volumes.length > 0 ? volumes.map(absoluteVolume) : null,
     ContainerIDFile: args.string('cidfile') ?? '',
-    LogConfig: { Type: args.string('log-driver') ?? '', Config: Object.fromEntries(args.list('log-opt').map(pair)) },
+    LogConfig: { Type: args.string('log-driver') ?? '', Config: Object.fromEntries(args.list('log-opt').map((text) => pair(text))) },
     NetworkMode: networkMode,
     PortBindings: bindings ?? {},
     RestartPolicy: restartPolicy(args.string('restart')),
     AutoRemove: args.boolean('rm'),
     VolumeDriver: args.string('volume-driver') ?? '',
     VolumesFrom: args.given('volumes-from') ? args.list('volumes-from') : null,
-    Mounts: args.list('mount').map(parseMount),
-    Annotations: Object.fromEntries(args.list('annotation').map(pair)),
     CapAdd: args.given('cap-add') ? args.list('cap-add') : null,
     CapDrop: args.given('cap-drop') ? args.list('cap-drop') : null,
-    CgroupnsMode: (args.string('cgroupns') ?? '') as HostConfig['CgroupnsMode'],
-    Dns: args.list('dns'),
+    CgroupnsMode: mode(args, 'cgroupns', /^(host|private)?$/) as HostConfig['CgroupnsMode'],
+    Dns: args.list('dns').map(dnsServer),
     DnsOptions: args.list('dns-option'),
     DnsSearch: args.list('dns-search'),
-    ExtraHosts: args.given('add-host') ? args.list('add-host').map((entry) => entry.replace(/^([^=:]+)=/, '$1:')) : null,
+    ExtraHosts: args.given('add-host') ? args.list('add-host').map(extraHost) : null,
     GroupAdd: args.given('group-add') ? args.list('group-add') : null,
     IpcMode: args.string('ipc') ?? '',
     Links: args.given('link') ? args.list('link') : null,
     OomScoreAdj: args.number('oom-score-adj') ?? 0,
-    PidMode: args.string('pid') ?? '',
+    PidMode: mode(args, 'pid', /^(host|container:.+)?$/),
     Privileged: args.boolean('privileged'),
     PublishAllPorts: args.boolean('publish-all'),
     ReadonlyRootfs: args.boolean('read-only'),
     SecurityOpt: args.given('security-opt') ? args.list('security-opt').map(securityOption) : null,
-    StorageOpt: args.given('storage-opt') ? Object.fromEntries(args.list('storage-opt').map(pair)) : null,
-    Tmpfs: Object.fromEntries(args.list('tmpfs').map((text) => [text.split(':')[0] as string, text.split(':').slice(1).join(':')])),
-    UTSMode: args.string('uts') ?? '',
-    UsernsMode: args.string('userns') ?? '',
+    UTSMode: mode(args, 'uts', /^(host)?$/),
+    UsernsMode: mode(args, 'userns', /^(host)?$/),
     ShmSize: size(args, 'shm-size') ?? 0,
-    Sysctls: Object.fromEntries(args.list('sysctl').map(pair)),
     Runtime: args.string('runtime') ?? '',
     Isolation: args.string('isolation') ?? '',
+    Cgroup: '',
     ...resourcesOf(args),
   };
+  const pairs = (flag: string) => Object.fromEntries(args.list(flag).map((text) => pair(text)));
+  if (args.given('mount')) host.Mounts = args.list('mount').map(parseMount);
+  if (args.given('annotation')) host.Annotations = pairs('annotation');
+  if (args.given('storage-opt')) host.StorageOpt = pairs('storage-opt');
+  if (args.given('sysctl')) host.Sysctls = pairs('sysctl');
+  if (args.given('tmpfs')) host.Tmpfs = Object.fromEntries(args.list('tmpfs').map((text) => pair(text, ':')));
   if (args.given('init')) host.Init = args.boolean('init');
   if (process.stdout.isTTY && args.boolean('tty')) host.ConsoleSize = [process.stdout.rows, process.stdout.columns];
-  if (host.AutoRemove && host.RestartPolicy?.Name !== 'no' && host.RestartPolicy?.Name !== '') {
-    throw new EngineError('InvalidArgument', 'conflicting options: cannot specify both --restart and --rm', { layer: 'cli' });
-  }
+  if (host.AutoRemove && host.RestartPolicy?.Name !== 'no') throw wrong('conflicting options: cannot specify both --restart and --rm');
   return host;
 }
 
@@ -141,21 +143,47 @@ export function resourcesOf(args: Arguments): HostConfig {
     BlkioDeviceWriteIOps: args.list('device-write-iops').map((text) => throttle(text, 'device-write-iops')),
     CpuPeriod: args.number('cpu-period') ?? 0,
     CpuQuota: args.number('cpu-quota') ?? 0,
+    CpuCount: args.number('cpu-count') ?? 0,
+    CpuPercent: args.number('cpu-percent') ?? 0,
     CpuRealtimePeriod: args.number('cpu-rt-period') ?? 0,
     CpuRealtimeRuntime: args.number('cpu-rt-runtime') ?? 0,
     CpusetCpus: args.string('cpuset-cpus') ?? '',
     CpusetMems: args.string('cpuset-mems') ?? '',
     Devices: args.list('device').map(device),
     DeviceCgroupRules: args.given('device-cgroup-rule') ? args.list('device-cgroup-rule') : null,
-    DeviceRequests: null,
+    DeviceRequests: args.given('gpus') ? [gpuRequest(args.string('gpus') ?? '')] : null,
+    IOMaximumBandwidth: size(args, 'io-maxbandwidth') ?? 0,
+    IOMaximumIOps: args.number('io-maxiops') ?? 0,
     MemoryReservation: size(args, 'memory-reservation') ?? 0,
     MemorySwap: args.string('memory-swap') === '-1' ? -1 : (size(args, 'memory-swap') ?? 0),
+    // -1: the kernel's own.
+    MemorySwappiness: args.number('memory-swappiness') ?? -1,
     OomKillDisable: args.boolean('oom-kill-disable'),
+    PidsLimit: args.number('pids-limit') ?? 0,
     Ulimits: args.list('ulimit').map(ulimit),
   };
-  if (args.given('memory-swappiness')) limits.MemorySwappiness = args.number('memory-swappiness') ?? null;
-  if (args.given('pids-limit')) limits.PidsLimit = args.number('pids-limit') ?? null;
   return limits;
+}
+
+const MODES = { cgroupns: 'CGROUP', pid: 'PID', userns: 'USER', uts: 'UTS' };
+
+/** The value of a flag that names a namespace. */
+function mode(args: Arguments, flag: keyof typeof MODES, valid: RegExp): string {
+  const value = args.string(flag) ?? '';
+  if (!valid.test(value)) throw wrong(`--${flag}: invalid ${MODES[flag]} mode`);
+  return value;
+}
+
+function dnsServer(text: string): string {
+  if (!isIP(text)) throw invalid('dns', CREATE_FLAGS.dns, text, `IP address is not correctly formatted: ${text}`);
+  return text;
+}
+
+/** `name:address` or `name=address`; the address is the daemon's to judge, for it may be host-gateway. */
+function extraHost(text: string): string {
+  if (!/^[^=:]+[=:]./.test(text))
+    throw invalid('add-host', CREATE_FLAGS['add-host'], text, `bad format for add-host: ${JSON.stringify(text)}`);
+  return text.replace(/^([^=:]+)=/, '$1:');
 }
 
 function size(args: Arguments, name: string): number | undefined {
@@ -189,12 +217,37 @@ function device(text: string): DeviceMapping {
   const isMode = (value: string | undefined) => value !== undefined && /^[rwm]+$/.test(value);
   if (second === undefined) return { PathOnHost: host, PathInContainer: host, CgroupPermissions: 'rwm' };
   if (third === undefined && isMode(second)) return { PathOnHost: host, PathInContainer: host, CgroupPermissions: second };
+  if (third !== undefined && !isMode(third)) throw wrong(`bad mode specified: ${third}`);
   return { PathOnHost: host, PathInContainer: second, CgroupPermissions: third ?? 'rwm' };
 }
+
+/** `all`, a number, or `count=…,device=…,driver=…,capabilities=…`. */
+function gpuRequest(text: string): DeviceRequest {
+  const refuse = (why: string) => invalid('gpus', CREATE_FLAGS.gpus, text, why);
+  const request: Required<DeviceRequest> = { Driver: '', Count: 0, DeviceIDs: [], Capabilities: [['gpu']], Options: {} };
+  for (const field of text.match(/(?:"[^"]*"|[^,])+/g) ?? []) {
+    const [key, value] = field.includes('=') ? pair(field.replaceAll('"', '')) : ['count', field];
+    if (key === 'driver') request.Driver = value;
+    else if (key === 'device') request.DeviceIDs = value.split(',');
+    else if (key === 'capabilities') request.Capabilities = [[...value.split(','), 'gpu']];
+    else if (key === 'options') request.Options = Object.fromEntries(value.split(',').map((text) => pair(text)));
+    else if (key !== 'count') throw refuse(`unexpected key '${key}' in '${field}'`);
+    else if (value === 'all') request.Count = -1;
+    else if (/^\d+$/.test(value)) request.Count = Number(value);
+    else
+      throw refuse(`invalid count (${value}): value must be either "all" or an integer: strconv.Atoi: parsing "${value}": invalid syntax`);
+  }
+  // One device where neither a number nor names were given.
+  if (request.Count === 0 && request.DeviceIDs?.length === 0) request.Count = 1;
+  return request;
+}
+
+const ULIMITS = new Set('core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack'.split(' '));
 
 function ulimit(text: string): Ulimit {
   const match = /^([a-z]+)=(-?\d+)(?::(-?\d+))?$/.exec(text);
   if (!match) throw invalid('ulimit', CREATE_FLAGS.ulimit, text, `invalid ulimit argument: ${text}`);
+  if (!ULIMITS.has(match[1] as string)) throw invalid('ulimit', CREATE_FLAGS.ulimit, text, `invalid ulimit type: ${match[1]}`);
   const soft = Number(match[2]);
   const hard = match[3] === undefined ? soft : Number(match[3]);
   if (hard !== -1 && (soft > hard || soft === -1)) {
@@ -205,30 +258,19 @@ function ulimit(text: string): Ulimit {
 
 export function restartPolicy(text: string | undefined): RestartPolicy {
   const [name = 'no', retries] = (text || 'no').split(':');
-  if (!['no', 'always', 'unless-stopped', 'on-failure'].includes(name)) {
-    throw new EngineError(
-      'InvalidArgument',
-      `invalid restart policy: unknown policy '${name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
-      { layer: 'cli' },
-    );
-  }
-  if (retries !== undefined && !/^\d+$/.test(retries)) {
-    throw new EngineError('InvalidArgument', 'invalid restart policy format: maximum retry count must be an integer', { layer: 'cli' });
-  }
+  if (retries !== undefined && !/^\d+$/.test(retries)) throw wrong('invalid restart policy format: maximum retry count must be an integer');
   return { Name: name as NonNullable<RestartPolicy['Name']>, MaximumRetryCount: Number(retries ?? 0) };
 }
 
 /** `seccomp=FILE` travels as the file's contents. */
 function securityOption(text: string): string {
   const [name, file] = pair(text.replace(/^(seccomp|apparmor|label):/, '$1='));
+  if (!/[=:]/.test(text) && text !== 'no-new-privileges') throw wrong(`Invalid --security-opt: ${JSON.stringify(text)}`);
   if (name !== 'seccomp' || file === 'unconfined' || file === 'builtin') return text;
   try {
     return `seccomp=${JSON.stringify(JSON.parse(readFileSync(file, 'utf8')))}`;
   } catch (error) {
-    throw new EngineError('InvalidArgument', `opening seccomp profile (${file}) failed: ${(error as Error).message}`, {
-      layer: 'cli',
-      cause: error,
-    });
+    throw wrong(`opening seccomp profile (${file}) failed: ${fileErrorText(error, file)}`, error);
   }
 }
 
@@ -237,7 +279,7 @@ function healthOf(args: Arguments): HealthConfig | undefined {
     const other = ['health-cmd', 'health-interval', 'health-timeout', 'health-retries', 'health-start-period'].find((name) =>
       args.given(name),
     );
-    if (other) throw new UsageError('--no-healthcheck conflicts with --health-* options', 125);
+    if (other) throw wrong('--no-healthcheck conflicts with --health-* options');
     return { Test: ['NONE'] };
   }
   const health: HealthConfig = {};
@@ -268,7 +310,7 @@ function networkingOf(args: Arguments): { mode: string; config: NetworkingConfig
   const wanted = [...args.list('network'), ...args.list('net')];
   const endpoints: Record<string, EndpointSettings> = {};
   for (const text of wanted) {
-    const options = text.includes('=') ? Object.fromEntries(text.split(',').map(pair)) : { name: text };
+    const options = text.includes('=') ? Object.fromEntries(text.split(',').map((text) => pair(text))) : { name: text };
     const name = options.name ?? '';
     if (!name) throw new UsageError(`invalid argument "${text}" for "--network" flag: network name is required`, 125);
     endpoints[name] = {
@@ -283,7 +325,12 @@ function networkingOf(args: Arguments): { mode: string; config: NetworkingConfig
   const first: EndpointSettings = endpoints[mode] ?? {};
   if (args.given('network-alias')) first.Aliases = [...(first.Aliases ?? []), ...args.list('network-alias')];
   if (args.given('link')) first.Links = args.list('link');
-  if (args.given('mac-address')) first.MacAddress = args.string('mac-address') ?? '';
+  if (args.given('mac-address')) {
+    const address = args.string('mac-address') ?? '';
+    if (!/^([0-9a-f]{2}([:-][0-9a-f]{2}){5}|[0-9a-f]{4}(\.[0-9a-f]{4}){2})$/i.test(address))
+      throw wrong(`${address} is not a valid mac address`);
+    first.MacAddress = address;
+  }
   if (args.given('ip') || args.given('ip6') || args.given('link-local-ip')) {
     first.IPAMConfig = {
       ...first.IPAMConfig,
@@ -294,4 +341,8 @@ function networkingOf(args: Arguments): { mode: string; config: NetworkingConfig
   }
   if (Object.keys(first).length > 0 || wanted.length > 0) endpoints[mode] = first;
   return { mode, config: { EndpointsConfig: endpoints } };
+}
+
+function wrong(message: string, cause?: unknown): EngineError {
+  return new EngineError('InvalidArgument', message, { layer: 'cli', cause });
 }

@@ -4,7 +4,7 @@ import { EngineError } from '@berth/errdefs/engine-error';
 
 /** Variables in the order given: files first, so that -e wins. A KEY without a value that is not set here is left out. */
 export function environmentOf(flags: readonly string[], files: readonly string[], environment: NodeJS.ProcessEnv): string[] {
-  const lines = [...files.flatMap((file) => linesOf(file, 'environment')), ...flags];
+  const lines = [...files.flatMap((file) => linesOf(file, 'env')), ...flags];
   return lines.flatMap((line) => {
     const cut = line.indexOf('=');
     if (cut === 0 || line === '') throw new EngineError('InvalidArgument', `invalid environment variable: ${line}`, { layer: 'cli' });
@@ -20,9 +20,15 @@ export function labelsOf(flags: readonly string[], files: readonly string[] = []
 }
 
 /** `key=value` → its two halves; a bare key has an empty value. */
-export function pair(line: string): [string, string] {
-  const cut = line.indexOf('=');
+export function pair(line: string, separator: '=' | ':' = '='): [string, string] {
+  const cut = line.indexOf(separator);
   return cut < 0 ? [line, ''] : [line.slice(0, cut), line.slice(cut + 1)];
+}
+
+/** What reading a file failed with, as Go words it: clients match on that. */
+export function fileErrorText(error: unknown, file: string): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' ? `open ${file}: no such file or directory` : message;
 }
 
 function linesOf(file: string, what: string): string[] {
@@ -30,23 +36,14 @@ function linesOf(file: string, what: string): string[] {
   try {
     content = readFileSync(file, 'utf8');
   } catch (error) {
-    throw new EngineError(
-      'NotFound',
-      `open ${file}: ${(error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file or directory' : (error as Error).message}`,
-      {
-        layer: 'cli',
-        cause: error,
-      },
-    );
+    throw new EngineError('NotFound', fileErrorText(error, file), { layer: 'cli', cause: error });
   }
   return content.split('\n').flatMap((raw) => {
     const line = raw.replace(/^\s+/, '').replace(/\r$/, '');
     if (line === '' || line.startsWith('#')) return [];
     const key = pair(line)[0];
     if (/\s/.test(key))
-      throw new EngineError('InvalidArgument', `poorly formatted ${what}: variable '${key}' contains whitespaces (in ${file})`, {
-        layer: 'cli',
-      });
+      throw new EngineError('InvalidArgument', `invalid ${what} file (${file}): variable '${key}' contains whitespaces`, { layer: 'cli' });
     return [line];
   });
 }

@@ -5,7 +5,9 @@ import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import type { MountKind, MountRequest, Propagation } from '@berth/api/host-config';
 import { EngineError } from '@berth/errdefs/engine-error';
+import type { UsageError } from '../exit.ts';
 import { parseSize } from '../format/units.ts';
+import { invalid } from '../parse.ts';
 
 /** Options that mean true when they stand alone. */
 const BARE = ['readonly', 'ro', 'bind-nonrecursive', 'bind-create-src', 'volume-nocopy'];
@@ -176,6 +178,6 @@ function csv(line: string): string[] {
   return fields.filter((field) => field !== '');
 }
 
-function wrong(text: string, why: string): EngineError {
-  return new EngineError('InvalidArgument', `invalid argument ${JSON.stringify(text)} for "--mount" flag: ${why}`, { layer: 'cli' });
+function wrong(text: string, why: string): UsageError {
+  return invalid('mount', undefined, text, why);
 }

@@ -1,5 +1,6 @@
 // `-p` and `--expose`: [host address:][host port[-range]:]container port[-range][/protocol], in docker's grammar
 // (docker/go-connections nat). Ranges are expanded pair by pair.
+import { isIP } from 'node:net';
 import type { KeySet, PortBinding, PortMap } from '@berth/api/host-config';
 import { EngineError } from '@berth/errdefs/engine-error';
 
@@ -13,7 +14,9 @@ export function parsePorts(published: readonly string[], exposed: readonly strin
   for (const text of published) publish(text, ports);
   for (const text of exposed) {
     const [range, protocol = 'tcp'] = text.split('/') as [string, string?];
-    const [first, last] = parseRange(range, () => wrong(`invalid range format for --expose: ${text}`));
+    const [first, last] = parseRange(range, () =>
+      wrong(`invalid range format for --expose: ${text}, error: strconv.ParseUint: parsing ${JSON.stringify(range)}: invalid syntax`),
+    );
     for (let port = first; port <= last; port++) ports.exposed[`${port}/${protocol}`] = {};
   }
   return ports;
@@ -49,7 +52,7 @@ function split(text: string): { host: string; hostPort: string; containerPort: s
   const containerPort = fields.pop() ?? '';
   const hostPort = fields.pop() ?? '';
   const host = parts ? (parts[1] as string) : fields.join(':');
-  if (host !== '' && !/^[0-9a-fA-F.:]+$/.test(host)) throw wrong(`invalid IP address: ${host}`);
+  if (host !== '' && !isIP(host)) throw wrong(`invalid IP address: ${host}`);
   return { host, hostPort, containerPort, protocol };
 }
 

@@ -1,8 +1,8 @@
 // `berth events`
 import type { EventMessage } from '@berth/api/event';
-import { parseFilters } from '@berth/client/filters';
 import { daemonEvents } from '@berth/client/system/events';
 import type { Command } from '../command.ts';
+import { filtersOf } from '../filter-flag.ts';
 import { compileTemplate, goJson } from '../format/template.ts';
 import { timestamp } from '../format/timestamp.ts';
 
@@ -18,15 +18,21 @@ export const command: Command = {
   arguments: { min: 0, max: 0 },
   async run(context, args) {
     const format = args.string('format');
-    const render = format === undefined ? line : format === 'json' ? goJson : compileTemplate(format);
+    const render = format === undefined ? line : format === 'json' ? json : compileTemplate(format);
     const events = daemonEvents(context.engine, {
-      filters: parseFilters(args.list('filter')),
+      filters: filtersOf(args, command.flags),
       ...(args.given('since') ? { since: timestamp(args.string('since') as string) } : {}),
       ...(args.given('until') ? { until: timestamp(args.string('until') as string) } : {}),
     });
     for await (const event of events) context.print(render(event));
   },
 };
+
+/** Attributes come by name, as Go's maps do. */
+function json(event: EventMessage): string {
+  const attributes = Object.fromEntries(Object.entries(event.Actor.Attributes).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return goJson({ ...event, Actor: { ...event.Actor, Attributes: attributes } });
+}
 
 /** `2026-11-21T08:00:00.000000000Z container start 3f… (image=busybox, name=web)` */
 function line(event: EventMessage): string {

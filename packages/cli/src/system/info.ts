@@ -16,7 +16,7 @@ export const command: Command = {
     const format = args.string('format');
     const value = { ...info, ClientInfo: { Version: VERSION, Context: context.environment.DOCKER_CONTEXT ?? 'default' } };
     if (format === 'json') context.print(goJson(value));
-    else if (format) context.print(compileTemplate(format)(value));
+    else if (format) context.print(compileTemplate(format, { strict: true, missing })(value));
     else {
       context.print(`Client: Berth\n Version:    ${VERSION}\n Context:    ${value.ClientInfo.Context}\n\nServer:`);
       for (const line of lines(info)) context.print(line);
@@ -24,6 +24,8 @@ export const command: Command = {
     }
   },
 };
+
+const missing = (field: string) => `can't evaluate field ${field} in type info`;
 
 function lines(info: InfoResponse): string[] {
   const rows: [string, unknown][] = [

@@ -5,7 +5,7 @@ import { inspectNetwork } from '@berth/client/networks/inspect';
 import { inspectVolume } from '@berth/client/volumes/inspect';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import type { Command } from '../command.ts';
-import { UsageError } from '../exit.ts';
+import { ExitError } from '../exit.ts';
 import { INSPECT_FLAGS, inspectObjects } from './inspect-objects.ts';
 
 export const command: Command = {
@@ -26,7 +26,10 @@ export const command: Command = {
       volume: (name) => inspectVolume(engine, name),
     };
     const type = args.string('type');
-    if (type && !lookUps[type]) throw new UsageError(`unknown type: "${type}": use one of ${Object.keys(lookUps).join(', ')}`, 1);
+    if (type && !lookUps[type]) {
+      const known = Object.keys(lookUps).map((one) => JSON.stringify(one));
+      throw new ExitError(1, `unknown type: ${JSON.stringify(type)}: must be one of ${known.join(', ')}`);
+    }
     const tried = type ? [lookUps[type] as (name: string) => Promise<unknown>] : Object.values(lookUps);
     return inspectObjects(context, args.positional, args.string('format'), async (name) => {
       for (const lookUp of tried) {

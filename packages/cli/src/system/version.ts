@@ -30,7 +30,7 @@ export const command: Command = {
     const value = { Client: withGoName(client), Server: server ? withGoName(server) : null };
     const format = args.string('format');
     if (format === 'json') context.print(goJson(value));
-    else if (format) context.print(compileTemplate(format)(value));
+    else if (format) context.print(compileTemplate(format, { name: 'version', strict: true, missing })(value));
     else {
       context.print(
         section('Client: Berth', [
@@ -58,6 +58,8 @@ export const command: Command = {
     return 0;
   },
 };
+
+const missing = (field: string) => `can't evaluate field ${field} in type version`;
 
 /** Templates say `.APIVersion`, the name of Go's field; JSON says `ApiVersion`. */
 function withGoName<T extends { ApiVersion: string }>(value: T): T {

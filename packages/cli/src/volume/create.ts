@@ -21,7 +21,7 @@ export const command: Command = {
     const volume = await createVolume(context.engine, {
       Name: name ?? args.string('name') ?? '',
       Driver: args.string('driver') ?? 'local',
-      DriverOpts: Object.fromEntries(args.list('opt').map(pair)),
+      DriverOpts: Object.fromEntries(args.list('opt').map((text) => pair(text))),
       Labels: labelsOf(args.list('label')),
     });
     context.print(volume.Name);

@@ -1,8 +1,8 @@
 // `berth volume prune`
 
-import { parseFilters } from '@berth/client/filters';
 import { pruneVolumes } from '@berth/client/volumes/prune';
 import type { Command } from '../command.ts';
+import { filtersOf } from '../filter-flag.ts';
 import { confirmed } from '../format/confirm.ts';
 import { humanSize } from '../format/units.ts';
 
@@ -16,7 +16,7 @@ export const command: Command = {
   },
   arguments: { min: 0, max: 0 },
   async run(context, args) {
-    const filters = parseFilters(args.list('filter'));
+    const filters = filtersOf(args, command.flags);
     const all = args.boolean('all');
     if (all) filters.all = ['true'];
     const warning = `WARNING! This will remove ${all ? 'all' : 'anonymous'} local volumes not used by at least one container.`;
@@ -24,7 +24,7 @@ export const command: Command = {
     const pruned = await pruneVolumes(context.engine, filters);
     const deleted = pruned.VolumesDeleted ?? [];
     if (deleted.length > 0) context.print(`Deleted Volumes:\n${deleted.join('\n')}\n`);
-    context.print(`Total reclaimed space: ${humanSize(pruned.SpaceReclaimed)}`);
+    context.print(`Total reclaimed space: ${humanSize(pruned.SpaceReclaimed, 4)}`);
     return 0;
   },
 };

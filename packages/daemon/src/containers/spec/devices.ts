@@ -2,7 +2,7 @@
 // privileged container sees: all of the host's /dev.
 import { readdirSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DeviceMapping } from '@berth/api/host-config';
+import type { DeviceMapping, DeviceRequest } from '@berth/api/host-config';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Device, DeviceRule } from '@berth/oci/runtime-spec';
 
@@ -43,6 +43,14 @@ export function deviceSettings(options: {
   for (const mapping of options.mappings) addMapping(settings, mapping);
   for (const rule of options.cgroupRules) settings.rules.push(parseRule(rule));
   return settings;
+}
+
+/** Requests for devices by what they can do (`--gpus`) are for drivers, and there is none. */
+export function refuseDeviceRequests(requests: readonly DeviceRequest[]): void {
+  const [request] = requests;
+  if (!request) return;
+  const capabilities = (request.Capabilities ?? []).map((set) => `[${set.join(' ')}]`).join(' ');
+  throw invalid(`could not select device driver ${JSON.stringify(request.Driver ?? '')} with capabilities: [${capabilities}]`);
 }
 
 function addMapping(settings: DeviceSettings, mapping: DeviceMapping): void {

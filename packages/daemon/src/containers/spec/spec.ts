@@ -8,7 +8,7 @@ import type { ContainerRecord } from '../container.ts';
 import { findInit, INIT_DESTINATION, initMount, usesInit } from '../init-program.ts';
 import type { ResolvedUser } from '../users.ts';
 import { capabilitiesOf } from './capabilities.ts';
-import { deviceSettings } from './devices.ts';
+import { deviceSettings, refuseDeviceRequests } from './devices.ts';
 import { containerMounts, type MountInputs } from './mounts.ts';
 import { namespaces, type PidOf } from './namespaces.ts';
 import { linuxResources, rlimits } from './resources.ts';
@@ -34,6 +34,7 @@ export function specOf(inputs: SpecInputs): Spec {
   const privileged = hostConfig.Privileged === true;
   const security = parseSecurityOptions(hostConfig.SecurityOpt ?? []);
   const capabilities = capabilitiesOf({ privileged, add: hostConfig.CapAdd ?? [], drop: hostConfig.CapDrop ?? [] });
+  refuseDeviceRequests(hostConfig.DeviceRequests ?? []);
   const devices = deviceSettings({ privileged, mappings: hostConfig.Devices ?? [], cgroupRules: hostConfig.DeviceCgroupRules ?? [] });
   const init = usesInit(hostConfig) ? findInit(config) : undefined;
   const unmasked = privileged || security.systemPathsUnconfined;
