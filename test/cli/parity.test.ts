@@ -128,6 +128,7 @@ function normal(text: string, roots: readonly string[]): string[] {
       .replace(/"Pid": \d+/g, '"Pid": N')
       .replace(/proc\/\d+\/ns/g, 'proc/N/ns')
       .replace(/snapshots\/\d+\//g, 'snapshots/N/')
+      .replace(/^\d+ +(?=sh|sleep)/gm, 'N ')
       .replace(/^(root +)\d+ +\d+ +\d+ +\S+/gm, '$1N N N TIME')
       .replace(/"time":\d+/g, '"time":N')
       .replace(/"timeNano":\d+/g, '"timeNano":N')
