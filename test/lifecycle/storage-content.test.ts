@@ -1,7 +1,7 @@
 // The content store: what a writer promises, what commit checks, and what is left after a crash.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, linkSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isKind } from '@berth/errdefs/engine-error';
@@ -103,6 +103,41 @@ test('bytes are shared by namespaces, and go with the last of them', async () =>
   assert.deepEqual(b.info(digest).labels, {});
   b.delete(digest);
   assert.ok(!existsSync(path));
+});
+
+test('a file is taken instead of written, if nobody else has it under another name', async () => {
+  await using fixture = openStorage();
+  const content = fixture.storage.content.in(A);
+  const path = join(fixture.root, 'given');
+  writeFileSync(path, 'the bytes');
+  linkSync(path, `${path}-too`);
+  await using writer = await content.writer({ ref: 'r' });
+  assert.equal(await writer.take(path), false);
+  assert.equal(await writer.take(join(fixture.root, 'missing')), false);
+  symlinkSync(path, `${path}-link`);
+  assert.equal(await writer.take(`${path}-link`), false);
+  assert.equal(writer.offset, 0);
+  rmSync(`${path}-too`);
+  assert.equal(await writer.take(path), true);
+  assert.ok(!existsSync(path));
+  assert.deepEqual([writer.offset, writer.digest()], [9, digestOf('the bytes')]);
+  await assert.rejects(writer.write(Buffer.from('more')), /its writer is closed/);
+  const digest = await writer.commit({ size: 9 });
+  assert.equal(readFileSync(content.path(digest), 'utf8'), 'the bytes');
+});
+
+test('a file that was taken and is not what was promised is refused; who brings the bytes after all starts again', async () => {
+  await using fixture = openStorage();
+  const content = fixture.storage.content.in(A);
+  const path = join(fixture.root, 'given');
+  writeFileSync(path, 'other bytes');
+  const refused = await content.writer({ ref: 'r' });
+  await refused.take(path);
+  await rejects(refused.commit({ digest: digestOf('the bytes') }), 'FailedPrecondition', /unexpected commit digest/);
+  const writer = await content.writer({ ref: 'r' });
+  await writer.truncate(0);
+  await writer.write(Buffer.from('the bytes'));
+  assert.equal(await writer.commit({ digest: digestOf('the bytes') }), digestOf('the bytes'));
 });
 
 test('sha512 is checked where it is asked for', async () => {

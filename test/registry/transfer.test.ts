@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { CONTENT_SCHEMA } from '@berth/lifecycle/content/content-rows';
 import { FileContent } from '@berth/lifecycle/content/file-content';
+import type { Hashed } from '@berth/lifecycle/diff/hash-job';
 import { UnpackPool } from '@berth/lifecycle/diff/unpack-pool';
 import { Unpacker } from '@berth/lifecycle/diff/unpacker';
 import { WorkerDiffer } from '@berth/lifecycle/diff/worker-differ';
@@ -51,7 +52,8 @@ function openStores(): Stores {
   for (const schema of [CONTENT_SCHEMA, SNAPSHOT_SCHEMA, IMAGE_SCHEMA]) database.exec(schema);
   const leases = { addResource() {} };
   const scope = { namespace: 'test' };
-  const files = new FileContent({ root: join(root, 'content'), database, leases });
+  const hashFile = (path: string, algorithm: string) => pool.run<Hashed>({ kind: 'hash', path, algorithm });
+  const files = new FileContent({ root: join(root, 'content'), database, leases, hashFile });
   const snapshots = new DirectorySnapshots(new OverlayMechanism(), { root: join(root, 'overlay'), database, leases });
   const snapshotter = snapshots.in(scope);
   const storage: TransferStorage = {

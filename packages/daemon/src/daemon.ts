@@ -124,6 +124,7 @@ export async function startDaemon(asked: Config, service: LifecycleProcess | und
     recoverTaskIo(context);
     stack.defer(() => leaveTaskIo(context));
     await images.services.reclaim();
+    images.spool.clear();
     await images.catalog.refresh();
     const taskEvents = new TaskEvents(context);
     await taskEvents.start();

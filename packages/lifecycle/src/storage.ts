@@ -6,6 +6,7 @@ import type { Database } from 'better-sqlite3';
 import type { Config } from './config/keys.ts';
 import { FileContent } from './content/file-content.ts';
 import type { CopyJob } from './diff/copy-job.ts';
+import type { Hashed, HashJob } from './diff/hash-job.ts';
 import { UnpackPool } from './diff/unpack-pool.ts';
 import { Unpacker } from './diff/unpacker.ts';
 import { WorkerDiffer } from './diff/worker-differ.ts';
@@ -64,6 +65,7 @@ export class Storage implements AsyncDisposable {
       database,
       leases,
       onChange: events.content,
+      hashFile: (path, algorithm) => this.#pool.run<Hashed>({ kind: 'hash', path, algorithm } satisfies HashJob),
       isolated: config.contentSharing === 'isolated',
     });
     this.images = new SqliteImages({ database, onChange: events.image });

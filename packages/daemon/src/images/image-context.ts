@@ -1,4 +1,5 @@
 // What the verbs on images work with: handed to each of them, made once when the daemon starts.
+import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import type { Events } from '../events/events.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
@@ -7,12 +8,15 @@ import { ImageCatalog } from './image-catalog.ts';
 import { ImageServices } from './image-services.ts';
 import { ImageSizes } from './image-sizes.ts';
 import { RegistryHosts } from './registry-hosts.ts';
+import { Spool } from './spool.ts';
 
 export interface ImageContext {
   readonly services: ImageServices;
   readonly catalog: ImageCatalog;
   readonly sizes: ImageSizes;
   readonly hosts: RegistryHosts;
+  /** For archives that clients send. */
+  readonly spool: Spool;
   readonly users: ImageUsers;
   readonly events: Events;
 }
@@ -32,6 +36,7 @@ export function imageContext({ lifecycle, config, users, events }: ImageContextO
     catalog: new ImageCatalog(services),
     sizes: new ImageSizes(services),
     hosts: new RegistryHosts(config),
+    spool: new Spool(join(config.dataRoot, 'spool')),
     users,
     events,
   };

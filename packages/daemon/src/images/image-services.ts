@@ -1,9 +1,11 @@
 // The lifecycle service's calls that images are made of, and the three things that take more than one call: reading a blob,
 // writing one, and keeping what is being made from the garbage collector.
 import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { readBlob } from '@berth/lifecycle/client/image-config';
 import { type Digest, digestOf } from '@berth/oci/digest';
+import { contentFileMetadata } from '@berth/rpc/content-file';
 import { type Content, WriteAction } from '@berth/rpc/gen/containerd/services/content/v1/content';
 import type { Diff } from '@berth/rpc/gen/containerd/services/diff/v1/diff';
 import type { Images } from '@berth/rpc/gen/containerd/services/images/v1/images';
@@ -67,20 +69,33 @@ export class ImageServices {
     return digest;
   }
 
-  /** Streams a blob into the store; digest and size are what arrived. */
+  /** Stores what a file holds. The service may have taken the file then; else its bytes were sent. */
+  storeFile({ path }: { path: string }, options: WriteOptions): Promise<{ digest: Digest; size: number }> {
+    const bytes = async function* () {
+      yield* createReadStream(path, { highWaterMark: CHUNK }) as AsyncIterable<Buffer>;
+    };
+    return this.write(bytes(), { ...options, file: path });
+  }
+
+  /** Streams a blob into the store; digest and size are what arrived. The bytes of `file` are those of the source. */
   async write(
     source: AsyncIterable<Uint8Array>,
-    options: WriteOptions & { expected?: Digest; total?: number },
+    options: WriteOptions & { expected?: Digest; total?: number; file?: string },
   ): Promise<{ digest: Digest; size: number }> {
-    const { lease, labels, signal, expected = '', total = 0 } = options;
+    const { lease, labels, signal, expected = '', total = 0, file } = options;
     const ref = `${REF_PREFIX}${randomUUID()}`;
-    using call = this.content.write({ lease, ...(signal ? { signal } : {}) });
+    const metadata = file === undefined ? {} : contentFileMetadata(file);
+    using call = this.content.write({ lease, metadata, ...(signal ? { signal } : {}) });
     const answers = call[Symbol.asyncIterator]();
     let digest: string = expected;
     let offset = 0;
     let unanswered = 0;
     try {
-      for await (const data of chunksOf(source)) {
+      if (file !== undefined) {
+        await call.send({ action: WriteAction.STAT, ref, total, expected });
+        offset = (await nextAnswer(answers)).offset;
+      }
+      for await (const data of offset > 0 ? [] : chunksOf(source)) {
         await call.send({ action: WriteAction.WRITE, ref, total, expected, offset, data });
         offset += data.length;
         if (++unanswered < UNANSWERED) continue;

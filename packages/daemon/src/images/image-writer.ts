@@ -41,14 +41,7 @@ export async function unpackLayer(
   descriptor: Descriptor,
   expected: Digest,
 ): Promise<{ diffId: Digest; existed: boolean }> {
-  const chainId = chainIdOf(parent, expected);
-  try {
-    await services.snapshots.stat({ snapshotter: services.snapshotter, key: chainId });
-    await keepSnapshot(services, lease, chainId);
-    return { diffId: expected, existed: true };
-  } catch (error) {
-    if (!isKind(error, 'NotFound')) throw error;
-  }
+  if (await keepSnapshot(services, lease, chainIdOf(parent, expected))) return { diffId: expected, existed: true };
   const { diffId } = await applyLayer(services, lease, parent, descriptor);
   return { diffId, existed: false };
 }
@@ -188,8 +181,16 @@ async function commitSnapshot(services: ImageServices, lease: string, key: strin
   return chainId;
 }
 
-async function keepSnapshot(services: ImageServices, lease: string, chainId: string): Promise<void> {
-  await services.leases.addResource({ id: lease, resource: { id: chainId, type: `snapshots/${services.snapshotter}` } });
+/** Puts a snapshot under the lease; false when there is none. */
+export async function keepSnapshot({ snapshots, leases, snapshotter }: ImageServices, lease: string, key: string): Promise<boolean> {
+  try {
+    await snapshots.stat({ snapshotter, key });
+  } catch (error) {
+    if (isKind(error, 'NotFound')) return false;
+    throw error;
+  }
+  await leases.addResource({ id: lease, resource: { id: key, type: `snapshots/${snapshotter}` } });
+  return true;
 }
 
 function chainIdOf(parent: string, diffId: Digest): Digest {

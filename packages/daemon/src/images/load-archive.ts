@@ -1,17 +1,26 @@
 // What an archive of images holds, taken in front to back: every file becomes a blob under the load's lease. Names are only looked up
 // among the archive's own files, never used as paths.
+//
+// A layer is written once, by this process, to a file that the lifecycle service then takes and hashes in a thread of its own while the
+// next one is being read. Its bytes pass through buffers that are used again and again: new ones for each chunk, and messages made of
+// them, cost three times as much as all the rest.
 import { posix } from 'node:path';
-import { buffer } from 'node:stream/consumers';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Digest } from '@berth/oci/digest';
 import type { Descriptor } from '@berth/oci/image-spec';
 import { tarMembers } from '@berth/oci/tar/members';
-import type { ImageServices } from './image-services.ts';
+import { collectYoung } from '@berth/sys/heap';
+import type { ImageServices, WriteOptions } from './image-services.ts';
 import { layerTypeOf } from './image-writer.ts';
+import type { Spool, SpoolFile } from './spool.ts';
 import { uncompressed } from './uncompressed.ts';
 
 /** Documents up to this size are kept at hand while the archive is read; everything else is only stored. */
 const DOCUMENT_LIMIT = 4 << 20;
+/** Bytes written at once. Meanwhile the socket takes in as many. */
+const CHUNK = 256 << 10;
+/** Of these, until the socket's buffers that they came in are collected. */
+const COLLECT_AFTER = 32;
 
 export interface ArchiveFile {
   digest: Digest;
@@ -71,38 +80,90 @@ export function blobPath(digest: string): string {
   return `blobs/${digest.replace(':', '/')}`;
 }
 
-/** `onFile` is told of each file once it is stored. */
 export async function storeArchive(
   services: ImageServices,
+  spool: Spool,
   lease: string,
   archive: AsyncIterable<Uint8Array>,
-  onFile: (file: ArchiveFile) => void,
   signal: AbortSignal,
 ): Promise<Archive> {
   const files = new Archive();
-  const add = (name: string, file: ArchiveFile) => {
-    files.add(name, file);
-    onFile(file);
-  };
-  for await (const { entry, data } of tarMembers(uncompressed(archive))) {
-    if (entry.type === 'symlink') files.link(entry.name, posix.join(posix.dirname(entry.name), entry.linkName));
-    if (entry.type === 'hardlink') files.link(entry.name, entry.linkName);
-    if (entry.type !== 'file') continue;
-    if (entry.size <= DOCUMENT_LIMIT) {
-      const bytes = await buffer(data);
-      const digest = await services.put(bytes, { lease });
-      add(entry.name, { digest, size: bytes.length, mediaType: layerTypeOf(bytes), bytes });
-    } else {
-      let head = Buffer.alloc(0);
-      const watched = async function* () {
-        for await (const chunk of data) {
-          if (head.length < 8) head = Buffer.concat([head, chunk.subarray(0, 8)]);
-          yield chunk;
-        }
-      };
-      const written = await services.write(watched(), { lease, signal });
-      add(entry.name, { ...written, mediaType: layerTypeOf(head), bytes: undefined });
+  const storing: Promise<void>[] = [];
+  let failed: { error: unknown } | undefined;
+  try {
+    for await (const { entry, data } of tarMembers(inBulk(uncompressed(archive)))) {
+      if (failed) throw failed.error;
+      if (entry.type === 'symlink') files.link(entry.name, posix.join(posix.dirname(entry.name), entry.linkName));
+      if (entry.type === 'hardlink') files.link(entry.name, entry.linkName);
+      if (entry.type !== 'file') continue;
+      if (entry.size <= DOCUMENT_LIMIT) {
+        const bytes = await collected(data);
+        const digest = await services.put(bytes, { lease });
+        files.add(entry.name, { digest, size: bytes.length, mediaType: layerTypeOf(bytes), bytes });
+      } else {
+        const { file, mediaType } = await spooled(spool, data);
+        const stored = store(services, file, { lease, signal }).then((blob) =>
+          files.add(entry.name, { ...blob, mediaType, bytes: undefined }),
+        );
+        stored.catch((error: unknown) => {
+          failed = { error };
+        });
+        storing.push(stored);
+      }
+    }
+  } finally {
+    // The lease ends with the load: nothing may be stored after it.
+    await Promise.allSettled(storing);
+  }
+  await Promise.all(storing);
+  return files;
+}
+
+/** Writes a member to a file of its own. */
+async function spooled(spool: Spool, data: AsyncIterable<Buffer>): Promise<{ file: SpoolFile; mediaType: string }> {
+  const file = await spool.file();
+  try {
+    let head = Buffer.alloc(0);
+    for await (const chunk of data) {
+      if (head.length < 8) head = Buffer.concat([head, chunk.subarray(0, 8)]);
+      await file.write(chunk);
+    }
+    const mediaType = layerTypeOf(head);
+    await file.close();
+    return { file, mediaType };
+  } catch (error) {
+    await file[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function store(services: ImageServices, file: SpoolFile, options: WriteOptions): Promise<{ digest: Digest; size: number }> {
+  await using _ = file;
+  return await services.storeFile(file, options);
+}
+
+/** The same bytes in larger chunks, in one buffer: each is good until the next one is asked for. The source's chunks are gone then. */
+async function* inBulk(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  const buffer = Buffer.allocUnsafeSlow(CHUNK);
+  let size = 0;
+  let full = 0;
+  for await (const chunk of source) {
+    for (let at = 0; at < chunk.length; ) {
+      const part = chunk.subarray(at, at + CHUNK - size);
+      buffer.set(part, size);
+      at += part.length;
+      size += part.length;
+      if (size < CHUNK) continue;
+      yield buffer;
+      size = 0;
+      if (++full % COLLECT_AFTER === 0) collectYoung();
     }
   }
-  return files;
+  if (size > 0) yield buffer.subarray(0, size);
+}
+
+async function collected(data: AsyncIterable<Buffer>): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const chunk of data) parts.push(Buffer.from(chunk));
+  return Buffer.concat(parts);
 }

@@ -1,17 +1,16 @@
 // POST /images/load: images from an archive. It is taken in as a whole, its images are checked, unpacked and then named; what a
 // refused archive has stored goes with the lease.
-import { EngineError } from '@berth/errdefs/engine-error';
-import { chainIds, type Digest, shortDigest } from '@berth/oci/digest';
+import { type Digest, shortDigest } from '@berth/oci/digest';
 import { formatPlatform, type Platform } from '@berth/oci/platform';
 import { canonical, familiar } from '@berth/oci/reference';
 import { PLATFORM_LABEL } from './image-catalog.ts';
 import { emitImageEvent, type ImageContext } from './image-context.ts';
-import { configLabels, danglingName, indexLabels, manifestLabels, putName, saveImage, unpackLayer } from './image-writer.ts';
+import { configLabels, danglingName, indexLabels, manifestLabels, putName, saveImage } from './image-writer.ts';
 import { storeArchive } from './load-archive.ts';
 import { type LoadPlan, loadPlans } from './load-plan.ts';
 import type { ProgressSink } from './progress-output.ts';
 import { keepUnnamed } from './tag-image.ts';
-import { UnpackAhead } from './unpack-ahead.ts';
+import { unpackLayers } from './unpack-layers.ts';
 
 export interface LoadRequest {
   archive: AsyncIterable<Uint8Array>;
@@ -23,18 +22,11 @@ export interface LoadRequest {
 
 export async function loadImages(context: ImageContext, request: LoadRequest, write: ProgressSink): Promise<void> {
   const { archive, quiet, platforms = [], signal } = request;
-  const { services } = context;
+  const { services, spool } = context;
   await services.withLease(async (lease) => {
-    const ahead = new UnpackAhead(services, lease, platforms);
-    try {
-      const files = await storeArchive(services, lease, archive, (file) => ahead.add(file), signal);
-      const plans = loadPlans(files, platforms);
-      await ahead.stop();
-      const reporting = { progress: quiet ? () => {} : write, write, platforms, unpacked: ahead.made };
-      for (const plan of plans) await loadOne(context, lease, plan, reporting);
-    } finally {
-      await ahead.stop();
-    }
+    const plans = loadPlans(await storeArchive(services, spool, lease, archive, signal), platforms);
+    const reporting = { progress: quiet ? () => {} : write, write, platforms, signal };
+    for (const plan of plans) await loadOne(context, lease, plan, reporting);
   });
 }
 
@@ -42,19 +34,22 @@ interface Reporting {
   progress: ProgressSink;
   write: ProgressSink;
   platforms: readonly Platform[];
-  /** Chain ids of layers that were unpacked while the archive was read. */
-  unpacked: ReadonlySet<Digest>;
+  signal: AbortSignal;
 }
 
 async function loadOne(
   context: ImageContext,
   lease: string,
   plan: LoadPlan,
-  { progress, write, platforms, unpacked }: Reporting,
+  { progress, write, platforms, signal }: Reporting,
 ): Promise<void> {
-  const { catalog } = context;
-  const { references } = plan;
-  await unpackAll(context, lease, plan, progress, unpacked);
+  const { services, catalog } = context;
+  const { references, layers } = plan;
+  const there = await unpackLayers(services, lease, layers, plan.config.rootfs.diff_ids, signal);
+  for (const [position, { size }] of layers.entries()) {
+    const id = shortDigest(plan.config.rootfs.diff_ids[position] as Digest);
+    if (position >= there) progress({ status: 'Loading layer', progressDetail: { current: size, total: size }, id });
+  }
   const before = references.map((reference) => catalog.named(canonical(reference)));
   const [platform] = platforms;
   const labels: Record<string, string> = platform === undefined ? {} : { [PLATFORM_LABEL]: formatPlatform(platform) };
@@ -86,26 +81,4 @@ async function keepImage(
   const all = names.length > 0 ? names : [danglingName(manifest.digest)];
   for (const name of all) await putName(services, name, index ?? manifest, labels);
   return id;
-}
-
-async function unpackAll(
-  context: ImageContext,
-  lease: string,
-  { config, layers }: LoadPlan,
-  progress: ProgressSink,
-  unpacked: ReadonlySet<Digest>,
-): Promise<void> {
-  const chain = chainIds(config.rootfs.diff_ids);
-  for (const [position, layer] of layers.entries()) {
-    const expected = config.rootfs.diff_ids[position] as Digest;
-    const id = shortDigest(expected);
-    const { diffId, existed } = await unpackLayer(context.services, lease, chain[position - 1] ?? '', layer, expected);
-    if (diffId !== expected) {
-      throw new EngineError('InvalidArgument', `invalid diffID for layer ${position}: expected "${expected}", got "${diffId}"`, {
-        layer: 'daemon',
-      });
-    }
-    if (!existed || unpacked.has(chain[position] as Digest))
-      progress({ status: 'Loading layer', progressDetail: { current: layer.size, total: layer.size }, id });
-  }
 }

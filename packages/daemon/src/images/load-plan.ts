@@ -3,6 +3,7 @@
 // Nothing is stored here: what is wrong with any image of an archive is said before the first gets its name.
 import { checkShape, type Shape } from '@berth/api/shape';
 import { EngineError } from '@berth/errdefs/engine-error';
+import type { Digest } from '@berth/oci/digest';
 import {
   attests,
   type Descriptor,
@@ -18,6 +19,7 @@ import {
 import { bestMatch, formatPlatform, hostPlatform, normalize, type Platform, rank } from '@berth/oci/platform';
 import { parseReference, type Reference, tryParseReference, withDefaultTag } from '@berth/oci/reference';
 import { type Archive, blobPath } from './load-archive.ts';
+import { wrongDiffId } from './unpack-layers.ts';
 
 export interface LoadPlan {
   /** The configuration's own bytes: their digest is the image's id. */
@@ -79,7 +81,7 @@ function itemPlan(files: Archive, item: ManifestItem): LoadPlan {
   const configBytes = configIn(files.get(item.Config).bytes, item.Config);
   const config = parseImageConfig(configBytes);
   const layers = (item.Layers ?? []).map((name) => files.get(name));
-  checkLayers(layers.length, config);
+  checkLayers(layers, config);
   const references = (item.RepoTags ?? []).map((name) => withDefaultTag(parseReference(name)));
   return { configBytes, config, layers, references, manifest: undefined, index: undefined, documents: [] };
 }
@@ -125,11 +127,12 @@ function layoutPlan(
     );
   }
   const archives = image.manifest.layers.filter((layer) => isLayerType(layer.mediaType));
-  checkLayers(archives.length, image.config);
+  const layers = archives.map((layer) => plain(files.blob(layer)));
+  checkLayers(layers, image.config);
   return {
     configBytes: image.configBytes,
     config: image.config,
-    layers: archives.map((layer) => plain(files.blob(layer))),
+    layers,
     references: referencesOf(entry, image.manifest.config, items),
     manifest: plain(image.descriptor),
     index: root.content.kind === 'index' && platforms.length === 0 ? plain(root.descriptor) : undefined,
@@ -184,15 +187,21 @@ function noSuchPlatform(name: string, offered: readonly Platform[], wanted: read
   );
 }
 
-function checkLayers(got: number, config: ImageConfig): void {
-  if (got === config.rootfs.diff_ids.length) return;
-  throw new EngineError(
-    'InvalidArgument',
-    `invalid manifest, layers length mismatch: expected ${config.rootfs.diff_ids.length}, got ${got}`,
-    {
-      layer: 'daemon',
-    },
-  );
+/** That each layer has its bytes is known of plain ones; of others when they are unpacked. */
+function checkLayers(layers: readonly Descriptor[], { rootfs }: ImageConfig): void {
+  if (layers.length !== rootfs.diff_ids.length) {
+    throw new EngineError(
+      'InvalidArgument',
+      `invalid manifest, layers length mismatch: expected ${rootfs.diff_ids.length}, got ${layers.length}`,
+      {
+        layer: 'daemon',
+      },
+    );
+  }
+  for (const [position, { digest, mediaType }] of layers.entries()) {
+    const expected = rootfs.diff_ids[position] as Digest;
+    if (mediaType === MEDIA_TYPE.dockerLayer && digest !== expected) throw wrongDiffId(position, expected, digest);
+  }
 }
 
 function configIn(bytes: Buffer | undefined, name: string): Buffer {

@@ -54,6 +54,11 @@ export interface ContentWriter extends AsyncDisposable {
   digest(): Digest;
   /** Appends; the chunk may be reused when the promise resolves. Await before the next write. */
   write(chunk: Uint8Array): Promise<void>;
+  /**
+   * Takes a file of the same file system as what is to be written, instead of having it written: it has no other name afterwards.
+   * False, and nothing is changed, for a file that this process cannot have.
+   */
+  take(path: string): Promise<boolean>;
   /** Starts again; only to 0, because a hash cannot be wound back. */
   truncate(size: 0): Promise<void>;
   /** Ends the writer, whether it succeeds or not. AlreadyExists when the namespace has the blob: the ingest is gone then. */

@@ -1,10 +1,10 @@
 // Content in files: <root>/blobs/<algorithm>/<hex> and <root>/ingest/<id>/{data,ingest.json}; who sees a blob, under which labels,
-// is in the database. Runs in the lifecycle service, on its event loop: hashing is the only work it does on the CPU.
+// is in the database. Runs in the lifecycle service, on its event loop: hashing what is written is the only work it does on the CPU.
 //
 // Durability: a committed blob is visible at once and made durable (fsync) behind the caller's back; until then its row says so,
 // and `recover` hashes such blobs at the next start. A pull so never waits for the disk, and a power cut never leaves a bad blob.
 import { createHash } from 'node:crypto';
-import { chmodSync, constants, createReadStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, unlinkSync } from 'node:fs';
+import { chmodSync, constants, existsSync, mkdirSync, readdirSync, renameSync, rmSync, unlinkSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
@@ -22,9 +22,13 @@ export interface FileContentOptions {
   database: Database;
   leases: LeaseResources;
   onChange?: OnContentChange;
+  hashFile: HashFile;
   /** A blob of another namespace is not to be had for its digest alone: its bytes are asked for once more. */
   isolated?: boolean;
 }
+
+/** The digest of a file, by the algorithm's name, made elsewhere than on the event loop. */
+export type HashFile = (path: string, algorithm: string) => Promise<{ digest: Digest; size: number }>;
 
 /** The machine's content; `in` gives one namespace's view. */
 export class FileContent {
@@ -48,9 +52,13 @@ export class FileContent {
     return new NamespaceContent({ files: this, rows: this.#rows, scope, leases, onChange, isolated });
   }
 
+  hashFile(path: string, algorithm: string): Promise<{ digest: Digest; size: number }> {
+    return this.#options.hashFile(path, algorithm);
+  }
+
   blobPath(digest: Digest): string {
     const checked = parseDigest(digest);
-    return join(this.root, 'blobs', checked.slice(0, checked.indexOf(':')), encodedOf(checked));
+    return join(this.root, 'blobs', algorithmOf(checked), encodedOf(checked));
   }
 
   ingestPath(namespace: string, ref: string): string {
@@ -134,7 +142,7 @@ export class FileContent {
     }
     for (const { digest } of this.#rows.pending.all() as { digest: Digest }[]) {
       const path = this.blobPath(digest);
-      if (existsSync(path) && (await hashFile(path, digest)) === digest) await this.#makeDurable(digest, path);
+      if (existsSync(path) && (await this.hashFile(path, algorithmOf(digest))).digest === digest) await this.#makeDurable(digest, path);
       else {
         this.#rows.deleteEverywhere.run(digest);
         this.#rows.unmarkPending.run(digest);
@@ -152,9 +160,6 @@ export class FileContent {
   }
 }
 
-async function hashFile(path: string, digest: Digest): Promise<Digest> {
-  const algorithm = digest.slice(0, digest.indexOf(':'));
-  const hash = createHash(algorithm);
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
-  return `${algorithm}:${hash.digest('hex')}` as Digest;
+function algorithmOf(digest: Digest): string {
+  return digest.slice(0, digest.indexOf(':'));
 }

@@ -1,12 +1,13 @@
 // A writer of one ingest: appends to its data file and hashes what passes, in one pass. A resumed ingest is hashed again first,
 // because the state of a hash cannot be stored.
 import { createHash, type Hash } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, lstatSync, renameSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Digest } from '@berth/oci/digest';
 import type { CommitOptions, ContentWriter, IngestStatus } from './content.ts';
+import type { HashFile } from './file-content.ts';
 import { readIngest, writeIngest } from './ingest-record.ts';
 
 export interface IngestIdentity {
@@ -17,27 +18,31 @@ export interface IngestIdentity {
   directory: string;
 }
 
-type Finish = (digest: Digest, size: number, options: CommitOptions) => void;
+interface WriterHooks {
+  finish(digest: Digest, size: number, options: CommitOptions): void;
+  hashFile: HashFile;
+}
 
 export class FileWriter implements ContentWriter {
   readonly ref: string;
   readonly #ingest: IngestIdentity;
-  readonly #finish: Finish;
+  readonly #hooks: WriterHooks;
   readonly #startedAt: Date;
   readonly #algorithm: string;
   #updatedAt: Date;
   #hash: Hash;
-  /** Undefined when the bytes are there already, for another namespace, and when the writer has ended. */
+  /** Undefined when there is nothing to write: the bytes are there already, for another namespace or in a file that was taken, or the writer has ended. */
   #handle: FileHandle | undefined;
   #shared: { digest: Digest; size: number } | undefined;
+  #taken: Digest | undefined;
   #offset = 0;
   #ended = false;
   #onEnd: () => void = () => {};
 
-  private constructor(ingest: IngestIdentity, startedAt: Date, finish: Finish) {
+  private constructor(ingest: IngestIdentity, startedAt: Date, hooks: WriterHooks) {
     this.ref = ingest.ref;
     this.#ingest = ingest;
-    this.#finish = finish;
+    this.#hooks = hooks;
     this.#startedAt = startedAt;
     this.#updatedAt = startedAt;
     this.#algorithm = ingest.expected?.slice(0, ingest.expected.indexOf(':')) ?? 'sha256';
@@ -45,7 +50,7 @@ export class FileWriter implements ContentWriter {
   }
 
   /** Opens or resumes an ingest. `shared` is the size of the expected blob where its bytes are here already. */
-  static async open(ingest: IngestIdentity, shared: number | undefined, finish: Finish): Promise<FileWriter> {
+  static async open(ingest: IngestIdentity, shared: number | undefined, hooks: WriterHooks): Promise<FileWriter> {
     const known = readIngest(ingest.directory);
     if (known && known.total > 0 && ingest.total > 0 && known.total !== ingest.total) {
       throw new EngineError('FailedPrecondition', `provided total differs from status: ${ingest.total} != ${known.total}`, {
@@ -53,7 +58,7 @@ export class FileWriter implements ContentWriter {
       });
     }
     const startedAt = known?.startedAt ?? new Date();
-    const writer = new FileWriter({ ...ingest, total: ingest.total || known?.total || 0 }, startedAt, finish);
+    const writer = new FileWriter({ ...ingest, total: ingest.total || known?.total || 0 }, startedAt, hooks);
     if (shared !== undefined && ingest.expected) {
       writer.#shared = { digest: ingest.expected, size: shared };
       writer.#offset = shared;
@@ -97,7 +102,7 @@ export class FileWriter implements ContentWriter {
   }
 
   digest(): Digest {
-    return this.#shared?.digest ?? (`${this.#algorithm}:${this.#hash.copy().digest('hex')}` as Digest);
+    return this.#shared?.digest ?? this.#taken ?? (`${this.#algorithm}:${this.#hash.copy().digest('hex')}` as Digest);
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -116,10 +121,31 @@ export class FileWriter implements ContentWriter {
     this.#updatedAt = new Date();
   }
 
+  async take(path: string): Promise<boolean> {
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    // Of a file with other names somebody could change the bytes after they were hashed.
+    if (this.#offset > 0 || !stat?.isFile() || stat.nlink > 1) return false;
+    const data = join(this.#ingest.directory, 'data');
+    try {
+      renameSync(path, data);
+    } catch (error) {
+      // Another file system, or another view of it.
+      if (['EXDEV', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+      throw error;
+    }
+    await this.#closeFile();
+    const { digest, size } = await this.#hooks.hashFile(data, this.#algorithm);
+    this.#taken = digest;
+    this.#offset = size;
+    this.#updatedAt = new Date();
+    return true;
+  }
+
   async truncate(_size: 0): Promise<void> {
-    if (this.#shared) {
+    if (this.#shared || this.#taken) {
       // The caller insists on bringing the bytes itself: then this is an ingest like any other.
       this.#shared = undefined;
+      this.#taken = undefined;
       this.#handle = await openData(this.#ingest, this.#startedAt);
     }
     await this.#writable().truncate(0);
@@ -151,7 +177,7 @@ export class FileWriter implements ContentWriter {
           layer: 'lifecycle',
         });
       }
-      this.#finish(digest, this.#offset, options);
+      this.#hooks.finish(digest, this.#offset, options);
       return digest;
     } finally {
       this.#end();

@@ -142,7 +142,10 @@ export class NamespaceContent implements Content {
         directory: this.#files.ingestPath(namespace, options.ref),
       };
       if (this.#scope.lease) this.#leases.addResource(namespace, this.#scope.lease, 'ingests', options.ref);
-      const writer = await FileWriter.open(ingest, shared, (digest, size, commit) => this.#commit(ingest.directory, digest, size, commit));
+      const writer = await FileWriter.open(ingest, shared, {
+        finish: (digest, size, commit) => this.#commit(ingest.directory, digest, size, commit),
+        hashFile: (path, algorithm) => this.#files.hashFile(path, algorithm),
+      });
       writer.onEnd(unlock);
       return writer;
     } catch (error) {

@@ -6,6 +6,7 @@ import { bind } from '@berth/sys/libc';
 import { applyLayer } from './apply-layer.ts';
 import { compareDirectories } from './compare-job.ts';
 import { copyTree } from './copy-job.ts';
+import { hashFile } from './hash-job.ts';
 import type { FromWorker, Job, ToWorker } from './worker-protocol.ts';
 
 const CLONE_FS = 0x200;
@@ -46,6 +47,8 @@ function perform(job: Job, signal: AbortSignal): Promise<unknown> | unknown {
       return compareDirectories(job, signal, deliver);
     case 'copy':
       return copyTree(job, signal);
+    case 'hash':
+      return hashFile(job);
   }
 }
 

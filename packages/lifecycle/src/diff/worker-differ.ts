@@ -34,6 +34,7 @@ export class WorkerDiffer implements Differ {
     const job: ApplyJob = {
       kind: 'apply',
       blob: content.path(layer.digest),
+      digest: layer.digest,
       directory: known?.upper ?? [...mounts],
       lowers: known?.lowers ?? [],
       whiteouts: options.whiteouts ?? known?.whiteouts ?? 'remove',

@@ -3,8 +3,9 @@ import type { ErrorKind } from '@berth/errdefs/kind';
 import type { ApplyJob } from './apply-layer.ts';
 import type { CompareJob } from './compare-job.ts';
 import type { CopyJob } from './copy-job.ts';
+import type { HashJob } from './hash-job.ts';
 
-export type Job = ApplyJob | CompareJob | CopyJob;
+export type Job = ApplyJob | CompareJob | CopyJob | HashJob;
 
 export type ToWorker =
   | { type: 'job'; job: Job }

@@ -2,6 +2,7 @@
 // COMMIT, and each message is answered with where the ingest stands.
 import { EngineError } from '@berth/errdefs/engine-error';
 import { type Digest, parseDigest } from '@berth/oci/digest';
+import { contentFileOf } from '@berth/rpc/content-file';
 import {
   type Content as ContentService,
   type Info,
@@ -56,7 +57,7 @@ export function contentService(contentIn: (scope: Scope) => Content): Implementa
 
     listStatuses: ({ filters }, call) => ({ statuses: contentIn(scopeOf(call)).statuses(filters).map(statusMessage) }),
 
-    write: (requests, call) => write(contentIn(scopeOf(call)), requests),
+    write: (requests, call) => write(contentIn(scopeOf(call)), requests, contentFileOf(call.metadata)),
 
     async abort({ ref }, call) {
       await contentIn(scopeOf(call)).abort(ref);
@@ -65,7 +66,12 @@ export function contentService(contentIn: (scope: Scope) => Content): Implementa
   };
 }
 
-async function* write(content: Content, requests: AsyncIterable<WriteContentRequest>): AsyncGenerator<WriteContentResponse> {
+/** `file` has the bytes, as far as the client knows; whether it was taken, the offset of the first answer says. */
+async function* write(
+  content: Content,
+  requests: AsyncIterable<WriteContentRequest>,
+  file: string | undefined,
+): AsyncGenerator<WriteContentResponse> {
   let writer: ContentWriter | undefined;
   let expected: Digest | undefined;
   let total = 0;
@@ -76,6 +82,7 @@ async function* write(content: Content, requests: AsyncIterable<WriteContentRequ
       if (!writer) {
         if (!request.ref) throw new EngineError('InvalidArgument', 'first message must have a reference', { layer: 'lifecycle' });
         writer = await content.writer({ ref: request.ref, total, expected });
+        if (file !== undefined) await writer.take(file);
       } else if (request.expected && expected && content.has(expected)) {
         // Somebody else brought the blob meanwhile: what this writer has is not needed any more.
         await writer.close();

@@ -1,10 +1,13 @@
 // The gRPC face of transfers, containerd.services.transfer.v1.Transfer: the types of source and destination choose what is done.
 //   registry → image store: pull      image store → registry: push      image store → image store: tag
 //   archive → image store: import     image store → archive: export
+//   stored layers → image store: unpack, without an image (Berth's own)
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
+import { parseDigest } from '@berth/oci/digest';
 import { hostPlatform, type Platform } from '@berth/oci/platform';
 import { Rate } from '@berth/oci/registry/rate';
 import { holds, pack, unpack } from '@berth/rpc/any';
+import { StoredLayers } from '@berth/rpc/gen/berth/types/transfer/layers';
 import type { Transfer, TransferRequest } from '@berth/rpc/gen/containerd/services/transfer/v1/transfer';
 import type { Platform as PlatformMessage } from '@berth/rpc/gen/containerd/types/platform';
 import { ImageStore } from '@berth/rpc/gen/containerd/types/transfer/imagestore';
@@ -32,6 +35,7 @@ import type { TransferStorage } from '../transfer/storage.ts';
 import type { MessageStream, Streams } from '../transfer/streams.ts';
 import { TransferLeases } from '../transfer/transfer-leases.ts';
 import { scopeOf } from './call-scope.ts';
+import { descriptorOf } from './descriptor.ts';
 
 export interface TransferServiceOptions {
   streams: Streams;
@@ -128,6 +132,8 @@ async function transfer(
     const { stream, forceCompress: compress } = unpack(ImageImportStream, source);
     const store = unpack(ImageStore, destination);
     await importImages({ storage, archive: receiveBytes(streamOf(stream)), compress, store, ...choiceOf(store), progress, signal });
+  } else if (holds(source, StoredLayers) && holds(destination, ImageStore)) {
+    await unpackStored(storage, unpack(StoredLayers, source), unpack(ImageStore, destination), signal);
   } else if (holds(source, ImageStore) && holds(destination, ImageExportStream)) {
     const { stream, platforms, ...wanted } = unpack(ImageExportStream, destination);
     const images = namesOf(unpack(ImageStore, source)).map((name) => storage.images.get(name));
@@ -157,6 +163,24 @@ async function transfer(
       },
     );
   }
+}
+
+async function unpackStored(
+  { namespace, content, snapshotter, unpacker }: TransferStorage,
+  { layers, diffIds }: StoredLayers,
+  { unpacks }: ImageStore,
+  signal: AbortSignal,
+): Promise<void> {
+  if (layers.length !== diffIds.length)
+    throw new EngineError('InvalidArgument', `${layers.length} layers cannot have ${diffIds.length} diff ids: invalid argument`, {
+      layer: 'lifecycle',
+    });
+  const wanted = layers.map((layer, position) => ({
+    descriptor: descriptorOf(layer, 'layer'),
+    diffId: parseDigest(diffIds[position] as string),
+  }));
+  for (const unpacking of unpacks)
+    await unpacker.unpack({ namespace, content, snapshotter: snapshotter(unpacking.snapshotter) }, wanted, { signal });
 }
 
 /** What of an image is wanted: platforms, and which of them unpacked where. */
