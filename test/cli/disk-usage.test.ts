@@ -3,6 +3,16 @@ import { tar } from '../harness/tar-archive.ts';
 import { withBothClients } from './both-clients.ts';
 
 withBothClients('system df and prune', {
+  'what images share with used ones can be reclaimed, and every client counts so': async ({ client, daemon, unique }) => {
+    const [name, image] = [unique(), unique()];
+    await client(['run', '--name', name, 'busybox', 'sh', '-c', 'head -c 300000 /dev/zero >/x']);
+    await client(['commit', name, image]);
+    const format = ['system', 'df', '--format', '{{.Type}} {{.TotalCount}} {{.Active}} {{.Size}} {{.Reclaimable}}'];
+    assert.equal((await client(format)).stdout, (await daemon.docker(format)).stdout);
+    assert.match((await client(format)).stdout, /^Images 2 1 (\S+) \1 \(100%\)\n/);
+    await client(['rm', name]);
+    await client(['rmi', image]);
+  },
   'system df counts images, containers and volumes': async ({ client, unique }) => {
     const [name, volume] = [unique(), unique()];
     await client([

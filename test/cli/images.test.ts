@@ -187,6 +187,7 @@ withBothClients(
       assert.match(await refused('pull', '-a', `${repository}:one`), /tag can't be used with --all-tags\/-a/);
       const pulled = await ok('pull', '-a', '--disable-content-trust', repository);
       for (const tag of ['one', 'two']) assert.match(pulled, new RegExp(`^${tag}: Pulling from `, 'm'));
+      assert.equal(pulled.split('\n').at(-1), repository);
       assert.deepEqual(
         [
           await ok('image', 'inspect', '-f', '{{.Id}}', `${repository}:one`),

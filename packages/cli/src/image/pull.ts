@@ -32,7 +32,7 @@ export const command: Command = {
       limitRate: args.string('limit-rate'),
       ...(platform ? { platform } : {}),
     });
-    context.print(reference(name, bare));
+    context.print(reference(name, bare && !allTags));
   },
 };
 

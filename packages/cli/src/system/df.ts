@@ -31,9 +31,11 @@ function summary(usage: DiskUsageResponse, format: string | undefined): string {
   const running = containers.filter((container) => ['running', 'paused', 'restarting'].includes(container.State));
   const size = (bytes: readonly (number | undefined)[]) => bytes.reduce<number>((sum, one) => sum + Math.max(0, one ?? 0), 0);
   const used = volumes.filter((volume) => (volume.UsageData?.RefCount ?? 0) > 0);
-  const unusedImages = images.filter((image) => image.Containers === 0).map((image) => image.Size - Math.max(0, image.SharedSize));
+  const usedImages = images.filter((image) => image.Containers > 0);
+  // As docker counts: what used images share with others is not theirs.
+  const kept = size(usedImages.map((image) => image.Size - Math.max(0, image.SharedSize)));
   const rows = [
-    row('Images', images.length, images.filter((image) => image.Containers > 0).length, usage.LayersSize, size(unusedImages)),
+    row('Images', images.length, usedImages.length, usage.LayersSize, usage.LayersSize - kept),
     row(
       'Containers',
       containers.length,
@@ -68,8 +70,8 @@ function row(Type: string, total: number, active: number, size: number, reclaima
     Type,
     TotalCount: String(total),
     Active: String(active),
-    Size: humanSize(size),
-    Reclaimable: `${humanSize(reclaimable)}${part}`,
+    Size: humanSize(size, 4),
+    Reclaimable: `${humanSize(reclaimable, 4)}${part}`,
   };
 }
 
@@ -80,7 +82,7 @@ function details(usage: DiskUsageResponse): string {
     (image.RepoTags?.length ? image.RepoTags : ['<none>:<none>']).map((name) => {
       const cut = name.lastIndexOf(':');
       const shared = Math.max(0, image.SharedSize);
-      const sizes = [image.Size, shared, image.Size - shared].map((bytes) => humanSize(bytes));
+      const sizes = [humanSize(image.Size), humanSize(shared, 4), humanSize(image.Size - shared, 4)];
       return [
         name.slice(0, cut),
         name.slice(cut + 1),
