@@ -2,11 +2,10 @@
 //
 // Runs in the daemon. Compression is told by the first bytes, as clients do not say it.
 import { pipeline, type Readable } from 'node:stream';
-import { setImmediate } from 'node:timers/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
-import { TreeWriter, type TreeWriterOptions } from '@berth/lifecycle/diff/tree-writer';
-import { TarReader } from '@berth/oci/tar/reader';
+import { placeArchive } from '@berth/lifecycle/diff/place-archive';
+import type { TreeWriterOptions } from '@berth/lifecycle/diff/tree-writer';
 
 export type ArchiveKind = 'tar' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
 
@@ -17,9 +16,6 @@ const MAGIC: readonly (readonly [kind: ArchiveKind, offset: number, bytes: strin
   ['xz', 0, 'fd377a585a00'],
   ['tar', 257, '7573746172'],
 ];
-
-/** Bytes that are unpacked in one turn of the event loop. */
-const PIECE = 16 << 10;
 
 /** How many bytes tell an archive from a file. */
 export const SNIFF_SIZE = 512;
@@ -37,18 +33,8 @@ export async function extractArchive(
   const chunks = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   const first = await firstBytes(chunks);
   if (first.length === 0) return;
-  using writer = new TreeWriter(root, options);
-  const reader = new TarReader(writer);
   try {
-    for await (const chunk of decompressed(first, chunks)) {
-      // Small files take system calls, not bytes: between a few of them the daemon answers others.
-      for (let at = 0; at < chunk.length; at += PIECE) {
-        options.signal?.throwIfAborted();
-        reader.push(chunk.subarray(at, at + PIECE));
-        await setImmediate();
-      }
-    }
-    reader.finish();
+    await placeArchive(decompressed(first, chunks), root, options);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     if (/^(Z_|ZSTD_|ERR_ZSTD|ERR_STREAM)/.test(code) || isKind(error, 'InvalidArgument')) {
@@ -59,7 +45,6 @@ export async function extractArchive(
     }
     throw error;
   }
-  writer.finish();
 }
 
 async function firstBytes(chunks: AsyncIterator<Buffer>): Promise<Buffer> {

@@ -5,11 +5,11 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, constants, copyFileSync, createReadStream, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
-import { setImmediate } from 'node:timers/promises';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { failure } from '@berth/lifecycle/diff/call-failure';
 import { baseOf, directoryOf, normalName } from '@berth/lifecycle/diff/member-name';
 import { joinPaths } from '@berth/lifecycle/diff/tree-writer';
+import { Turn } from '@berth/lifecycle/diff/turn';
 import { type TarEntry, type TarEntryType, tarEntry, toBytes, toText } from '@berth/oci/tar/entry';
 import { closeFd, type FileStat, getXattrAt, listXattrAt, openInRoot, readlinkAt, statAt } from '@berth/sys/byte-path';
 import { globPattern, type IgnorePatterns } from './ignore.ts';
@@ -27,8 +27,6 @@ const TYPES = new Map<number, TarEntryType>([
 /** Files up to this size are read at once; longer ones must not hold up the event loop. */
 const SMALL = 256 << 10;
 const MAX_LINKS = 40;
-/** After so many the event loop gets its turn: the daemon answers others while a build copies a large tree. */
-export const FILES_AT_A_TIME = 64;
 
 /** A file of the tree with what COPY needs of it. Its `entry.name` counts from the source that it was found under. */
 export interface TreeFile {
@@ -275,9 +273,9 @@ export class DirectoryTree extends FileTree {
 /** What a set of files is, for the cache: names, kinds, modes, links and bytes, but no times; owners only where they are kept. */
 export async function checksum(tree: FileTree, files: Iterable<TreeFile>, options: { owners: boolean }): Promise<string> {
   const hash = createHash('sha256');
-  let count = 0;
+  const turn = new Turn();
   for (const { path, entry } of files) {
-    if (++count % FILES_AT_A_TIME === 0) await setImmediate();
+    if (turn.over) await turn.next();
     const { type, name, linkName, mode, uid, gid, size, major, minor } = entry;
     const attributes = [...(entry.xattrs ?? [])].map(([attribute, value]) => [attribute, value.toString('base64')]);
     hash.update(`${JSON.stringify([type, name, linkName, mode, options.owners ? [uid, gid] : [], size, major, minor, attributes])}\n`);

@@ -5,13 +5,13 @@ import { createHash } from 'node:crypto';
 import { createReadStream, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { posix } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { baseOf, directoryOf } from '@berth/lifecycle/diff/member-name';
 import { joinPaths, type Owner, TreeWriter } from '@berth/lifecycle/diff/tree-writer';
+import { Turn } from '@berth/lifecycle/diff/turn';
 import { toBytes, toText } from '@berth/oci/tar/entry';
 import { archiveKind, extractArchive, SNIFF_SIZE } from '../context/extract.ts';
-import { checksum, DirectoryTree, FILES_AT_A_TIME, type FileTree, type TreeFile } from '../context/file-tree.ts';
+import { checksum, DirectoryTree, type FileTree, type TreeFile } from '../context/file-tree.ts';
 import { IgnorePatterns } from '../context/ignore.ts';
 import type { CopyInstruction } from '../dockerfile/instruction.ts';
 import { expandText, expandWord, type Lookup } from '../dockerfile/words.ts';
@@ -161,9 +161,9 @@ async function writeSources(root: number, sources: readonly Source[], placement:
 
 async function copyFiles(source: Source, writer: TreeWriter, fileName: string, exclude: IgnorePatterns | undefined): Promise<void> {
   const twins = new Map<string, string>();
-  let count = 0;
+  const turn = new Turn();
   for (const file of source.tree.walk(source.path, exclude)) {
-    if (++count % FILES_AT_A_TIME === 0) await setImmediate();
+    if (turn.over) await turn.next();
     const name = source.kind === 'file' ? fileName : file.entry.name;
     const twin = file.inode === '' ? undefined : twins.get(file.inode);
     if (twin !== undefined) {

@@ -1,12 +1,13 @@
 // `docker cp` and `docker export`: files of a container out of it and into it, whether it runs or not (moby's daemon/archive_unix.go).
 import type { PathStat } from '@berth/api/container';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { normalName } from '@berth/lifecycle/diff/member-name';
+import { placeArchive } from '@berth/lifecycle/diff/place-archive';
 import { toBytes } from '@berth/oci/tar/entry';
 import { statAt } from '@berth/sys/byte-path';
 import type { Span } from '@berth/trace/tracer';
 import type { Container } from './container.ts';
 import { type ContainerContext, emitContainerEvent } from './context.ts';
-import { extractTree } from './files/extract-tree.ts';
 import { checkWritable, withFiles } from './files/files-view.ts';
 import { describePath, type FoundPath, findPath, isDirectory } from './files/find-path.ts';
 import { packTree } from './files/pack-tree.ts';
@@ -59,7 +60,12 @@ export function writeArchive(
     checkWritable(view, found.directory, container);
     const user = container.record.config.User ?? '';
     const owner = options.asUser && user !== '' ? resolveUser(user, [], context.accounts.of(container)) : undefined;
-    await extractTree(archive, view.root, `/${path}`, { keepKinds: options.keepKinds, owner: owner && { uid: owner.uid, gid: owner.gid } });
+    await placeArchive(archive, view.root, {
+      base: normalName(toBytes(path)),
+      keepKinds: options.keepKinds,
+      owner: owner && { uid: owner.uid, gid: owner.gid },
+      replaceLinks: true,
+    });
     emitContainerEvent(context, container, 'extract-to-dir');
   });
 }

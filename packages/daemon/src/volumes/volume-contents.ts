@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import type { VolumeSnapshot } from '@berth/api/volume';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { CopyJob } from '@berth/lifecycle/diff/copy-job';
+import { placeArchive } from '@berth/lifecycle/diff/place-archive';
 import type { UnpackPool } from '@berth/lifecycle/diff/unpack-pool';
 import { statAt } from '@berth/sys/byte-path';
 import { O } from '@berth/sys/path';
-import { extractTree } from '../containers/files/extract-tree.ts';
 import { packTree } from '../containers/files/pack-tree.ts';
 import { nowText } from '../state/clock.ts';
 import { deleteSoon, type LocalVolumes } from './local-volumes.ts';
@@ -49,7 +49,7 @@ export class VolumeContents {
     const unpack = async (path: string) => {
       const root = openSync(path, O.RDONLY | O.DIRECTORY);
       try {
-        await extractTree(archive, root, '/', { baseToo: true, noDevices: true });
+        await placeArchive(archive, root, { baseToo: true, noDevices: true, replaceLinks: true });
       } finally {
         closeSync(root);
       }
