@@ -17,12 +17,14 @@ runtime="node --v8-pool-size=0 --single-threaded /app/program.mjs --systemd-cgro
 $runtime spec
 sed -i 's/"terminal": true/"terminal": false/; s#"sh"#"sleep", "1000"#' config.json
 sed -i 's#"resources": {#"cgroupsPath": "berth-test.slice:box:c", "resources": { "memory": {"limit": 67108864}, "pids": {"limit": 50}, "cpu": {"shares": 512, "quota": 20000, "period": 100000},#' config.json
+sed -i 's#"ociVersion"#"annotations": {"org.systemd.property.TimeoutStopSec": "7", "org.systemd.property.CollectMode": "'"'inactive-or-failed'"'"}, "ociVersion"#' config.json
 # an initramfs cannot be pivoted away from
 $runtime run --detach --no-pivot c < /dev/null > /log 2>&1 || { cat /log; exit 1; }
 pid=$($runtime state c | sed -n 's/.*"pid": \\([0-9]*\\).*/\\1/p')
 sed 's/^/cgroup /' /proc/$pid/cgroup
 scope=$(find /sys/fs/cgroup -name box-c.scope | grep -v 'unified\\|/systemd/' | head -1)
 limit() { for file in "$@"; do find /sys/fs/cgroup -path "*box-c.scope/$file" | head -1 | xargs cat 2>/dev/null; done; }
+sed 's/^/unit /' /run/systemd/transient/box-c.scope /run/systemd/transient/box-c.scope.d/* 2>/dev/null
 echo "pids $(limit pids.max)"
 echo "memory $(limit memory.max memory.limit_in_bytes)"
 $runtime exec c cat /proc/self/cgroup | sed 's/^/exec /'
@@ -44,6 +46,8 @@ for (const version of [2, 1] as const) {
   test(`containers are scopes of systemd on cgroup v${version}`, { skip: missing ?? false, timeout: 180_000 }, async () => {
     const output = await runInMachine(ENTRY, { systemd: version, script: SCRIPT });
     assert.match(output, /^cgroup .*:\/berth\.slice\/berth-test\.slice\/box-c\.scope$/m, output);
+    assert.match(output, /^unit TimeoutStopSec=7s$/m, output);
+    assert.match(output, /^unit CollectMode=inactive-or-failed$/m, output);
     assert.match(output, /^pids 50$/m, output);
     assert.match(output, /^memory 67108864$/m, output);
     assert.match(output, version === 2 ? /^exec 0::\/$/m : /^exec .*:pids:\//m, output);

@@ -1,8 +1,9 @@
 // berth-runtime under podman and its conmon, which speak the OCI runtime command line in their own way.
 import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, statfsSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { CRIU, criuMissing } from '../harness/criu.ts';
 import { type Result, ROOT, run } from '../harness/programs.ts';
 import { unless } from './peers.ts';
 import { makeRootfs } from './rootfs.ts';
@@ -33,7 +34,8 @@ class Podman {
     const at = (name: string) => join(this.directory, name);
     const roots = ['--root', at('root'), '--runroot', at('run'), '--tmpdir', at('tmp')];
     const settings = ['--cgroup-manager', 'cgroupfs', '--events-backend', 'file', '--runtime', join(ROOT, 'bin/berth-runtime')];
-    return run('podman', [...roots, ...settings, ...args], { timeout: 60_000 });
+    const env = isAbsolute(CRIU) ? { ...process.env, PATH: `${dirname(CRIU)}:${process.env.PATH}` } : process.env;
+    return run('podman', [...roots, ...settings, ...args], { timeout: 60_000, env });
   }
 
   /** As run, and it has to succeed: what it printed. */
@@ -96,6 +98,24 @@ test('podman healthcheck runs its command in the container', PEERS, async (t) =>
   assert.notEqual((await podman.run('healthcheck', 'run', 'life')).code, 0);
   await podman.ok('exec', 'life', '/bin/sh', '-c', ': >/tmp/healthy');
   await podman.ok('healthcheck', 'run', 'life');
+  await podman.ok('rm', '-f', '-t', '0', 'life');
+});
+
+test('podman checkpoint and restore: the container goes on where it was', { skip: PEERS.skip || criuMissing() }, async (t) => {
+  const podman = await Podman.open(t);
+  await podman.start('life', 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done', ...podman.flags);
+  await podman.ok('container', 'checkpoint', 'life');
+  assert.equal(await podman.ok('inspect', '-f', '{{.State.Status}}', 'life'), 'exited\n');
+  const numbers = async () => (await podman.ok('logs', 'life')).trim().split('\n').map(Number);
+  const before = await numbers();
+  await podman.ok('container', 'restore', 'life');
+  assert.equal(await podman.ok('inspect', '-f', '{{.State.Status}}', 'life'), 'running\n');
+  let after = before;
+  while (after.length === before.length) after = await numbers();
+  assert.deepEqual(
+    after,
+    Array.from(after, (_, index) => index + 1),
+  );
   await podman.ok('rm', '-f', '-t', '0', 'life');
 });
 

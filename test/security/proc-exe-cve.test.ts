@@ -105,12 +105,16 @@ test('CVE-2019-5736: the program of a container cannot overwrite that of create'
   assert.match(await outcome(image), /Read-only file system/);
 });
 
-test('CVE-2019-5736: a command that was started without its launcher goes on in a sealed program', (t) => {
+test('CVE-2019-5736: a command that was started without its launcher goes on in a sealed program, with all it was given', (t) => {
   const laboratory = Laboratory.open(t);
   laboratory.wrap(`exec "${NODE}" --v8-pool-size=0 --single-threaded "${join(ROOT, 'dist/berth-runtime.js')}" "$@"`);
   const id = laboratory.id();
   ok(laboratory.runtime(['create', '--bundle', laboratory.bundle('true'), id]));
   assert.throws(() => accessSync(`/proc/${laboratory.state(id).pid}/exe`, constants.W_OK), { code: 'EROFS' });
+  const bundle = laboratory.bundle('cat; cat <&3; echo problem >&2');
+  const run = `echo three | { echo zero | $0 --root ${laboratory.root} run --preserve-fds 1 --bundle ${bundle} ${laboratory.id()} 3<&4; } 4<&0`;
+  const { stdout, stderr } = laboratory.shell(run);
+  assert.deepEqual([stdout, stderr], ['zero\nthree\n', 'problem\n']);
 });
 
 for (const [way, environment] of [

@@ -38,7 +38,7 @@ export const RUNTIME_GUARDS: readonly Guard[] = [
     test: PROC_EXE,
     changes: [
       { file: 'bin/berth-runtime', guard: '"$here/../dist/sealed" ', without: '' },
-      { file: 'packages/runtime/src/main.ts', guard: 'if (command.forksInto) await ensureSealed();', without: '' },
+      { file: 'packages/runtime/src/main.ts', guard: 'if (command.forksInto) await ensureSealed(preservedFds(parsed));', without: '' },
     ],
   },
   {

@@ -40,6 +40,7 @@ export function claim(options: CreateOptions, spec: Spec, undo: UndoStack, span:
     hierarchies: mounted,
     cgroupsPath: spec.linux?.cgroupsPath,
     driver: options.cgroupManager,
+    annotations: spec.annotations,
     rootless: process.geteuid?.() !== 0,
   });
   const state: SavedState = {

@@ -7,6 +7,7 @@ import { type Arguments, type FlagSpec, parseArguments, textOf, usage } from './
 import { checkpoint } from './cli/checkpoint.ts';
 import { type Command, print, type Settings } from './cli/command.ts';
 import { create } from './cli/create.ts';
+import { preservedFds } from './cli/creating.ts';
 import { deleteContainer } from './cli/delete.ts';
 import { events } from './cli/events.ts';
 import { exec } from './cli/exec.ts';
@@ -85,7 +86,7 @@ async function main(words: readonly string[]): Promise<number> {
       print(commandHelp(verb, command));
       return 0;
     }
-    if (command.forksInto) await ensureSealed();
+    if (command.forksInto) await ensureSealed(preservedFds(parsed));
     return await command.run(parsed, settingsOf(global, verb));
   } catch (error) {
     report(error, name, global);

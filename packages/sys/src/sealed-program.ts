@@ -1,13 +1,13 @@
 // A program that whoever sees it as /proc/PID/exe can never write to (CVE-2019-5736). Best by a read-only overlay of its directory that no
 // mount table shows: its pages are those of the file itself, shared with everybody who runs it. Where the kernel or the user may not have
 // that, by a sealed copy in memory, which costs the size of the program.
-import { closeSync, existsSync, mkdtempSync, realpathSync, rmdirSync, statSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, mkdtempSync, realpathSync, rmdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { detachedOverlay } from './detached-mount.ts';
 import { errnoName } from './libc.ts';
 import { isSealedFile, SealedFile } from './memfd.ts';
-import { accessErrno, O, openInRoot } from './path.ts';
+import { accessErrno, O, openInRoot, setCloseOnExec } from './path.ts';
 import { execve } from './process.ts';
 
 const OWN_PROGRAM = '/proc/self/exe';
@@ -27,12 +27,18 @@ export function runsSealed(): boolean {
 
 /**
  * Goes on in a sealed program: executes this one again with all it was started with, unless it is sealed already. That costs the start of a
- * Node process; bin/berth-runtime spares it (sealing-launcher.ts).
+ * Node process; bin/berth-runtime spares it (sealing-launcher.ts). `inherited`: descriptors after the standard streams that go along.
  */
-export async function ensureSealed(): Promise<void> {
+export async function ensureSealed(inherited: number): Promise<void> {
   if (runsSealed()) return;
   using sealed = await sealedProgram(realpathSync(process.execPath), 'berth');
+  // Node has made all that it was started with close-on-exec.
+  for (let fd = 0; fd < 3 + inherited && isOpen(fd); fd++) setCloseOnExec(fd, false);
   execve(sealed.path, [process.argv0, ...process.execArgv, ...process.argv.slice(1)], environment());
+}
+
+function isOpen(fd: number): boolean {
+  return lstatSync(`/proc/self/fd/${fd}`, { throwIfNoEntry: false }) !== undefined;
 }
 
 const environment = () => Object.entries(process.env).map(([name, value]) => `${name}=${value}`);

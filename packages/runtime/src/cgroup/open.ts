@@ -6,6 +6,7 @@ import { posix } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Cgroup, CgroupLocation } from './cgroup.ts';
 import { cgroupMode, type Hierarchy, hierarchies, ownCgroups } from './hierarchy.ts';
+import { propertiesIn } from './systemd/annotations.ts';
 import { SystemdCgroup } from './systemd/driver.ts';
 import { SystemdManager } from './systemd/manager.ts';
 import { slicePath, type Unit, unitFor } from './systemd/unit.ts';
@@ -18,6 +19,8 @@ export interface OpenCgroupOptions {
   cgroupsPath?: string;
   /** 'systemd': a unit of its own, cgroupsPath is `slice:prefix:name`. */
   driver?: 'cgroupfs' | 'systemd';
+  /** The bundle's, in which properties of the unit may stand. */
+  annotations?: Readonly<Record<string, string>>;
   /** As an unprivileged user: hierarchies that refuse to make the directory are left out instead of failing. */
   rootless?: boolean;
   /** The host's layout, when the caller has read it already. */
@@ -34,7 +37,9 @@ export function openCgroup(options: OpenCgroupOptions): Cgroup {
   const unit = options.driver === 'systemd' ? unitFor(options.id, options.cgroupsPath, options.rootless ?? false) : undefined;
   const place = unit ? { ...options, cgroupsPath: unitPath(unit, options.rootless ?? false) } : options;
   const location = mode === 'unified' ? locateV2(place, mounted) : locateV1(place, mounted);
-  return loadCgroup(unit ? { ...location, unit } : location, options);
+  if (!unit) return loadFiles(location, options);
+  const files = loadFiles({ ...location, unit }, options);
+  return new SystemdCgroup(files, unit, isRootless(options), propertiesIn(options.annotations));
 }
 
 function unitPath({ slice, name }: Unit, rootless: boolean): string {

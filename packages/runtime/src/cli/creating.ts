@@ -28,7 +28,7 @@ export function createFromFlags(id: string, parsed: Arguments, settings: Setting
   if (wantsTerminal && socket === undefined && !caller.terminal)
     throw usage('cannot allocate tty if runc will detach without setting console socket');
   if (!wantsTerminal && socket !== undefined) throw usage('cannot use console socket if runc will not detach or allocate tty');
-  const preserved = (numberOf(parsed, 'preserve-fds') ?? 0) + listenFds();
+  const preserved = preservedFds(parsed);
   if (preserved && spec.process) spec.process.env = [...(spec.process.env ?? []), ...listenEnvironment()];
   const container = createContainer({
     id,
@@ -95,8 +95,13 @@ export function writePidFile(path: string, pid: number): void {
   renameSync(temporary, path);
 }
 
+/** How many descriptors after the standard streams the container gets. */
+export function preservedFds(parsed: Arguments): number {
+  return (numberOf(parsed, 'preserve-fds') ?? 0) + listenFds();
+}
+
 /** Socket activation (sd_listen_fds(3)). */
-export function listenFds(): number {
+function listenFds(): number {
   const count = Number(process.env.LISTEN_FDS ?? 0);
   return Number.isInteger(count) && count > 0 ? count : 0;
 }

@@ -4,9 +4,9 @@ import type { Process } from '@berth/oci/runtime-spec';
 import { setChildSubreaper } from '@berth/sys/process';
 import { parseDocument, validateProcess } from '../bundle.ts';
 import { loadContainer } from '../container.ts';
-import { type Arguments, numberOf, textOf, usage } from './arguments.ts';
+import { type Arguments, textOf, usage } from './arguments.ts';
 import type { Command } from './command.ts';
-import { listenFds, sendConsole, sendPidfd, writePidFile } from './creating.ts';
+import { preservedFds, sendConsole, sendPidfd, writePidFile } from './creating.ts';
 import { waitInForeground } from './foreground.ts';
 
 export const exec: Command = {
@@ -50,7 +50,7 @@ export const exec: Command = {
     const cgroup = parsed.values.get('cgroup');
     const result = container.exec(process, {
       stdio: process.terminal ? { terminal: true } : { stdin: 0, stdout: 1, stderr: 2 },
-      preserveFds: (numberOf(parsed, 'preserve-fds') ?? 0) + listenFds(),
+      preserveFds: preservedFds(parsed),
       ignorePaused: parsed.flags.has('ignore-paused'),
       ...(cgroup === undefined ? {} : { cgroup }),
       ...(settings.span ? { span: settings.span } : {}),

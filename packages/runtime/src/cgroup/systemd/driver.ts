@@ -13,11 +13,15 @@ export class SystemdCgroup implements Cgroup {
   readonly #unit: Unit;
   readonly #rootless: boolean;
 
-  constructor(inner: Cgroup, unit: Unit, rootless: boolean) {
+  readonly #wanted: readonly UnitProperty[];
+
+  /** `wanted`: properties that the bundle asks for, for a unit that is still to be made. */
+  constructor(inner: Cgroup, unit: Unit, rootless: boolean, wanted: readonly UnitProperty[] = []) {
     this.#inner = inner;
     this.location = inner.location;
     this.#unit = unit;
     this.#rootless = rootless;
+    this.#wanted = wanted;
   }
 
   /** A unit's name is taken by systemd when it starts it, so there is nothing to find here yet. */
@@ -42,6 +46,7 @@ export class SystemdCgroup implements Cgroup {
             ['Delegate', ['b', true]],
             ['PIDs', ['au', [pid]]],
           ]) as UnitProperty[]),
+      ...this.#wanted,
     ];
     using manager = new SystemdManager(this.#rootless);
     manager.resetFailedUnit(name);
