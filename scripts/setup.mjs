@@ -20,6 +20,8 @@ linkNode();
 await step('build', sources(), build, 'dist/berthd.js');
 await step('debian', ['scripts/setup.mjs'], unpackDebian, '.cache/debian/usr/bin/busybox');
 if (process.env.npm_lifecycle_event === 'test') await step('criu', ['scripts/setup.mjs'], unpackCriu, '.cache/debian/usr/sbin');
+if (process.env.npm_lifecycle_event === 'test')
+  await step('containerd 1.7', ['scripts/setup.mjs'], unpackContainerd, '.cache/debian/containerd-1.7');
 if (process.env.npm_lifecycle_event === 'test') await step('virtual machine', ['scripts/setup.mjs'], unpackMachine, '.cache/debian/boot');
 
 function checkMachine() {
@@ -117,13 +119,36 @@ function unpackMachine() {
 function unpackCriu() {
   const directory = join(CACHE, 'debian', 'criu');
   const command = join(CACHE, 'debian', 'usr/sbin/criu');
-  const apt = join(directory, 'apt');
   mkdirSync(dirname(command), { recursive: true });
   if (process.arch !== 'x64') return;
-  for (const name of ['state/lists/partial', 'cache/archives/partial']) mkdirSync(join(apt, name), { recursive: true });
+  if (!unpackFrom('forky', 'criu', directory)) {
+    console.log('setup: no criu of the next Debian: the tests of checkpoints need one in PATH, or will be skipped');
+    return;
+  }
+  const script = `#!/bin/sh
+root="${directory}"
+exec "$root/usr/lib64/ld-linux-x86-64.so.2" --library-path "$root/usr/lib/x86_64-linux-gnu" "$root/usr/sbin/criu" "$@"
+`;
+  writeFileSync(command, script, { mode: 0o755 });
+}
+
+/** containerd and ctr of Debian 13, whatever this Debian is: the second containerd that tests compare with. */
+function unpackContainerd() {
+  const directory = join(CACHE, 'debian', 'containerd-1.7');
+  mkdirSync(directory, { recursive: true });
+  if (!unpackFrom('trixie', 'containerd', directory))
+    console.log('setup: no containerd of Debian 13: the tests that compare with it will be skipped');
+  // Its runc wants a C library that only Debian 13 has; any other serves.
+  for (const name of ['usr/bin/runc', 'usr/sbin/runc']) rmSync(join(directory, name), { force: true });
+}
+
+/** Downloads a package of any Debian suite, with what it depends on, and unpacks all of it into a directory. False where that failed. */
+function unpackFrom(suite, name, directory) {
+  const apt = join(directory, 'apt');
+  for (const part of ['state/lists/partial', 'cache/archives/partial']) mkdirSync(join(apt, part), { recursive: true });
   const mirror = debianMirror();
   const keys = '/usr/share/keyrings/debian-archive-keyring.gpg';
-  writeFileSync(join(apt, 'sources.list'), `deb [signed-by=${keys}] ${mirror} forky main\n`);
+  writeFileSync(join(apt, 'sources.list'), `deb [signed-by=${keys}] ${mirror} ${suite} main\n`);
   const settings = {
     'Dir::Etc::sourcelist': join(apt, 'sources.list'),
     'Dir::Etc::sourceparts': '-',
@@ -134,23 +159,16 @@ function unpackCriu() {
   };
   const options = ['-qq', ...Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`])];
   const got = mirror
-    ? [['update'], ['install', '-y', '--download-only', '--no-install-recommends', 'criu']].map((words) =>
+    ? [['update'], ['install', '-y', '--download-only', '--no-install-recommends', name]].map((words) =>
         spawnSync('apt-get', [...options, ...words]),
       )
     : [];
-  if (got.length === 0 || got.some((result) => result.status !== 0)) {
-    console.log('setup: no criu of the next Debian: the tests of checkpoints need one in PATH, or will be skipped');
-  } else {
-    const archives = join(apt, 'cache/archives');
-    for (const deb of readdirSync(archives).filter((name) => name.endsWith('.deb')))
-      run('dpkg', ['-x', join(archives, deb), directory], `${deb} could not be unpacked`);
-    const script = `#!/bin/sh
-root="${directory}"
-exec "$root/usr/lib64/ld-linux-x86-64.so.2" --library-path "$root/usr/lib/x86_64-linux-gnu" "$root/usr/sbin/criu" "$@"
-`;
-    writeFileSync(command, script, { mode: 0o755 });
-  }
+  const done = got.length > 0 && got.every((result) => result.status === 0);
+  const archives = join(apt, 'cache/archives');
+  for (const deb of done ? readdirSync(archives).filter((file) => file.endsWith('.deb')) : [])
+    run('dpkg', ['-x', join(archives, deb), directory], `${deb} could not be unpacked`);
   rmSync(apt, { recursive: true });
+  return done;
 }
 
 /** Where this machine takes Debian's packages from. */

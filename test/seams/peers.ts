@@ -7,7 +7,7 @@ import { basename, delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inNetworkNamespace } from '@berth/sys/network-namespace';
 import { isolatedNetwork, processesOf } from '../harness/berthd.ts';
-import { dockerClient, program, type Result, ROOT, type RunOptions, run } from '../harness/programs.ts';
+import { DEBIAN, dockerClient, program, type Result, ROOT, type RunOptions, run } from '../harness/programs.ts';
 
 /** Milliseconds for a peer to serve, or to end. */
 const PATIENCE = 30_000;
@@ -45,7 +45,17 @@ export interface LifecyclePeerOptions {
   /** On a hybrid host, without the view of cgroup v2 that keeps crun from starting. */
   pureV1?: boolean;
   logLevel?: 'debug' | 'info';
+  /** A directory whose containerd and ctr are taken: another release. */
+  release?: string;
 }
+
+/** Debian 13's containerd and ctr, as setup unpacks them beside the machine's own. */
+export const CONTAINERD_1_7 = join(DEBIAN, 'containerd-1.7/usr/bin');
+
+/** A reason to skip, or false. */
+export const without17 = existsSync(join(CONTAINERD_1_7, 'containerd'))
+  ? false
+  : 'setup found no containerd of Debian 13 (see scripts/setup.mjs)';
 
 /** A service that speaks containerd's gRPC API: Berth's, or containerd itself. */
 export class LifecyclePeer implements AsyncDisposable {
@@ -55,16 +65,25 @@ export class LifecyclePeer implements AsyncDisposable {
   /** In memory, as /run is on most machines. */
   readonly state: string;
   readonly #command: readonly string[];
+  readonly #ctr: string;
+  readonly #environment: NodeJS.ProcessEnv;
   #process!: ChildProcess;
 
-  private constructor(name: LifecycleName, flags: readonly string[], { pureV1 = false, logLevel = 'debug' }: LifecyclePeerOptions) {
+  private constructor(
+    name: LifecycleName,
+    flags: readonly string[],
+    { pureV1 = false, logLevel = 'debug', release }: LifecyclePeerOptions,
+  ) {
     this.name = name;
+    this.#ctr = release === undefined ? program('ctr') : join(release, 'ctr');
+    this.#environment = { ...process.env, PATH: [release, searchPath()].filter(Boolean).join(delimiter) };
     this.directory = mkdtempSync('/tmp/berth-seam-');
     this.address = join(this.directory, 'l.sock');
     this.state = join('/dev/shm', basename(this.directory));
-    const program = name === 'containerd' ? containerd(this, logLevel) : berthLifecycle(this, logLevel);
+    const binary = release === undefined ? pathOf('containerd') : join(release, 'containerd');
+    const command = name === 'containerd' ? containerd(this, binary as string, logLevel) : berthLifecycle(this, logLevel);
     const hide = pureV1 ? ['sh', '-c', 'umount /sys/fs/cgroup/unified; exec "$@"', 'sh'] : [];
-    this.#command = ['--mount', '--propagation', 'private', ...hide, ...program, ...flags];
+    this.#command = ['--mount', '--propagation', 'private', ...hide, ...command, ...flags];
   }
 
   static async start(name: LifecycleName, flags: readonly string[] = [], options: LifecyclePeerOptions = {}): Promise<LifecyclePeer> {
@@ -84,7 +103,7 @@ export class LifecyclePeer implements AsyncDisposable {
   async #launch(): Promise<void> {
     const log = openSync(join(this.directory, 'log'), 'a');
     // `unshare` becomes the program: the pid stays.
-    const child = spawn('unshare', this.#command, { stdio: ['ignore', log, log], env: environment() });
+    const child = spawn('unshare', this.#command, { stdio: ['ignore', log, log], env: this.#environment });
     closeSync(log);
     this.#process = child;
     const serves = async () => (await this.ctr(['version'])).code === 0;
@@ -102,7 +121,7 @@ export class LifecyclePeer implements AsyncDisposable {
 
   /** Debian's ctr against this service. */
   ctr(args: readonly string[], options: RunOptions = {}): Promise<Result> {
-    return run(program('ctr'), ['--address', this.address, ...args], { timeout: 30_000, ...options, env: environment() });
+    return run(this.#ctr, ['--address', this.address, ...args], { timeout: 30_000, ...options, env: this.#environment });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -123,7 +142,7 @@ function berthLifecycle({ directory, address, state }: Places, logLevel: string)
 }
 
 /** Without the plugins that look for kernel modules, and without Kubernetes. */
-function containerd({ directory, address, state }: Places, logLevel: string): string[] {
+function containerd({ directory, address, state }: Places, binary: string, logLevel: string): string[] {
   const plugins = [
     'grpc.v1.cri',
     'snapshotter.v1.btrfs',
@@ -142,7 +161,7 @@ function containerd({ directory, address, state }: Places, logLevel: string): st
     `[debug]\n  level = "${logLevel}"`,
   ];
   writeFileSync(join(directory, 'config.toml'), `${config.join('\n')}\n`);
-  return [pathOf('containerd') as string, '--config', join(directory, 'config.toml')];
+  return [binary, '--config', join(directory, 'config.toml')];
 }
 
 /** dockerd: on a lifecycle service that is given, or with a containerd of its own. */
