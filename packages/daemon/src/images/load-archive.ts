@@ -20,7 +20,7 @@ const DOCUMENT_LIMIT = 4 << 20;
 /** Bytes written at once. Meanwhile the socket takes in as many. */
 const CHUNK = 256 << 10;
 /** Of these, until the socket's buffers that they came in are collected. */
-const COLLECT_AFTER = 32;
+const COLLECT_AFTER = 4;
 
 export interface ArchiveFile {
   digest: Digest;
