@@ -142,9 +142,13 @@ async function store(services: ImageServices, file: SpoolFile, options: WriteOpt
   return await services.storeFile(file, options);
 }
 
-/** The same bytes in larger chunks, in one buffer: each is good until the next one is asked for. The source's chunks are gone then. */
+/**
+ * The same bytes in larger chunks, in two buffers that take turns: each is good until the next but one is asked for, so that one is filled
+ * while the other is being written.
+ */
 async function* inBulk(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
-  const buffer = Buffer.allocUnsafeSlow(CHUNK);
+  const buffers = [Buffer.allocUnsafeSlow(CHUNK), Buffer.allocUnsafeSlow(CHUNK)];
+  let buffer = buffers[0] as Buffer;
   let size = 0;
   let full = 0;
   for await (const chunk of source) {
@@ -156,7 +160,8 @@ async function* inBulk(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer
       if (size < CHUNK) continue;
       yield buffer;
       size = 0;
-      if (++full % COLLECT_AFTER === 0) collectYoung();
+      buffer = buffers[++full % 2] as Buffer;
+      if (full % COLLECT_AFTER === 0) collectYoung();
     }
   }
   if (size > 0) yield buffer.subarray(0, size);

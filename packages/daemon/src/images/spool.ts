@@ -29,19 +29,22 @@ export class Spool {
 export class SpoolFile implements AsyncDisposable {
   readonly path: string;
   readonly #handle: FileHandle;
-  #size = 0;
+  #writing: Promise<void> = Promise.resolve();
 
   constructor(path: string, handle: FileHandle) {
     this.path = path;
     this.#handle = handle;
   }
 
-  get size(): number {
-    return this.#size;
+  /** Appends. The chunk may be used again when the next write, or `close`, has resolved. */
+  async write(chunk: Uint8Array): Promise<void> {
+    await this.#writing;
+    this.#writing = this.#append(chunk);
+    // Its failure is told by the next call.
+    this.#writing.catch(() => {});
   }
 
-  /** Appends; the chunk may be used again when the promise resolves. */
-  async write(chunk: Uint8Array): Promise<void> {
+  async #append(chunk: Uint8Array): Promise<void> {
     try {
       for (let done = 0; done < chunk.length; ) done += (await this.#handle.write(chunk, done)).bytesWritten;
     } catch (cause) {
@@ -55,15 +58,16 @@ export class SpoolFile implements AsyncDisposable {
         },
       );
     }
-    this.#size += chunk.length;
   }
 
   /** Ends the writing. */
-  close(): Promise<void> {
-    return this.#handle.close();
+  async close(): Promise<void> {
+    await this.#writing;
+    await this.#handle.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writing.catch(() => {});
     await this.#handle.close();
     rmSync(this.path, { force: true });
   }
