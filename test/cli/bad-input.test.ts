@@ -4,7 +4,10 @@ import { spawn } from 'node:child_process';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { busyboxRootfs } from '../harness/busybox.ts';
-import { ROOT, run } from '../harness/programs.ts';
+import { dockerClient, ROOT, run } from '../harness/programs.ts';
+import { FaultyRegistry } from '../registry/faulty-registry.ts';
+import { startRegistry } from '../registry/registry-process.ts';
+import { storeArchives, storeImage } from '../registry/test-image.ts';
 import { type Bench, withBothClients } from './both-clients.ts';
 
 /** Everything a failed command could leave: containers, volumes, networks. */
@@ -29,14 +32,14 @@ function post(
   path: string,
   body: string,
   headers: Record<string, string> = { 'Content-Type': 'application/json' },
-): Promise<{ status: number; message: string }> {
+): Promise<{ status: number; message: string; layer?: string }> {
   return new Promise((resolve, reject) => {
     const call = request({ socketPath: socket, path, method: 'POST', headers }, (response) => {
       let text = '';
       response.on('data', (chunk) => {
         text += chunk;
       });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, message: JSON.parse(text || '{}').message }));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, ...JSON.parse(text || '{}') }));
     });
     call.on('error', reject);
     call.end(body);
@@ -153,12 +156,31 @@ withBothClients('bad input', {
       nowhere.stderr,
       /Cannot connect to the (Docker|Berth) daemon at unix:\/\/\/nonexistent\/berth\.sock\. Is the \w+ daemon running\?/,
     );
-    if (bench.name !== 'berth') return;
-    const denied = await run('setpriv', ['--reuid', '65534', '--regid', '65534', '--clear-groups', join(ROOT, 'dist', 'berth'), 'ps'], {
-      env: bench.daemon.environment,
+    const program = bench.name === 'docker' ? dockerClient() : join(ROOT, 'dist', 'berth');
+    const denied = await run('setpriv', ['--reuid', '65534', '--regid', '65534', '--clear-groups', program, 'ps'], {
+      env: { ...bench.daemon.environment, DOCKER_CONFIG: '/nonexistent' },
     });
     assert.equal(denied.code, 1);
-    assert.match(denied.stderr, /permission denied|Cannot connect/);
+    assert.match(
+      denied.stderr,
+      new RegExp(`^permission denied while trying to connect to the (Docker|Berth) daemon socket at unix://${bench.daemon.socket}: `),
+    );
+  },
+  'an error names the layer that it comes from': async (bench) => {
+    const name = bench.unique();
+    await bench.client(['create', '--name', name, 'busybox', 'nosuchprogram']);
+    const { status, layer } = await post(bench.daemon.socket, `/containers/${name}/start`, '');
+    assert.deepEqual({ status, layer }, { status: 400, layer: 'runtime' });
+    const debugged = await bench.client(['-D', 'run', '--name', name, 'busybox', 'true']);
+    // Where, and where from, is for those who ask: the line itself is docker's.
+    if (bench.name === 'berth') {
+      assert.match(debugged.stderr, /^failed in: daemon$/m);
+      assert.match(
+        (await bench.client(['trace', name])).stdout,
+        /^runtime +runtime\.create.*\n +error: .*executable file not found in \$PATH$/m,
+      );
+    }
+    await bench.client(['rm', name]);
   },
   'an archive that is none, and one that is cut off': (bench) =>
     leavesNothing(bench, async () => {
@@ -189,3 +211,37 @@ withBothClients('bad input', {
     assert.equal(text, 'y\n');
   },
 });
+
+// Where the registry is in reach.
+withBothClients(
+  'bad images',
+  {
+    'a layer with a flipped bit, and one that is no archive': async (bench) => {
+      await using upstream = await startRegistry();
+      await using registry = await FaultyRegistry.start(upstream.host);
+      const flipped = await storeImage(`${upstream.host}/bad/flipped:1`, {
+        family: 'oci',
+        compression: 'none',
+        layers: [[{ name: 'file', body: Buffer.alloc(10_000, 'x') }]],
+      });
+      await storeArchives(`${upstream.host}/bad/garbage:1`, { family: 'oci', layers: [] }, [Buffer.alloc(4096, 'x')]);
+      const layer = flipped.layers[0]?.digest;
+      registry.fault = ({ path }) => (path.endsWith(`/blobs/${layer}`) ? { kind: 'flip', at: 5000 } : undefined);
+      const cases: [string, RegExp][] = [
+        ['flipped', new RegExp(`filesystem layer verification failed for digest ${layer}`)],
+        ['garbage', /invalid tar header/],
+      ];
+      for (const [name, wording] of cases) {
+        await leavesNothing(bench, async () => {
+          const pulled = await bench.client(['pull', '-q', `${registry.host}/bad/${name}:1`]);
+          assert.equal(pulled.code, 1, name);
+          assert.match(pulled.stderr, wording);
+          const run = await bench.client(['run', '--rm', `${registry.host}/bad/${name}:1`, 'true']);
+          assert.equal(run.code, 125, name);
+          assert.match(run.stderr, wording);
+        });
+      }
+    },
+  },
+  { hostNetwork: true, flags: ['--bridge', 'none', '--iptables=false', '--ip-forward=false'] },
+);

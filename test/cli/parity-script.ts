@@ -13,24 +13,22 @@ export interface Step {
   unordered?: boolean;
 }
 
-export interface ScriptPlaces {
-  /** A directory of this run's own. */
-  directory: string;
-  /** host:port of a registry. */
-  registry: string;
+/** Steps that are one command a line. */
+function lines(text: string): Step[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .map((line) => ({ line }));
 }
+
+const step = (line: string, more: Partial<Step> = {}): Step => ({ line, ...more });
 
 /** Fields of a container that are the same however often it is made. */
 const STATE = '{{.State.Status}} {{.State.ExitCode}} {{.State.Running}}';
 
-export function script({ directory, registry }: ScriptPlaces): Step[] {
-  const step = (line: string, more: Partial<Step> = {}): Step => ({ line, ...more });
-  const lines = (text: string): Step[] =>
-    text
-      .split('\n')
-      .map((line) => line.trim())
-      .filter((line) => line !== '')
-      .map((line) => step(line));
+/** Usage, containers, volumes and the daemon itself. `directory`: of this run's own. */
+export function containerScript(directory: string): Step[] {
   return [
     ...usage(),
     ...lines(`
@@ -363,7 +361,65 @@ export function script({ directory, registry }: ScriptPlaces): Step[] {
     step('container prune', { input: 'n\n' }),
     step('run --rm busybox sh -c "echo x" extra'),
 
-    // Images.
+    ...lines(`
+      volume create named
+      volume create named
+      volume create --label a=b --opt x=y other
+      volume create --driver nosuch x
+      volume create bad/name
+      volume create a b
+      volume ls
+      volume ls -q
+      volume ls --filter dangling=true -q
+      volume ls --filter name=nam -q
+      volume ls --filter label=a -q
+      volume ls --filter nonsense=1
+      volume ls --format '{{.Name}} {{.Driver}} {{.Labels}} {{.Scope}}'
+      volume ls --format json
+      volume inspect named -f '{{.Name}} {{.Driver}} {{.Scope}} {{.Labels}}'
+      volume inspect nosuch
+      volume inspect named nosuch -f '{{.Name}}'
+      volume inspect
+      run -d --name uses -v named:/data -v /anonymous busybox sleep 1000
+      ps --filter volume=named --format '{{.Names}} {{.LocalVolumes}} {{.Mounts}}'
+      volume rm named
+      volume rm -f named
+      volume rm nosuch
+      volume rm -f nosuch
+      volume rm
+      rm -fv uses
+      volume prune -f
+      volume prune -af --filter nonsense=1
+      volume prune -af --filter label=a=b
+      volume rm named
+      volume prune -af
+
+      version --format '{{.Client.APIVersion}} {{.Server.APIVersion}} {{.Server.Os}}'
+      version --format '{{.Nonsense}}'
+      version -f json extra
+      info --format '{{.Containers}} {{.Images}} {{.Driver}} {{.OSType}} {{.SecurityOptions}} {{.Swarm.LocalNodeState}}'
+      info --format '{{.Nonsense}}'
+      info extra
+      events --since 2001-01-01 --until 2001-01-02
+      events --since 1m --until 0s --filter event=nosuch
+      events --filter nonsense --until 0s
+      events --since nonsense --until 0s
+      events --since 10m --until 0s --filter container=loud --format '{{.Type}} {{.Action}} {{index .Actor.Attributes "name"}}'
+    `),
+    // docker's client says until which whole second.
+    step("events --since 10m --until 0s --filter type=volume --format '{{.Action}}'", { until: /destroy\nprune\n$/ }),
+    ...lines(`
+      events --since 10m --until 0s --filter container=loud
+      events --since 10m --until 0s --filter container=loud --filter event=die --format json
+      system df --format '{{.Type}} {{.TotalCount}} {{.Active}}'
+      search --limit 1000 x
+    `),
+  ];
+}
+
+/** Images, with a registry at `registry`, host:port. */
+export function imageScript(directory: string, registry: string): Step[] {
+  return [
     ...lines(`
       images
       images -q
@@ -449,58 +505,6 @@ export function script({ directory, registry }: ScriptPlaces): Step[] {
       rmi piped:1
       image prune -af --filter label=nosuch
       image prune --filter nonsense=1 -f
-
-      volume create named
-      volume create named
-      volume create --label a=b --opt x=y other
-      volume create --driver nosuch x
-      volume create bad/name
-      volume create a b
-      volume ls
-      volume ls -q
-      volume ls --filter dangling=true -q
-      volume ls --filter name=nam -q
-      volume ls --filter label=a -q
-      volume ls --filter nonsense=1
-      volume ls --format '{{.Name}} {{.Driver}} {{.Labels}} {{.Scope}}'
-      volume ls --format json
-      volume inspect named -f '{{.Name}} {{.Driver}} {{.Scope}} {{.Labels}}'
-      volume inspect nosuch
-      volume inspect named nosuch -f '{{.Name}}'
-      volume inspect
-      run -d --name uses -v named:/data -v /anonymous busybox sleep 1000
-      ps --filter volume=named --format '{{.Names}} {{.LocalVolumes}} {{.Mounts}}'
-      volume rm named
-      volume rm -f named
-      volume rm nosuch
-      volume rm -f nosuch
-      volume rm
-      rm -fv uses
-      volume prune -f
-      volume prune -af --filter nonsense=1
-      volume prune -af --filter label=a=b
-      volume rm named
-      volume prune -af
-
-      version --format '{{.Client.APIVersion}} {{.Server.APIVersion}} {{.Server.Os}}'
-      version --format '{{.Nonsense}}'
-      version -f json extra
-      info --format '{{.Containers}} {{.Images}} {{.Driver}} {{.OSType}} {{.SecurityOptions}} {{.Swarm.LocalNodeState}}'
-      info --format '{{.Nonsense}}'
-      info extra
-      events --since 2001-01-01 --until 2001-01-02
-      events --since 1m --until 0s --filter event=nosuch
-      events --filter nonsense --until 0s
-      events --since nonsense --until 0s
-      events --since 10m --until 0s --filter container=loud --format '{{.Type}} {{.Action}} {{index .Actor.Attributes "name"}}'
-    `),
-    // docker's client says until which whole second.
-    step("events --since 10m --until 0s --filter type=volume --format '{{.Action}}'", { until: /destroy\nprune\n$/ }),
-    ...lines(`
-      events --since 10m --until 0s --filter container=loud
-      events --since 10m --until 0s --filter container=loud --filter event=die --format json
-      system df --format '{{.Type}} {{.TotalCount}} {{.Active}}'
-      search --limit 1000 x
     `),
   ];
 }

@@ -24,7 +24,7 @@ export class UsageError extends EngineError {
 export class ExitError extends EngineError {
   readonly exitCode: number;
   constructor(exitCode: number, message = '', cause?: unknown) {
-    super('Unknown', message, { layer: 'cli', cause });
+    super('Unknown', message, { layer: (cause instanceof EngineError && cause.layer) || 'cli', cause });
     this.exitCode = exitCode;
   }
 }
