@@ -1,5 +1,7 @@
 // Berth's client beside docker's: one script of real commands with each, each against a daemon of its own, and what they print and how
 // they end compared line by line. What differs is named with its reason; anything else that differs fails.
+//
+// `npm test` leaves out two of three commands that no other depends on; all of them: BERTH_PARITY=all npm test parity
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,15 +22,14 @@ const DIFFERENT: Record<string, string> = {
   'container nosuch': "docker's usage of this one group leaves COMMAND out",
   image: 'search is one of its verbs here',
   '-H nonsense://x ps': 'ours says what may be written',
-  'run --rm --volumes-from nosuch busybox true': 'docker takes any object that is missing for the image, and pulls that',
   'run --rm --label-file DIRECTORY/bad-env busybox true': 'docker calls any file of this format an env file',
   "inspect --format '{{.HostConfig.PortBindings}} {{.Config.ExposedPorts}} {{.Config.Cmd}} {{.Config.OnBuild}}' one":
     "Go prints the structures of docker's client, ours the objects of the answer",
   'inspect --type nonsense one': 'ours has no objects of a swarm',
   'attach --detach-keys nonsense one': 'docker says nothing but the status that the daemon answered with',
-  'run --rm --detach-keys nonsense busybox true': 'as attach',
   'images --format json': 'containers are counted from API 1.51 on, which docker 28.2 does not speak yet',
   'build -q DIRECTORY/context': 'quiet is quiet here: docker tells the size of the context all the same',
+  'build --compress -q DIRECTORY/context': 'as build -q',
   'images -a a b': "a slip of docker 28.2: SRun 'docker images --help'",
   'volume create a b': 'as images -a a b',
   "version --format '{{.Client.APIVersion}} {{.Server.APIVersion}} {{.Server.Os}}'": 'two clients of two versions',
@@ -47,7 +48,12 @@ test('a script of commands prints and ends the same with both clients', { timeou
   }
   t.diagnostic(`${ours.length} commands`);
   assert.equal(differences.length, 0, `\n${differences.join('\n\n')}`);
-  assert.deepEqual([...same], [], 'named as different, and the same');
+  const played = new Set(ours.map(({ line }) => line));
+  assert.deepEqual(
+    [...same].filter((line) => played.has(line)),
+    [],
+    'named as different, and the same',
+  );
 });
 
 interface Outcome {

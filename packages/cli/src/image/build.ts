@@ -1,6 +1,7 @@
 // `berth build`
 import { writeFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
+import { createGzip } from 'node:zlib';
 import { buildImage } from '@berth/client/build/build';
 import { parseReference } from '@berth/oci/reference';
 import type { Command, Flags } from '../command.ts';
@@ -18,11 +19,13 @@ const FLAGS: Flags = {
   'build-arg': { type: 'string', array: true, description: 'Set build-time variables' },
   'cache-from': { type: 'string', array: true, description: 'Images to consider as cache sources' },
   'cgroup-parent': { type: 'string', description: 'Set the parent cgroup for the "RUN" instructions during build' },
+  compress: { type: 'boolean', description: 'Compress the build context using gzip' },
   'cpu-period': { type: 'number', description: 'Limit the CPU CFS (Completely Fair Scheduler) period' },
   'cpu-quota': { type: 'number', description: 'Limit the CPU CFS (Completely Fair Scheduler) quota' },
   'cpu-shares': { type: 'number', alias: 'c', description: 'CPU shares (relative weight)' },
   'cpuset-cpus': { type: 'string', description: 'CPUs in which to allow execution (0-3, 0,1)' },
   'cpuset-mems': { type: 'string', description: 'MEMs in which to allow execution (0-3, 0,1)' },
+  'disable-content-trust': { type: 'boolean', description: 'Skip image verification', hidden: true },
   file: { type: 'string', alias: 'f', description: 'Name of the Dockerfile (Default is "PATH/Dockerfile")' },
   'force-rm': { type: 'boolean', description: 'Always remove intermediate containers' },
   iidfile: { type: 'string', description: 'Write the image ID to the file' },
@@ -61,7 +64,7 @@ export const command: Command = {
     ) as Record<string, string>;
     let id = '';
     const messages = buildImage(context.engine, {
-      ...(source.stream ? { context: quiet ? source.stream : Readable.from(told(context, source.stream)) } : {}),
+      ...(source.stream ? { context: sent(context, source.stream, args) } : {}),
       ...(source.remote ? { remote: source.remote } : {}),
       dockerfile: source.dockerfile,
       tags: args.list('tag'),
@@ -114,6 +117,12 @@ export const command: Command = {
     return 0;
   },
 };
+
+/** The context as it goes to the daemon. */
+function sent(context: Context, stream: NodeJS.ReadableStream, args: Arguments): NodeJS.ReadableStream {
+  const packed = args.boolean('compress') ? Readable.from(stream).pipe(createGzip()) : stream;
+  return args.boolean('quiet') ? packed : Readable.from(told(context, packed));
+}
 
 /** The context on its way, with its size told at the end. */
 async function* told(context: Context, stream: NodeJS.ReadableStream): AsyncGenerator<Buffer> {
