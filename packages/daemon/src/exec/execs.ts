@@ -126,6 +126,11 @@ export class Execs {
       const process =
         client &&
         (await connectProcess(path, streams).catch(async (error) => {
+          // A start that has failed took the socket with it: what it says is the reason.
+          await started?.catch(async (reason) => {
+            await task.delete().catch(() => {});
+            throw reason;
+          });
           // Nobody would see what it does.
           if (started) await task.kill(SIGKILL).catch(() => {});
           throw error;
