@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { program } from '../harness/programs.ts';
 import { machineMissing, runInMachine } from '../harness/virtual-machine.ts';
 
-const MKFS = program('mkfs.xfs');
-const noMkfs =
-  spawnSync(MKFS, ['-V']).error && !MKFS.startsWith('/') ? 'no mkfs.xfs to make a disk with quota (apt-get install xfsprogs)' : undefined;
+const unpacked = program('mkfs.xfs');
+const MKFS = unpacked.startsWith('/') ? unpacked : spawnSync('sh', ['-c', 'command -v mkfs.xfs'], { encoding: 'utf8' }).stdout.trim();
+const noMkfs = MKFS === '' ? 'no mkfs.xfs to make a disk with quota (apt-get install xfsprogs)' : undefined;
 const missing = machineMissing() ?? noMkfs;
 
 const SCRIPT = `
