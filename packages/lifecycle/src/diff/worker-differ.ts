@@ -1,6 +1,6 @@
 // The Differ whose work is done by the unpack workers. Runs in the lifecycle service: it finds the directories behind mounts, and moves
 // what a comparison yields into the content store.
-import { EngineError, isKind } from '@berth/errdefs/engine-error';
+import { EngineError, isKind, toEngineError } from '@berth/errdefs/engine-error';
 import { compressionOf, type Descriptor, isLayerType, MEDIA_TYPE } from '@berth/oci/image-spec';
 import type { Content } from '../content/content.ts';
 import { refForOnce } from '../content/ingest-record.ts';
@@ -40,7 +40,13 @@ export class WorkerDiffer implements Differ {
       whiteouts: options.whiteouts ?? known?.whiteouts ?? 'remove',
       sync: options.sync ?? false,
     };
-    return await this.#pool.run<Applied>(job, { onProgress: options.onProgress, signal: options.signal });
+    try {
+      return await this.#pool.run<Applied>(job, { onProgress: options.onProgress, signal: options.signal });
+    } catch (thrown) {
+      if (options.signal?.aborted) throw thrown;
+      const { kind, message, layer: where, details } = toEngineError(thrown);
+      throw new EngineError(kind, `failed to extract layer ${layer.digest}: ${message}`, { layer: where, details, cause: thrown });
+    }
   }
 
   async compare(content: Content, lower: readonly Mount[], upper: readonly Mount[], options: CompareOptions = {}): Promise<Descriptor> {

@@ -1,5 +1,5 @@
 // The container that a shim keeps: init, its execs, and what happens to them, in the order in which it is told:
-// create < start < exit < delete for each process. One shim has at most one.
+// create < start < exit < delete for each process. A shim has one, or those of a group.
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
