@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { isKind } from '@berth/errdefs/engine-error';
-import { holds, pack, packJson, SPEC_TYPE, unpack, unpackJson } from './any.ts';
 import { TaskExit, TaskOOM } from '../gen/containerd/events/task.ts';
+import { holds, pack, packJson, SPEC_TYPE, unpack, unpackJson } from './any.ts';
 
 const refused = (error: unknown) => isKind(error, 'InvalidArgument');
 
