@@ -5,6 +5,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Berthd, processesOf, zygotesOf } from '../harness/berthd.ts';
 
+const PATIENCE = 10_000;
+
 export type Victim = 'berthd' | 'berth-lifecycle' | 'zygote' | 'shim';
 
 /** Processes of this daemon by the program they are. */
@@ -31,11 +33,8 @@ function isInit(pid: number): boolean {
 /** Waits for the daemon, looks at the container that was being run, removes it, and runs another. */
 export async function assertRepaired(daemon: Berthd, name: string): Promise<void> {
   await answers(daemon);
-  const { stdout: state } = await daemon.docker(['inspect', '-f', '{{.State.Status}} {{.State.Pid}}', name]);
-  if (state.trim() !== '') {
-    const [status, pid] = state.trim().split(' ');
-    if (status === 'running') assert.ok(existsSync(`/proc/${pid}`), `${name} claims to run as ${pid}, which is gone`);
-    else assert.match(status ?? '', /^(created|exited|dead)$/);
+  const state = await truthfulState(daemon, name);
+  if (state !== '') {
     const removed = await daemon.docker(['rm', '-f', name]);
     assert.equal(removed.code, 0, `${removed.stderr}\n${daemon.log.slice(-3000)}`);
   }
@@ -43,9 +42,20 @@ export async function assertRepaired(daemon: Berthd, name: string): Promise<void
   assert.deepEqual({ ...next, stderr: '' }, { code: 0, stdout: 'repaired\n', stderr: '' }, `${next.stderr}\n${daemon.log.slice(-3000)}`);
 }
 
+/** The container's state, '' when it is gone. That its process has ended is news which may still be on its way from a service that starts. */
+async function truthfulState(daemon: Berthd, name: string): Promise<string> {
+  for (let waited = 0; ; waited += 100) {
+    const state = (await daemon.docker(['inspect', '-f', '{{.State.Status}} {{.State.Pid}}', name])).stdout.trim();
+    const [status = '', pid = ''] = state.split(' ');
+    if (status === 'running' ? existsSync(`/proc/${pid}`) : /^(created|exited|dead)?$/.test(status)) return state;
+    if (waited >= PATIENCE) throw new Error(`${name} claims to be ${status} as ${pid}, which is not so`);
+    await sleep(100);
+  }
+}
+
 /** The daemon supervises the rest; a moment after a kill it may still be on its way back. */
 async function answers(daemon: Berthd): Promise<void> {
-  for (let waited = 0; waited < 10_000; waited += 50) {
+  for (let waited = 0; waited < PATIENCE; waited += 50) {
     if ((await daemon.docker(['ps', '-q'])).code === 0) return;
     await sleep(50);
   }
