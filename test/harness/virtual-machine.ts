@@ -4,6 +4,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { sealingLauncher } from '@berth/sys/sealing-launcher';
 import { build } from 'esbuild';
 import { DEBIAN, program, ROOT } from './programs.ts';
 
@@ -96,6 +97,8 @@ async function archive(entry: string, options: MachineOptions, directory: string
     { name: 'script', mode: 0o100755, body: Buffer.from(`#!/bin/sh\nset -e\n${load}${script}\n`) },
     { name: 'bin/busybox', mode: 0o100755, body: readFileSync(program('busybox')) },
     { name: 'bin/node', mode: 0o100755, body: readFileSync(node) },
+    // As bin/berth-runtime starts Node: it would start twice otherwise, which takes long here.
+    { name: 'bin/sealed', mode: 0o100755, body: sealingLauncher() },
     { name: 'app/program.mjs', mode: 0o100644, body: readFileSync(bundle) },
     ...[...libraries].map((path) => ({ name: `lib64/${basename(path)}`, mode: 0o100755, body: readFileSync(path) })),
     ...programs.map((path) => ({ name: `programs/${basename(path)}`, mode: 0o100755, body: readFileSync(path) })),

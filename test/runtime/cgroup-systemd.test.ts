@@ -13,7 +13,7 @@ mkdir -p /b/rootfs/bin /b/rootfs/proc /b/rootfs/sys /b/rootfs/dev
 cp /bin/busybox /b/rootfs/bin/busybox
 for name in sh cat sleep; do ln -s busybox /b/rootfs/bin/$name; done
 cd /b
-runtime="node --v8-pool-size=0 --single-threaded /app/program.mjs --systemd-cgroup"
+runtime="sealed /bin/node --v8-pool-size=0 --single-threaded /app/program.mjs --systemd-cgroup"
 $runtime spec
 sed -i 's/"terminal": true/"terminal": false/; s#"sh"#"sleep", "1000"#' config.json
 sed -i 's#"resources": {#"cgroupsPath": "berth-test.slice:box:c", "resources": { "memory": {"limit": 67108864}, "pids": {"limit": 50}, "cpu": {"shares": 512, "quota": 20000, "period": 100000},#' config.json

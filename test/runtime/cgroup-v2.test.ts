@@ -18,7 +18,7 @@ mkdir -p /b/rootfs/bin /b/rootfs/proc /b/rootfs/sys /b/rootfs/dev
 cp /bin/busybox /b/rootfs/bin/busybox
 for name in sh cat; do ln -s busybox /b/rootfs/bin/$name; done
 cd /b
-runtime="node --v8-pool-size=0 --single-threaded /app/program.mjs"
+runtime="sealed /bin/node --v8-pool-size=0 --single-threaded /app/program.mjs"
 $runtime spec
 sed -i 's/"terminal": true/"terminal": false/; s#"sh"#"sh", "-c", "cat /proc/self/cgroup /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max /sys/fs/cgroup/cpu.weight"#' config.json
 sed -i 's#"resources": {#"cgroupsPath": "/berth/c", "resources": { "memory": {"limit": 67108864, "swap": 67108864}, "pids": {"limit": 50}, "cpu": {"shares": 512},#' config.json
