@@ -11,8 +11,7 @@ import { canRunPrograms, SyscallProgram } from '@berth/sys/syscall-program';
 import type { Affinity } from './cpu-affinity.ts';
 import { isNullDevice, pathCandidates } from './init/become-program.ts';
 import type { ProcessPlan } from './plan.ts';
-import type { Filter } from './seccomp/filter.ts';
-import { ignoredSignals } from './signals.ts';
+import { bytesOf, defaultSignals, loadFilter, prctl, unblockSignals } from './program-steps.ts';
 
 /** What an exec'd process joins before it is prepared. */
 export interface ExecPlace {
@@ -32,11 +31,6 @@ const F_SETFD = 2;
 const CLOSE_RANGE_CLOEXEC = 4;
 const RESOLVE_NO_MAGICLINKS = 2;
 const CAPABILITY_VERSION_3 = 0x20080522;
-const SECCOMP_SET_MODE_FILTER = 1;
-const SIG_SETMASK = 2;
-const SIGNAL_SET_SIZE = 8;
-const KERNEL_SIGACTION_SIZE = 32;
-const INSTRUCTION_SIZE = 8;
 const IGNORE = { onErrorSkip: 0 };
 
 /**
@@ -132,9 +126,8 @@ function restrain(program: SyscallProgram, plan: ProcessPlan): void {
   for (const { resource, soft, hard } of plan.rlimits)
     program.call(SYSCALL.prlimit, [0, resource, bytesOf(new BigUint64Array([soft, hard])), 0]);
   program.call(SYSCALL.umask, [plan.process.user?.umask ?? 0o022]);
-  // Handlers are gone already; what is ignored would stay so.
-  for (const signal of ignoredSignals())
-    program.call(SYSCALL.rtSigaction, [signal, new Uint8Array(KERNEL_SIGACTION_SIZE), 0, SIGNAL_SET_SIZE]);
+  // Handlers are gone already.
+  defaultSignals(program);
 }
 
 function becomeUser(program: SyscallProgram, plan: ProcessPlan): void {
@@ -159,7 +152,7 @@ function becomeUser(program: SyscallProgram, plan: ProcessPlan): void {
 
 /** The first candidate that may be executed is: what comes of it, the next ones are not tried. */
 function execute(program: SyscallProgram, plan: ProcessPlan): void {
-  program.call(SYSCALL.rtSigprocmask, [SIG_SETMASK, new Uint8Array(SIGNAL_SET_SIZE), 0, SIGNAL_SET_SIZE]);
+  unblockSignals(program);
   const args = program.address([...plan.args, 0]);
   const env = program.address([...plan.env, 0]);
   for (const candidate of pathCandidates(plan.args[0] ?? '', plan.env)) {
@@ -167,11 +160,6 @@ function execute(program: SyscallProgram, plan: ProcessPlan): void {
     program.call(SYSCALL.faccessat2, [AT_FDCWD, path, X_OK, AT_EACCESS], { onErrorSkip: 1 });
     program.call(SYSCALL.execve, [path, args, env]);
   }
-}
-
-/** struct sock_fprog: the number of instructions, their address. */
-function loadFilter(program: SyscallProgram, { program: instructions, flags }: Filter): void {
-  program.call(SYSCALL.seccomp, [SECCOMP_SET_MODE_FILTER, flags, [instructions.length / INSTRUCTION_SIZE, instructions]]);
 }
 
 function writeFile(program: SyscallProgram, path: string, text: string): void {
@@ -182,12 +170,4 @@ function writeFile(program: SyscallProgram, path: string, text: string): void {
 
 function setAffinity(program: SyscallProgram, mask: Uint8Array): void {
   program.call(SYSCALL.schedSetaffinity, [0, mask.length, mask]);
-}
-
-function prctl(program: SyscallProgram, option: number, first: number, second = 0): void {
-  program.call(SYSCALL.prctl, [option, first, second, 0, 0]);
-}
-
-function bytesOf(array: ArrayBufferView): Uint8Array {
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }

@@ -29,7 +29,11 @@ export function errnoName(number: number): string {
 
 /** The text of an errno's name, as Go's syscall package words it: `no such file or directory`. */
 export function errnoText(name: string): string {
-  return strerror((constants.errno as Record<string, number>)[name] ?? 0).toLowerCase();
+  return errnoTextOf((constants.errno as Record<string, number>)[name] ?? 0);
+}
+
+export function errnoTextOf(number: number): string {
+  return strerror(number).toLowerCase();
 }
 
 /** The SysError of a call that has just failed; reads errno, so call it at once. */

@@ -4,10 +4,13 @@
 
 /** Below 424 each architecture numbers for itself. */
 const X64 = {
+  read: 0,
   write: 1,
   close: 3,
+  munmap: 11,
   rtSigaction: 13,
   rtSigprocmask: 14,
+  writev: 20,
   execve: 59,
   fcntl: 72,
   fchdir: 81,
@@ -27,6 +30,7 @@ const X64 = {
   schedSetaffinity: 203,
   ioprioSet: 251,
   openat: 257,
+  ppoll: 271,
   unshare: 272,
   dup3: 292,
   prlimit: 302,
@@ -37,10 +41,13 @@ const X64 = {
   bpf: 321,
 };
 const ARM64: typeof X64 = {
+  read: 63,
   write: 64,
   close: 57,
+  munmap: 215,
   rtSigaction: 134,
   rtSigprocmask: 135,
+  writev: 66,
   execve: 221,
   fcntl: 25,
   fchdir: 50,
@@ -55,6 +62,7 @@ const ARM64: typeof X64 = {
   personality: 92,
   pivotRoot: 41,
   prctl: 167,
+  ppoll: 73,
   exitGroup: 94,
   keyctl: 219,
   schedSetaffinity: 122,

@@ -1,5 +1,6 @@
 // Children that share this process' memory: what they do, what they leave alone, and what is heard of their failures.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -97,4 +98,37 @@ test('a thousand children leave neither memory nor descriptors behind', { skip, 
   for (let count = 0; count < 1000; count++) life();
   assert.equal(readdirSync('/proc/self/fd').length, fds);
   assert.ok(size() - before < 32 * 1024, `${size() - before} KiB more`);
+});
+
+test('a process becomes its program and gives back its memory before that; what fails is worded', { skip }, () => {
+  const lives = (path: string) => {
+    const script = `
+      import { blockSignals } from '${new URL('./process.ts', import.meta.url)}';
+      import { SYSCALL } from '${new URL('./syscall-numbers.ts', import.meta.url)}';
+      import { SyscallProgram } from '${new URL('./syscall-program.ts', import.meta.url)}';
+      const program = new SyscallProgram();
+      const path = program.address('${path}');
+      // Node's own are close-on-exec.
+      for (const fd of [1, 2]) program.call(SYSCALL.fcntl, [fd, 2, 0]);
+      // What the process holds then.
+      const looking = program.call(SYSCALL.openat, [-100, '/proc/self/statm', 0]);
+      const data = new Uint8Array(64);
+      const place = program.address(data);
+      program.call(SYSCALL.read, [looking, place, 64]);
+      program.call(SYSCALL.write, [1, place, 64]);
+      const executed = program.call(SYSCALL.execve, [path, program.address(['sh', '-c', 'echo $SHIP', 0]), program.address(['SHIP=argo', 0])]);
+      program.tellError(executed, 2, 'exec ${path}: ');
+      blockSignals();
+      program.become();`;
+    const flags = ['--v8-pool-size=0', '--single-threaded', '--disable-warning=ExperimentalWarning', '--input-type=module-typescript'];
+    return spawnSync(process.execPath, [...flags, '-e', script], { encoding: 'utf8' });
+  };
+  const good = lives('/bin/sh');
+  assert.equal(good.status, 0, good.stderr);
+  const [statm = '', name] = good.stdout.split(/\n\0*/);
+  assert.equal(name, 'argo');
+  const [, resident] = statm.split(' ').map(Number);
+  assert.ok((resident as number) < 200, `${resident} pages are left`);
+  const missing = lives('/nonexistent');
+  assert.deepEqual([missing.status, missing.stderr], [1, 'exec /nonexistent: no such file or directory\n']);
 });

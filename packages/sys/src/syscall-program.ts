@@ -5,12 +5,15 @@
 // or ended, so nothing is copied. It cannot run JavaScript in there: some hundred bytes of machine code walk the list
 // (docs/adr/0006-exec-without-fork.md). What it shares is memory and nothing else: descriptors, working directory, umask, signal
 // dispositions and credentials are its own.
+
+import { readFileSync } from 'node:fs';
 import { machineCode } from './elf-program.ts';
-import { bind, bindAddress, memoryAddress, memoryView, sysError } from './libc.ts';
+import { bind, bindAddress, errnoTextOf, memoryAddress, memoryView, sysError } from './libc.ts';
 import { SYSCALL } from './syscall-numbers.ts';
 
 const mmap = bind('uint64_t mmap(uint64_t, size_t, int, int, int, int64_t)');
 const mprotect = bind('int mprotect(uint64_t, size_t, int)');
+const archPrctl = bind('int arch_prctl(int, _Out_ uint64_t*)');
 
 const PROT_READ = 1;
 const PROT_WRITE = 2;
@@ -25,6 +28,13 @@ const CLONE_CLEAR_SIGHAND = 2 ** 32;
 const CLONE_INTO_CGROUP = 2 ** 33;
 const SIGCHLD = 17;
 
+const ARCH_GET_FS = 0x1003;
+/** A process' addresses. */
+const LOWEST_ADDRESS = 0x10000;
+const HIGHEST_ADDRESS = 0x7fff_ffff_f000;
+/** errno's numbers, 0 included. */
+const ERRNOS = 134;
+
 const WORD = 8;
 const HALF = 2 ** 32;
 /** Bytes of data that are allocated at once. */
@@ -35,7 +45,10 @@ const CLONE_ARGUMENTS = 11;
 const REPORT = 3;
 /** In words. It is never used: no handler runs in the child, and the code pushes nothing there. The kernel wants to have one. */
 const STACK = 32;
-/** In words: number, six arguments, two places for the result (as distances from the step; 0 is none), the distance to go after an error. */
+/**
+ * In words: number, six arguments, two places for the result (as distances from the step; 0 is none), the distance to go after an error.
+ * To what is in the first place an error adds 16 times its number.
+ */
 const STEP = 10;
 const RESULT_PLACES = [7, 8] as const;
 const ON_ERROR = 9;
@@ -43,7 +56,8 @@ const ON_ERROR = 9;
 /**
  * long run(struct clone_args *arguments, struct step *first, uint64_t report[3]): the child's pid, or -errno.
  *
- * The parent returns at `test`; the child, born with the same registers, goes round and round from `next`.
+ * The parent returns after `test`; the child, born with the same registers, goes round and round from `next`. Without arguments it is the
+ * caller who does, and never returns.
  */
 const CODE: Partial<Record<string, string>> = {
   x64: `
@@ -52,6 +66,8 @@ const CODE: Partial<Record<string, string>> = {
     4154               push  r12
     4889f3             mov   rbx, rsi          rbx: the step
     4989d4             mov   r12, rdx          r12: the report
+    4885ff             test  rdi, rdi
+    7415               jz    next
     be58000000         mov   esi, 88
     b8b3010000         mov   eax, 435          clone3(arguments, 88)
     0f05               syscall
@@ -78,14 +94,18 @@ const CODE: Partial<Record<string, string>> = {
     e304               jrcxz on
     4889040b           mov   [rbx + rcx], rax
     b950000000     on: mov   ecx, 80           to the next step
-    eb13               jmp   go
+    eb20               jmp   go
     48f7d8      error: neg   rax
     4989442408         mov   [r12 + 8], rax
     49895c2410         mov   [r12 + 16], rbx
-    488b4b48           mov   rcx, [rbx + 72]
+    488b4b38           mov   rcx, [rbx + 56]
+    e307               jrcxz other
+    c1e004             shl   eax, 4            the errno's entry in a table of struct iovec
+    4801040b           add   [rbx + rcx], rax
+    488b4b48    other: mov   rcx, [rbx + 72]
     e305               jrcxz exit
     4801cb         go: add   rbx, rcx
-    eba4               jmp   next
+    eb97               jmp   next
     bf01000000   exit: mov   edi, 1
     b8e7000000         mov   eax, 231          exit_group(1)
     0f05               syscall`,
@@ -94,6 +114,7 @@ const CODE: Partial<Record<string, string>> = {
 type Run = (cloneArguments: number, first: number, report: number) => number;
 
 let code: Run | undefined;
+let codeAddress = 0;
 
 /** Whether there is code for this machine. */
 export function canRunPrograms(): boolean {
@@ -108,6 +129,7 @@ function executableCode(): Run {
   if (address >= 2 ** 63) throw sysError('mmap');
   memoryView(address, bytes.length).set(bytes);
   if (mprotect(address, PAGE, PROT_READ | PROT_EXEC) < 0) throw sysError('mprotect');
+  codeAddress = address;
   code = bindAddress(address, 'int64_t berth_run_syscall_program(uint64_t, uint64_t, uint64_t)');
   return code;
 }
@@ -199,6 +221,43 @@ export class SyscallProgram {
     };
   }
 
+  /** The steps after one that returns only when it fails, as execve does: writes `prefix`, the text of its error and a line feed. */
+  tellError({ step }: Result, descriptor: number, prefix: string): void {
+    this.#steps.set(step * STEP + ON_ERROR, STEP * WORD);
+    this.call(SYSCALL.write, [descriptor, prefix, Buffer.byteLength(prefix)], { onErrorSkip: 0 });
+    const texts = Array.from({ length: ERRNOS }, (_, errno) => Buffer.from(`${errnoTextOf(errno)}\n`));
+    const told = this.call(SYSCALL.writev, [descriptor, texts.flatMap((text) => [text, text.length]), 1]);
+    this.#pass(step, told.step * STEP + 2);
+  }
+
+  /**
+   * This process becomes the program: never returns. All its memory but the list, the code and what the kernel keeps to (the thread's
+   * control block, the stack with the command line) is given back first, so that neither waiting nor execve has anything to do with it.
+   * The caller has one thread and has blocked all signals.
+   */
+  become(): never {
+    const run = executableCode();
+    this.#steps.set(this.#length * STEP, SYSCALL.exitGroup);
+    this.#steps.set(this.#length * STEP + 1, 1);
+    const report = new Words(CLONE_ARGUMENTS + REPORT);
+    const kept = [{ start: codeAddress, end: codeAddress + PAGE }, MAIN_STACK, threadControlBlock(), report.span, ...this.#data.spans];
+    // One gap before each, and one after the last; the list itself is kept, too.
+    const gaps = kept.length + 2;
+    const list = new Words((gaps + this.#length + 1) * STEP);
+    list.copy(this.#steps, gaps * STEP, (this.#length + 1) * STEP);
+    let from = LOWEST_ADDRESS;
+    const spans = [...kept, list.span].map(({ start, end }) => ({ start: floorPage(start), end: ceilPage(end) }));
+    for (const [index, { start, end }] of [...spans.sort((a, b) => a.start - b.start), { start: HIGHEST_ADDRESS, end: 0 }].entries()) {
+      list.set(index * STEP, SYSCALL.munmap);
+      list.set(index * STEP + 1, from);
+      list.set(index * STEP + 2, Math.max(0, start - from));
+      list.set(index * STEP + ON_ERROR, STEP * WORD);
+      from = Math.max(from, end);
+    }
+    run(0, list.address, report.address);
+    throw new Error('unreachable');
+  }
+
   #pass(from: number, to: number): void {
     const at = from * STEP;
     const place = RESULT_PLACES.find((word) => this.#steps.get(at + word) === 0);
@@ -206,6 +265,28 @@ export class SyscallProgram {
     this.#steps.set(at + place, (to - at) * WORD);
   }
 }
+
+interface Span {
+  start: number;
+  end: number;
+}
+
+/** Of the main thread, as it was at the start: the command line that others see is at its end. */
+const MAIN_STACK: Span = (() => {
+  const [, start = '0', end = '0'] = /^([0-9a-f]+)-([0-9a-f]+) .*\[stack\]$/m.exec(readFileSync('/proc/self/maps', 'latin1')) ?? [];
+  return { start: Number.parseInt(start, 16), end: Number.parseInt(end, 16) };
+})();
+
+/** The kernel writes there whenever it has moved a thread to another processor (rseq(2)). */
+function threadControlBlock(): Span {
+  const base = [0];
+  archPrctl(ARCH_GET_FS, base);
+  const start = Number(base[0]);
+  return { start, end: start + PAGE };
+}
+
+const floorPage = (address: number) => Math.floor(address / PAGE) * PAGE;
+const ceilPage = (address: number) => Math.ceil(address / PAGE) * PAGE;
 
 /** Memory with an address that stays, as words of 8 bytes. */
 class Words {
@@ -219,6 +300,14 @@ class Words {
 
   get address(): number {
     return memoryAddress(this.#halves);
+  }
+
+  get span(): Span {
+    return { start: this.address, end: this.address + this.#halves.byteLength };
+  }
+
+  copy(from: Words, to: number, length: number): void {
+    this.#halves.set(from.#halves.subarray(0, length * 2), to * 2);
   }
 
   set(at: number, value: number): void {
@@ -244,6 +333,10 @@ class Data {
   #used = 0;
   /** The kernel reads by address what JavaScript has forgotten. */
   readonly #kept: Uint8Array[] = [];
+
+  get spans(): Span[] {
+    return this.#kept.map((block) => ({ start: memoryAddress(block), end: memoryAddress(block) + block.length }));
+  }
 
   address(value: string | Uint8Array | readonly Value[]): number {
     if (typeof value === 'string') return this.#copy(Buffer.from(`${value}\0`));

@@ -84,6 +84,11 @@ export function prepareProgram(plan: ProcessPlan, passListener: (listener: numbe
   return lookUp(plan.args[0] ?? '', plan.env);
 }
 
+/** Whether it gets limits under which only its program can go on. */
+export function needsRoom(plan: ProcessPlan): boolean {
+  return plan.rlimits.some(({ resource }) => STARVING.includes(resource));
+}
+
 /** What can wait until here must: the filter may refuse whatever setting up needs. */
 export function confine(plan: ProcessPlan): void {
   if (!plan.process.noNewPrivileges) return;

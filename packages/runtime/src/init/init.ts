@@ -18,6 +18,7 @@ import { bindConsole, openTerminal, type Terminal, useTerminal } from './console
 import { makeDevices, needsDevices, reopenNull } from './devices.ts';
 import { makeReadOnly, mask, writeSysctls } from './restrict-paths.ts';
 import { changeRoot, finishRoot, makeMounts, prepareRoot } from './rootfs.ts';
+import { canWaitAsProgram, waitAsProgram } from './wait-as-program.ts';
 
 /** Never returns. What goes wrong before "ready" is told to the parent; after it, on the container's own standard error. */
 export function runInit(plan: InitPlan, channel: Channel): never {
@@ -27,6 +28,7 @@ export function runInit(plan: InitPlan, channel: Channel): never {
     channel.awaitGo();
     try {
       channel.close();
+      if (canWaitAsProgram(plan)) waitAsProgram(plan, program);
       // The creator's connections are not this process' to keep: who talks to a creator that dies would not see their end.
       sys.closeFrom(3 + plan.preserveFds, plan.gate);
       poll(plan.gate, POLLIN, -1);
