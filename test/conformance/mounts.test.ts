@@ -116,3 +116,15 @@ conformance('a root without pivot_root', (laboratory) => {
   assert.equal(result.code, 0, result.stderr);
   assert.match(result.stdout, /^1\n/);
 });
+
+conformance(
+  'a container needs no mount at all, not even /proc',
+  (laboratory) => {
+    const result = laboratory.run('echo afloat', (spec) => {
+      spec.mounts = [];
+      if (spec.linux) Object.assign(spec.linux, { maskedPaths: [], readonlyPaths: [] });
+    });
+    assert.equal(result.stdout, 'afloat\n', result.stderr);
+  },
+  { runc: 'runc reads its own /proc in there' },
+);

@@ -20,6 +20,7 @@ import { processStatus } from './process-status.ts';
 import { detachedRoot } from './remapped-root.ts';
 import { enterResctrl, leaveResctrl } from './resource-director.ts';
 import { passListener } from './seccomp-listener.ts';
+import { ignoredSignals } from './signals.ts';
 import { awaitReady, discardChild, ForkCrash, type Newborn, type Ready, raiseHardLimits, recordTimings, sendGo, spawn } from './spawn.ts';
 import { type SavedState, writeInit } from './state-file.ts';
 import { UndoStack } from './undo.ts';
@@ -69,6 +70,8 @@ function build(options: CreateOptions, span: Span | undefined): Created {
     for (const { fd, flag } of namespaces.joins) setns(fd, flag);
   };
 
+  // A container need not have a /proc to read them from.
+  ignoredSignals();
   const bear = (): { newborn: Newborn; ready: Ready } => {
     using failed = new UndoStack();
     using fork = span?.child('fork');
