@@ -5,6 +5,14 @@ import { join } from 'node:path';
 import { withBothClients } from './both-clients.ts';
 
 withBothClients('run', {
+  'a container knows that it is one by /.dockerenv, also with a read-only root': async ({ client }) => {
+    const script = 'test -f /.dockerenv && ! test -s /.dockerenv && echo inside';
+    assert.equal((await client(['run', '--rm', 'busybox', 'sh', '-c', script])).stdout, 'inside\n');
+    assert.equal((await client(['run', '--rm', '--read-only', 'busybox', 'sh', '-c', script])).stdout, 'inside\n');
+    await client(['run', '--name', 'marked', 'busybox', 'touch', '/made']);
+    assert.equal((await client(['diff', 'marked'])).stdout, 'A /made\n');
+    await client(['rm', 'marked']);
+  },
   'output and exit code are the command’s own': async ({ client }) => {
     const result = await client(['run', '--rm', 'busybox', 'sh', '-c', 'echo out; echo err >&2; exit 7']);
     assert.deepEqual(result, { code: 7, stdout: 'out\n', stderr: 'err\n' });

@@ -1,5 +1,6 @@
 // Brings together what a container's specification is made of: its record, the accounts of its image, the files that the daemon
 // keeps for it, and the other containers whose namespaces it shares.
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Spec } from '@berth/oci/runtime-spec';
@@ -16,10 +17,17 @@ export function makeSpec(context: ContainerContext, container: Container): Spec 
     record,
     config: context.config,
     user: resolveUser(record.config.User ?? '', record.hostConfig.GroupAdd ?? [], context.accounts.of(container)),
-    files: networkFiles(context, container),
+    files: { ...networkFiles(context, container), marker: markerFile(context) },
     sharedShm: sharedShm(context, container),
     pidOf: (reference) => runningPid(context, reference),
   });
+}
+
+/** The empty /.dockerenv, by which programs know that they are in a container. */
+function markerFile({ config }: ContainerContext): string {
+  const path = join(config.dataRoot, 'dockerenv');
+  writeFileSync(path, '', { mode: 0o644 });
+  return path;
 }
 
 /** The files that name the container and its resolvers: its own, or those of the container whose network it shares. */

@@ -3,6 +3,7 @@
 
 /** Paths from the root, contents before their directories. */
 export const MOUNT_POINTS: readonly string[] = [
+  '.dockerenv',
   'etc/hosts',
   'etc/hostname',
   'etc/resolv.conf',

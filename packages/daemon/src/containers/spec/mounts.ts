@@ -10,7 +10,7 @@ export interface MountInputs {
   readonly shmSize: number;
   readonly mounts: readonly ContainerMount[];
   /** Paths on the host; left out where the network mode has none. */
-  readonly files: { readonly hostname?: string; readonly hosts?: string; readonly resolvConf?: string };
+  readonly files: { readonly hostname?: string; readonly hosts?: string; readonly resolvConf?: string; readonly marker?: string };
   /** /dev/shm of another container or of the host, instead of its own. */
   readonly sharedShm: string | undefined;
   readonly cgroupWritable: boolean;
@@ -81,9 +81,11 @@ function fileMounts(inputs: MountInputs): Mount[] {
     ['/etc/hostname', inputs.files.hostname],
     ['/etc/hosts', inputs.files.hosts],
   ] as const;
-  return files.flatMap(([destination, source]) =>
+  const marker = inputs.files.marker === undefined ? [] : [bind('/.dockerenv', inputs.files.marker, false)];
+  const own = files.flatMap(([destination, source]) =>
     source === undefined || taken.has(destination) ? [] : [bind(destination, source, !inputs.hostConfig.ReadonlyRootfs)],
   );
+  return [...own, ...marker];
 }
 
 function bind(destination: string, source: string, writable: boolean): Mount {
