@@ -103,9 +103,14 @@ test('a thousand children leave neither memory nor descriptors behind', { skip, 
 test('a process becomes its program and gives back its memory before that; what fails is worded', { skip }, () => {
   const lives = (path: string) => {
     const script = `
+      import { fork } from '${new URL('./fork.ts', import.meta.url)}';
       import { blockSignals } from '${new URL('./process.ts', import.meta.url)}';
       import { SYSCALL } from '${new URL('./syscall-numbers.ts', import.meta.url)}';
       import { SyscallProgram } from '${new URL('./syscall-program.ts', import.meta.url)}';
+      import { waitpid } from '${new URL('./wait.ts', import.meta.url)}';
+      // A child has one thread.
+      const child = fork();
+      if (child > 0) process.exit(waitpid(child).status);
       const program = new SyscallProgram();
       const path = program.address('${path}');
       // Node's own are close-on-exec.
