@@ -85,10 +85,10 @@ test('an image brings its check, --no-healthcheck leaves it out', async () => {
 test('after the death of the daemon probes go on, and the one that was under way is gone', async () => {
   const probe = 'test -e /second && exit 0; touch /second; sleep 62';
   await output('run', '-d', '--name', 'stays', '--health-interval', '200ms', '--health-cmd', probe, 'busybox', 'sleep', '60');
-  for (let attempt = 0; attempt < 100 && !(await output('top', 'stays', '-o', 'args')).includes('sleep 62'); attempt++) await sleep(50);
+  for (let attempt = 0; attempt < 100 && !(await output('top', 'stays', '-o', 'pid,args')).includes('sleep 62'); attempt++) await sleep(50);
   await daemon.kill();
   await daemon.launch();
   await untilStatus('stays', 'healthy');
-  assert.ok(!(await output('top', 'stays', '-o', 'args')).includes('sleep 62'), 'the probe of the dead daemon still runs');
+  assert.ok(!(await output('top', 'stays', '-o', 'pid,args')).includes('sleep 62'), 'the probe of the dead daemon still runs');
   await output('rm', '-f', 'stays');
 });

@@ -28,6 +28,8 @@ import { ExecInstance } from './exec-instance.ts';
 import { type ExecTask, execTask } from './exec-task.ts';
 
 const SIGKILL = 9;
+/** The exit code of what SIGKILL ended. */
+const KILLED = 128 + SIGKILL;
 /** Milliseconds from the end of an exec to the clearing: its client has a last question, which goes first. */
 const CLEAR_AFTER = 20;
 /** Ended execs of one container that can still be inspected. */
@@ -117,8 +119,9 @@ export class Execs {
       });
       task.exit()?.then(
         (exitCode) => void exec.exited(exitCode),
-        () => {
-          // The start tells why; or the shim is gone, which is told as the end of the container.
+        (error) => {
+          // Without its shim it is killed with its container, which takes a while to be told. For all else the start says why.
+          if (isKind(error, 'Unavailable')) exec.ended(KILLED);
         },
       );
       await registered;
