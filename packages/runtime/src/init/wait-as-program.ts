@@ -23,9 +23,9 @@ export function waitAsProgram(plan: InitPlan, path: string): never {
   const first = 3 + plan.preserveFds;
   if (plan.gate > first) program.call(SYSCALL.closeRange, [first, plan.gate - 1, 0]);
   program.call(SYSCALL.closeRange, [Math.max(first, plan.gate + 1), 0xffffffff, 0]);
-  // struct pollfd
+  // struct pollfd. Filters that were written for a container's init have poll more often than ppoll.
   const gate = bytesOf(Int32Array.of(plan.gate, POLLIN));
-  program.call(SYSCALL.ppoll, [gate, 1, 0, 0, 0]);
+  program.call(SYSCALL.poll, [gate, 1, -1]);
   if (plan.process.noNewPrivileges) {
     prctl(program, PR.SET_NO_NEW_PRIVS, 1);
     if (plan.filter && !plan.filter.notify) loadFilter(program, plan.filter);
