@@ -84,7 +84,9 @@ async function createAndKill(laboratory: Laboratory, bundle: string, victim: Vic
     if (!begun || killed || (victim === 'init' && step.pid === create.pid)) return;
     if (++seen < at) return;
     killed = step;
-    process.kill(victim === 'init' ? step.pid : (create.pid ?? -1), 'SIGKILL');
+    const target = victim === 'init' ? step.pid : create.pid;
+    // The runtime may have gone on its own: init's last steps are made behind its back.
+    if (target !== undefined && existsSync(`/proc/${target}`)) process.kill(target, 'SIGKILL');
   };
   const exited = once(create, 'exit');
   supervisor.accept();
