@@ -11,6 +11,7 @@ import { openCgroup } from './cgroup/open.ts';
 import type { CreateOptions } from './container.ts';
 import { lookUp } from './init/become-program.ts';
 import { enterRoot, makeRoot } from './init/init.ts';
+import { canWaitAsProgram, waitingProgram } from './init/wait-as-program.ts';
 import { planInit } from './init-plan.ts';
 
 /** The mount namespace last: it sets root and working directory, and until then the others' paths are needed. */
@@ -42,7 +43,8 @@ export function rehearse(options: CreateOptions, rounds: number): void {
       unshare(home.reduce((flags, { flag }) => flags | flag, 0));
       try {
         enterRoot(plan, makeRoot(plan), undefined);
-        lookUp(plan.args[0] ?? '', plan.env);
+        const path = lookUp(plan.args[0] ?? '', plan.env);
+        if (canWaitAsProgram(plan)) waitingProgram(plan, path);
       } finally {
         comeHome(home);
         chdir(directory);

@@ -225,8 +225,7 @@ export class SyscallProgram {
   tellError({ step }: Result, descriptor: number, prefix: string): void {
     this.#steps.set(step * STEP + ON_ERROR, STEP * WORD);
     this.call(SYSCALL.write, [descriptor, prefix, Buffer.byteLength(prefix)], { onErrorSkip: 0 });
-    const texts = Array.from({ length: ERRNOS }, (_, errno) => Buffer.from(`${errnoTextOf(errno)}\n`));
-    const told = this.call(SYSCALL.writev, [descriptor, texts.flatMap((text) => [text, text.length]), 1]);
+    const told = this.call(SYSCALL.writev, [descriptor, errorTexts().address, 1]);
     this.#pass(step, told.step * STEP + 2);
   }
 
@@ -240,7 +239,14 @@ export class SyscallProgram {
     this.#steps.set(this.#length * STEP, SYSCALL.exitGroup);
     this.#steps.set(this.#length * STEP + 1, 1);
     const report = new Words(CLONE_ARGUMENTS + REPORT);
-    const kept = [{ start: codeAddress, end: codeAddress + PAGE }, MAIN_STACK, threadControlBlock(), report.span, ...this.#data.spans];
+    const kept = [
+      { start: codeAddress, end: codeAddress + PAGE },
+      MAIN_STACK,
+      threadControlBlock(),
+      report.span,
+      ...this.#data.spans,
+      ...errorTexts().spans,
+    ];
     // One gap before each, and one after the last; the list itself is kept, too.
     const gaps = kept.length + 2;
     const list = new Words((gaps + this.#length + 1) * STEP);
@@ -269,6 +275,18 @@ export class SyscallProgram {
 interface Span {
   start: number;
   end: number;
+}
+
+let texts: { address: number; spans: Span[] } | undefined;
+
+/** struct iovec[]: the text of each errno, and a line feed. Made once, for all forks. */
+function errorTexts(): { address: number; spans: Span[] } {
+  if (texts) return texts;
+  const data = new Data();
+  const lines = Array.from({ length: ERRNOS }, (_, errno) => Buffer.from(`${errnoTextOf(errno)}\n`));
+  const address = data.address(lines.flatMap((line) => [line, line.length]));
+  texts = { address, spans: data.spans };
+  return texts;
 }
 
 /** Of the main thread, as it was at the start: the command line that others see is at its end. */

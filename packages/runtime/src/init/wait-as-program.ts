@@ -18,6 +18,10 @@ export function canWaitAsProgram(plan: InitPlan): boolean {
 
 /** What runInit does from the gate on. Never returns; an error is told on the container's own standard error. */
 export function waitAsProgram(plan: InitPlan, path: string): never {
+  return waitingProgram(plan, path).become();
+}
+
+export function waitingProgram(plan: InitPlan, path: string): SyscallProgram {
   const program = new SyscallProgram();
   // Not before: V8 may still want to wake an event loop that it no more has, and ends the process where it cannot.
   const first = 3 + plan.preserveFds;
@@ -34,5 +38,5 @@ export function waitAsProgram(plan: InitPlan, path: string): never {
   unblockSignals(program);
   const executed = program.call(SYSCALL.execve, [path, [...plan.args, 0], [...plan.env, 0]]);
   program.tellError(executed, STDERR, `exec ${path}: `);
-  return program.become();
+  return program;
 }
