@@ -111,6 +111,8 @@ export class ImageServices {
       await call.send({ action: WriteAction.COMMIT, ref, total: offset, expected, offset, labels: labels ?? {} });
       await nextAnswer(answers);
       call.end();
+      // Left before its end, a stream is reset; a service takes some thousand resets in a row for an attack and hangs up.
+      await answers.next();
       return { digest: digest as Digest, size: offset };
     } catch (error) {
       if (!isKind(error, 'AlreadyExists')) {
