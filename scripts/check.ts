@@ -15,6 +15,7 @@ const CHECKS: Array<[name: string, command: string, args: string[]]> = [
     [bin('dependency-cruiser/bin/dependency-cruiser.mjs'), '--config', '.dependency-cruiser.cjs', 'packages', 'scripts', 'test'],
   ],
   ['unused files, exports and dependencies', process.execPath, [bin('knip/bin/knip.js')]],
+  ['names in documentation and comments', process.execPath, [join(ROOT, 'scripts/check-references.ts')]],
 ];
 
 let failed = 0;
