@@ -27,7 +27,7 @@ export function missingPeerRow(name: string, atMost: number | undefined, ours: r
 }
 
 /** Median and middle half of milliseconds. */
-export function summary(times: readonly number[]): string {
+function summary(times: readonly number[]): string {
   const [low, high] = spread(times);
   return `${median(times).toFixed(1)} ms (${low.toFixed(1)}–${high.toFixed(1)})`;
 }

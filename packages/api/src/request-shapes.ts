@@ -5,7 +5,7 @@ const strings: Shape = { list: 'string' };
 const stringMap: Shape = { map: 'string' };
 const throttles: Shape = { list: { fields: { Path: 'string', Rate: 'integer' } } };
 
-export const RESOURCES = {
+const RESOURCES = {
   CpuShares: 'integer',
   Memory: 'integer',
   NanoCpus: 'integer',
@@ -61,7 +61,7 @@ const mount: Shape = {
 
 const restartPolicy: Shape = { fields: { Name: 'string', MaximumRetryCount: 'integer' } };
 
-export const HOST_CONFIG: Shape = {
+const HOST_CONFIG: Shape = {
   fields: {
     ...RESOURCES,
     Binds: strings,

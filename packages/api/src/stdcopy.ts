@@ -4,7 +4,7 @@
 export const STREAM = { stdin: 0, stdout: 1, stderr: 2, systemError: 3 } as const;
 export type StreamId = (typeof STREAM)[keyof typeof STREAM];
 
-export const HEADER_LENGTH = 8;
+const HEADER_LENGTH = 8;
 
 export interface StdcopyFrame {
   stream: StreamId;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { ErrorKind } from '@berth/errdefs/kind';
 
-export const DEFAULT_SOCKET = '/run/berth/berth.sock';
+const DEFAULT_SOCKET = '/run/berth/berth.sock';
 
 export interface TlsMaterial {
   ca?: Buffer;

@@ -236,7 +236,7 @@ export function imagePath(name: string): string {
   return name.split('/').map(encodeURIComponent).join('/');
 }
 
-export function queryString(query: Query | undefined): string {
+function queryString(query: Query | undefined): string {
   const parameters = new URLSearchParams();
   for (const [key, value] of Object.entries(query ?? {})) {
     if (value === undefined || value === null || value === '') continue;

@@ -19,7 +19,7 @@ export interface Settings extends Config {
 /** sun_path without its last zero. */
 const LONGEST_SOCKET_PATH = 107;
 
-export const USAGE = `Usage: berth-lifecycle [flags] [config default|dump]
+const USAGE = `Usage: berth-lifecycle [flags] [config default|dump]
 
 The lifecycle service: images, snapshots, containers and their tasks, behind containerd's gRPC API.
 \`config default\` prints a configuration file with the defaults, \`config dump\` one with the settings in force.

@@ -20,7 +20,7 @@ import { OverlayMechanism } from './snapshots/overlay-snapshotter.ts';
 import type { Snapshotter } from './snapshots/snapshotter.ts';
 import { type PublishEvent, storageEvents } from './storage-events.ts';
 
-export const DEFAULT_SNAPSHOTTER = 'overlayfs';
+const DEFAULT_SNAPSHOTTER = 'overlayfs';
 
 const DEFAULTS: StorageConfig = {
   contentSharing: 'shared',

@@ -14,8 +14,8 @@ import { type Firewalls, PublishedPorts, redirections } from './published-ports.
 
 /** Docker's names of the driver's options. */
 export const OPTION_BRIDGE_NAME = 'com.docker.network.bridge.name';
-export const OPTION_MASQUERADE = 'com.docker.network.bridge.enable_ip_masquerade';
-export const OPTION_HOST_BINDING = 'com.docker.network.bridge.host_binding_ipv4';
+const OPTION_MASQUERADE = 'com.docker.network.bridge.enable_ip_masquerade';
+const OPTION_HOST_BINDING = 'com.docker.network.bridge.host_binding_ipv4';
 export const OPTION_MTU = 'com.docker.network.driver.mtu';
 /** Says that the bridge was there before the daemon and stays when the network goes. */
 export const OPTION_FOREIGN_BRIDGE = 'berth.bridge.foreign';

@@ -147,7 +147,7 @@ function sameAddress(a: string, b: string): boolean {
 }
 
 /** The kernel's range for ports that nobody asked for by number, or the one IANA sets aside (RFC 6335). */
-export function dynamicRange(): { first: number; last: number } {
+function dynamicRange(): { first: number; last: number } {
   try {
     const [first, last] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').trim().split(/\s+/).map(Number);
     if (first && last && first <= last) return { first, last };

@@ -67,7 +67,7 @@ export function ipOfBytes(bytes: Uint8Array): IpAddress {
   return { version: bytes.length === 4 ? 4 : 6, value: bytes.reduce((value, byte) => (value << 8n) | BigInt(byte), 0n) };
 }
 
-export function bits(version: IpVersion): number {
+function bits(version: IpVersion): number {
   return version === 4 ? 32 : 128;
 }
 

@@ -18,7 +18,7 @@ const WRITE = 2;
  * Whether nobody who has this process' privileges, as a container's root may, could write to the program that it runs. What belongs to
  * somebody else is safe from an unprivileged user.
  */
-export function runsSealed(): boolean {
+function runsSealed(): boolean {
   const problem = errnoName(accessErrno(OWN_PROGRAM, WRITE));
   if (problem === 'EROFS') return true;
   if (problem === 'EACCES' && statSync(OWN_PROGRAM).uid !== process.geteuid?.()) return true;

@@ -1,5 +1,6 @@
 // The other end of a filter with SECCOMP_RET_USER_NOTIF (seccomp_unotify(2)): system calls of other processes, each of which waits until
-// its supervisor says what becomes of it. The descriptor gets POLLIN when one waits, and POLLHUP once no process has the filter.
+// its supervisor says what becomes of it. Tests stop a program before each of its system calls by this. The descriptor gets POLLIN when
+// a call waits, and POLLHUP once no process has the filter.
 //
 // Facts: linux/seccomp.h struct seccomp_notif (80 bytes), struct seccomp_notif_resp (24 bytes), SECCOMP_IOCTL_NOTIF_*.
 import { bind, check, errno, errnoName } from './libc.ts';

@@ -137,7 +137,7 @@ function argument(word: string, fail: Fail): { name: string; value?: string } {
   return { name: word.slice(0, equals), value: word.slice(equals + 1) };
 }
 
-export function command(text: string): Command {
+function command(text: string): Command {
   const args = jsonList(text);
   return args === undefined ? { form: 'shell', text } : { form: 'exec', args };
 }

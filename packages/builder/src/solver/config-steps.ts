@@ -98,7 +98,7 @@ export function commandLine(state: ImageState, command: Command): string[] {
 }
 
 /** The last value of a name wins, and keeps the name's place. */
-export function setEnvironment(current: readonly string[], added: readonly (readonly [string, string])[]): string[] {
+function setEnvironment(current: readonly string[], added: readonly (readonly [string, string])[]): string[] {
   const result = [...current];
   for (const [name, value] of added) {
     const at = result.findIndex((entry) => entry.startsWith(`${name}=`));

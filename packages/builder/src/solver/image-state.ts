@@ -6,7 +6,7 @@ import type { ExecutionConfig, ImageConfig } from '@berth/oci/image-spec';
 import { hostPlatform, normalize, parsePlatform } from '@berth/oci/platform';
 import type { BuiltLayer, ImageState } from './backend.ts';
 
-export const DEFAULT_SHELL = ['/bin/sh', '-c'];
+const DEFAULT_SHELL = ['/bin/sh', '-c'];
 const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** FROM scratch. */

@@ -232,7 +232,7 @@ function closing(words: Word[], open: number): number {
 
 const ESCAPES: Record<string, string> = { n: '\n', t: '\t', r: '\r', '\\': '\\', '"': '"', a: '\x07', b: '\b', f: '\f', v: '\v' };
 
-export function unquote(quoted: string): string {
+function unquote(quoted: string): string {
   return quoted
     .slice(1, -1)
     .replace(/\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)/g, (_, code: string) =>

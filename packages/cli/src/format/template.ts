@@ -176,7 +176,7 @@ function truthy(value: Value): boolean {
 }
 
 /** Go's %v. */
-export function print(value: Value): string {
+function print(value: Value): string {
   if (value === undefined) return '<no value>';
   if (value === null) return '<nil>';
   if (value instanceof Object && Object.hasOwn(Object.getPrototypeOf(value), 'toJSON')) return String(value);

@@ -81,7 +81,7 @@ export interface Config {
   readonly shutdownTimeout: number;
 }
 
-export const DEFAULTS = {
+const DEFAULTS = {
   host: 'unix:///run/berth/berth.sock',
   dataRoot: '/var/lib/berth',
   execRoot: '/run/berth',

@@ -69,7 +69,7 @@ export function portRequests(
   return [...asked, ...rest];
 }
 
-export function parsePort(text: string): { containerPort: number; protocol: PortProtocol } {
+function parsePort(text: string): { containerPort: number; protocol: PortProtocol } {
   const [port, protocol = 'tcp'] = text.split('/');
   return { containerPort: Number(port), protocol: protocol as PortProtocol };
 }

@@ -75,7 +75,7 @@ export function summarizeContainer(context: ContainerContext, container: Contain
 }
 
 /** Without what only we know of a mount. */
-export function mountPoint(mount: ContainerMount): MountPoint {
+function mountPoint(mount: ContainerMount): MountPoint {
   const { Type, Name, Source, Destination, Driver, Mode, RW, Propagation } = mount;
   return {
     Type,

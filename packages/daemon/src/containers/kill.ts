@@ -68,7 +68,7 @@ export async function killAndWait(context: ContainerContext, container: Containe
   );
 }
 
-export function stopSignal(container: Container): number {
+function stopSignal(container: Container): number {
   return signalNumber(container.record.config.StopSignal || 'SIGTERM');
 }
 

@@ -65,7 +65,7 @@ function directory(path: string): Root {
 }
 
 /** The text of a file inside `root`; '' when it is missing or no regular file. */
-export function readTextInRoot(root: Root, path: string): string {
+function readTextInRoot(root: Root, path: string): string {
   const fd = tryOpenInRoot(root.fd, path, O.RDONLY | O.NONBLOCK);
   if (fd < 0) {
     if (['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP'].includes(errnoName(errno()))) return '';

@@ -31,7 +31,7 @@ function since(time: string, now: number): string {
 }
 
 /** A duration in its largest unit, as go-units words it. */
-export function durationText(seconds: number): string {
+function durationText(seconds: number): string {
   const whole = Math.floor(seconds);
   if (whole < 1) return 'Less than a second';
   if (whole === 1) return '1 second';

@@ -69,7 +69,7 @@ async function summaryOf(context: ImageContext, image: Image, { sharedSize, mani
 }
 
 /** Milliseconds since 1970; images without a time are as old as time itself. */
-export function createdAt(image: Image): number {
+function createdAt(image: Image): number {
   const time = Date.parse(image.config.created ?? '');
   return Number.isNaN(time) ? 0 : time;
 }

@@ -2,7 +2,7 @@
 // turns out to be none are passed on (moby's pkg/term escape proxy).
 import { EngineError } from '@berth/errdefs/engine-error';
 
-export const DEFAULT_DETACH_KEYS = 'ctrl-p,ctrl-q';
+const DEFAULT_DETACH_KEYS = 'ctrl-p,ctrl-q';
 
 /** The bytes of a sequence; '' is the default one. Throws InvalidArgument. */
 export function parseDetachKeys(text: string): Buffer {

@@ -258,7 +258,7 @@ export function deleteSoon(path: string): void {
 }
 
 /** Mount points below a directory, by the kernel's list (proc_pid_mountinfo(5)). */
-export function mountedBelow(root: string): Set<string> {
+function mountedBelow(root: string): Set<string> {
   const points = readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
     .map((line) => (line.split(' ')[4] ?? '').replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))));

@@ -23,7 +23,7 @@ const scheduler = (name: string): KeyPath => ['plugins', 'io.containerd.gc.v1.sc
 const overlayfs = (name: string): KeyPath => ['plugins', 'io.containerd.snapshotter.v1.overlayfs', name];
 const own = (name: string): KeyPath => ['plugins', 'io.containerd.berth.v1.lifecycle', name];
 
-export const CONFIG_KEYS = {
+const CONFIG_KEYS = {
   /** What lasts: metadata, content, snapshots. */
   root: key(['root'], text, '/var/lib/berth/lifecycle'),
   /** What ends with the machine: bundles, sockets of shims. */

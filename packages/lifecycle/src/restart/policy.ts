@@ -5,7 +5,7 @@ import type { Labels } from '../metadata/labels.ts';
 /** In which state a container's task is to be: `running` or `stopped`. Containers without it are left alone. */
 export const STATUS_LABEL = 'containerd.io/restart.status';
 /** `always`, `unless-stopped`, `on-failure[:times]`, `no`; absent is `always`. */
-export const POLICY_LABEL = 'containerd.io/restart.policy';
+const POLICY_LABEL = 'containerd.io/restart.policy';
 /** How often the monitor has started the container. */
 export const COUNT_LABEL = 'containerd.io/restart.count';
 /** `true` once somebody has stopped the container on purpose. */

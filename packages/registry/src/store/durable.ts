@@ -58,7 +58,7 @@ export async function entriesOf(directory: string): Promise<string[]> {
   }
 }
 
-export async function syncDirectory(path: string): Promise<void> {
+async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r');
   try {
     await directory.sync();

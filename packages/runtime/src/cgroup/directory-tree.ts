@@ -35,7 +35,7 @@ export function againstRemoval(make: () => void): void {
 }
 
 /** The directory and everything below, parents first. */
-export function walk(directory: string): string[] {
+function walk(directory: string): string[] {
   const found = [directory];
   for (const path of found) {
     for (const entry of childrenOf(path)) found.push(`${path}/${entry}`);

@@ -51,11 +51,6 @@ export function cgroupMode(of: readonly Hierarchy[] = hierarchies()): CgroupMode
   return v2 ? 'unified' : 'none';
 }
 
-/** Names of every controller that containers can be limited by here: ['cpu','memory',…]. */
-export function mountedControllers(of: readonly Hierarchy[] = hierarchies()): string[] {
-  return of.flatMap((hierarchy) => hierarchy.controllers).filter((name) => !name.startsWith('name='));
-}
-
 /** A process' cgroup by controller ('' is v2), from /proc/<pid>/cgroup: lines of `id:controllers:path`. */
 export function ownCgroups(pid: number | 'self' = 'self'): Record<string, string> {
   const places: Record<string, string> = {};

@@ -11,7 +11,7 @@ const RETURN_ERRNO = 0x00050000;
 const RETURN_TRACE = 0x7ff00000;
 
 const EPERM = 1;
-export const ENOSYS = 38;
+const ENOSYS = 38;
 /** MAX_ERRNO: the kernel clamps what is above. */
 const MAX_ERRNO = 4095;
 

@@ -28,10 +28,6 @@ export function attribute(type: number, payload: Uint8Array): Attribute {
   return bytes;
 }
 
-export function u16(type: number, value: number): Attribute {
-  return attribute(type, Uint8Array.of(value & 0xff, (value >> 8) & 0xff));
-}
-
 export function u32(type: number, value: number): Attribute {
   const payload = new Uint8Array(4);
   view(payload).setUint32(0, value >>> 0, true);

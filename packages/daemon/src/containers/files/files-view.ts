@@ -97,7 +97,7 @@ function mountpoint(root: number, path: string, directory: boolean): number {
 }
 
 /** A descriptor of the directory at `path` inside the root; what is missing of the way there is made. */
-export function makeDirectories(root: number, path: string): number {
+function makeDirectories(root: number, path: string): number {
   const fd = tryOpenInRoot(root, path, O.PATH | O.DIRECTORY);
   if (fd >= 0 || path === '/' || path === '.') return fd >= 0 ? fd : openInRoot(root, path, O.PATH | O.DIRECTORY);
   const parent = makeDirectories(root, dirname(path));

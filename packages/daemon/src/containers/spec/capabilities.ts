@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';
 
-export const DEFAULT_CAPABILITIES: readonly string[] = [
+const DEFAULT_CAPABILITIES: readonly string[] = [
   'CAP_CHOWN',
   'CAP_DAC_OVERRIDE',
   'CAP_FSETID',
@@ -68,7 +68,7 @@ const ALL_CAPABILITIES: readonly string[] = [
 let held: readonly string[] | undefined;
 
 /** The capabilities that this daemon can give away: those in its own bounding set. */
-export function availableCapabilities(): readonly string[] {
+function availableCapabilities(): readonly string[] {
   if (!held) {
     const line = /^CapBnd:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'));
     const bits = BigInt(`0x${line?.[1] ?? '0'}`);

@@ -26,7 +26,7 @@ export interface SpecInputs {
 /** Runtimes of before the specification's 1.1 refuse anything newer (crun: "unknown version specified"), and all read this one. */
 const WRITTEN_VERSION = '1.0.2';
 
-export const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export function specOf(inputs: SpecInputs): Spec {
   const { record, config } = inputs;
