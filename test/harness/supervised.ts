@@ -4,7 +4,7 @@
 import { closeSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
-import { Architectures, architecturesOf } from '@berth/runtime/seccomp/architectures';
+import { architecture, NATIVE } from '@berth/sys/architecture';
 import { acceptUnix, listenUnix, receiveWithFds } from '@berth/sys/fd-passing';
 import { POLLIN, poll } from '@berth/sys/namespace';
 import { continueSyscall, receiveSyscall } from '@berth/sys/seccomp-supervisor';
@@ -111,6 +111,6 @@ function processOf(thread: number): number | undefined {
 
 let names: Map<number, string> | undefined;
 function nameOf(number: number): string {
-  names ??= new Map([...new Architectures().get(architecturesOf([])[0] ?? 'x86_64').syscalls].map(([name, value]) => [value, name]));
+  names ??= new Map([...architecture(NATIVE).syscalls].map(([name, value]) => [value, name]));
   return names.get(number) ?? `#${number}`;
 }

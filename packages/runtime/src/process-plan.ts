@@ -2,11 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Linux, LinuxSeccomp, Process } from '@berth/oci/runtime-spec';
-import { getRlimit } from '@berth/sys/process';
+import { getRlimit, RLIMIT } from '@berth/sys/process';
 import { capabilitySets } from './capabilities.ts';
 import type { Stdio } from './container.ts';
 import type { ProcessPlan, StdioPlan } from './plan.ts';
-import { RLIMITS, resolveRlimits } from './rlimits.ts';
+import { resolveRlimits } from './rlimits.ts';
 import { FilterCache } from './seccomp/cache.ts';
 import type { Filter } from './seccomp/filter.ts';
 
@@ -31,7 +31,7 @@ export function planProcess(process: Process, options: ProcessPlanOptions): Proc
     filter: options.linux?.seccomp && filterOf(options.linux.seccomp, options.filterDirectory),
     stdio: stdioPlan(process, options.stdio),
     preserveFds: options.preserveFds,
-    rlimits: resolveRlimits(process.rlimits ?? [], getRlimit(RLIMITS.RLIMIT_NOFILE ?? 7)),
+    rlimits: resolveRlimits(process.rlimits ?? [], getRlimit(RLIMIT.NOFILE)),
     linux: options.linux,
     setgroupsDenied: options.setgroupsDenied,
   };

@@ -1,6 +1,7 @@
 // Steps that the lists of system calls have in common (sys/syscall-program.ts): exec's children (exec-program.ts) and an init that
 // waits (init/wait-as-program.ts).
-import { SYSCALL } from '@berth/sys/syscall-numbers';
+import { POLLIN } from '@berth/sys/namespace';
+import { NONE, SYSCALL } from '@berth/sys/syscall-numbers';
 import type { SyscallProgram } from '@berth/sys/syscall-program';
 import type { Filter } from './seccomp/filter.ts';
 import { ignoredSignals } from './signals.ts';
@@ -28,6 +29,14 @@ export function unblockSignals(program: SyscallProgram): void {
 
 export function prctl(program: SyscallProgram, option: number, first: number, second = 0): void {
   program.call(SYSCALL.prctl, [option, first, second, 0, 0]);
+}
+
+/** Filters that were written for a container's init have poll more often than ppoll, but not every architecture has it. */
+export function waitForInput(program: SyscallProgram, fd: number): void {
+  // struct pollfd
+  const input = bytesOf(Int32Array.of(fd, POLLIN));
+  if (SYSCALL.poll === NONE) program.call(SYSCALL.ppoll, [input, 1, 0, 0, SIGNAL_SET_SIZE]);
+  else program.call(SYSCALL.poll, [input, 1, -1]);
 }
 
 export function bytesOf(array: ArrayBufferView): Uint8Array {

@@ -1,25 +1,10 @@
-// Resource limits by name: getrlimit(2), the same numbers on x86-64 and arm64.
+// Resource limits as a bundle names them (config.md "POSIX process"), as the kernel's numbers and values.
 import type { Rlimit } from '@berth/oci/runtime-spec';
-import { RLIM_INFINITY } from '@berth/sys/process';
+import { RLIM_INFINITY, RLIMIT } from '@berth/sys/process';
 
-export const RLIMITS: Record<string, number> = {
-  RLIMIT_CPU: 0,
-  RLIMIT_FSIZE: 1,
-  RLIMIT_DATA: 2,
-  RLIMIT_STACK: 3,
-  RLIMIT_CORE: 4,
-  RLIMIT_RSS: 5,
-  RLIMIT_NPROC: 6,
-  RLIMIT_NOFILE: 7,
-  RLIMIT_MEMLOCK: 8,
-  RLIMIT_AS: 9,
-  RLIMIT_LOCKS: 10,
-  RLIMIT_SIGPENDING: 11,
-  RLIMIT_MSGQUEUE: 12,
-  RLIMIT_NICE: 13,
-  RLIMIT_RTPRIO: 14,
-  RLIMIT_RTTIME: 15,
-};
+export const RLIMITS: Readonly<Record<string, number>> = Object.fromEntries(
+  Object.entries(RLIMIT).map(([name, number]) => [`RLIMIT_${name}`, number]),
+);
 
 /** What the kernel gives the first process; Node raises its own soft limit to the hard one at start, and children must not see that. */
 const DEFAULT_SOFT_NOFILE = 1024n;
@@ -41,7 +26,7 @@ export function resolveRlimits(rlimits: readonly Rlimit[], ownNofile: { soft: bi
   }));
   if (!rlimits.some(({ type }) => type === 'RLIMIT_NOFILE')) {
     const soft = ownNofile.hard < DEFAULT_SOFT_NOFILE ? ownNofile.hard : DEFAULT_SOFT_NOFILE;
-    resolved.push({ name: 'RLIMIT_NOFILE', resource: 7, soft, hard: ownNofile.hard });
+    resolved.push({ name: 'RLIMIT_NOFILE', resource: RLIMIT.NOFILE, soft, hard: ownNofile.hard });
   }
   return resolved;
 }

@@ -5,19 +5,20 @@ const ELF_HEADER = 64;
 const PROGRAM_HEADER = 56;
 const HEADERS = ELF_HEADER + PROGRAM_HEADER;
 const BASE = 0x400000n;
-const PAGE = 0x1000n;
+/** The largest that an arm64 kernel may have. */
+const PAGE = 0x10000n;
 const ET_EXEC = 2;
-const EM_X86_64 = 62;
-const EM_AARCH64 = 183;
+/** e_machine of an architecture, by Node's name. */
+const MACHINES: Partial<Record<NodeJS.Architecture, number>> = { x64: 62, arm64: 183 };
 const PT_LOAD = 1;
 const READABLE_EXECUTABLE = 5;
 
 /** `code` may lie anywhere, and is entered at its first byte with the stack as execve(2) leaves it: argc, argv, envp. It cannot write to itself. */
-export function elfProgram(code: Uint8Array): Buffer {
+export function elfProgram(code: Uint8Array, arch: NodeJS.Architecture = process.arch): Buffer {
   const file = Buffer.alloc(HEADERS + code.length);
   file.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1], 0); // 64 bits, little endian, version 1
   file.writeUInt16LE(ET_EXEC, 16);
-  file.writeUInt16LE(process.arch === 'arm64' ? EM_AARCH64 : EM_X86_64, 18);
+  file.writeUInt16LE(MACHINES[arch] ?? 0, 18);
   file.writeUInt32LE(1, 20);
   file.writeBigUInt64LE(BASE + BigInt(HEADERS), 24); // where it is entered
   file.writeBigUInt64LE(BigInt(ELF_HEADER), 32); // where the program header is

@@ -4,6 +4,7 @@
 // A child of fork() has one thread. V8 and libuv have more, so this is sound only where they have none: the process runs
 // with --v8-pool-size=0 --single-threaded and has not started libuv's thread pool (no async fs, dns, zlib or crypto).
 import { readFileSync } from 'node:fs';
+import { HIGHEST_ADDRESS, LOWEST_ADDRESS } from './address-space.ts';
 import { bind, check, sysError } from './libc.ts';
 
 const cFork = bind('int fork()');
@@ -14,8 +15,6 @@ const uvDefaultLoop = bind<unknown>('void* uv_default_loop()');
 const uvLoopFork = bind('int uv_loop_fork(void*)');
 
 const MADV_DOFORK = 11;
-const LOWEST_ADDRESS = 0x10000n;
-const HIGHEST_ADDRESS = 0x7fffffff0000n;
 
 /**
  * The address space without the kernel's own mappings ([vvar] and its neighbours), at which madvise would stop. They lie anywhere,
@@ -23,11 +22,11 @@ const HIGHEST_ADDRESS = 0x7fffffff0000n;
  */
 const RANGES = rangesAround(readFileSync('/proc/self/maps', 'latin1'));
 
-function rangesAround(maps: string): { start: bigint; length: bigint }[] {
+function rangesAround(maps: string): { start: number; length: number }[] {
   const kernels = [...maps.matchAll(/^([0-9a-f]+)-([0-9a-f]+) .*\[(?:vvar|vvar_vclock|vdso)\]$/gm)].map(
-    ([, start, end]) => [BigInt(`0x${start}`), BigInt(`0x${end}`)] as const,
+    ([, start, end]) => [Number(`0x${start}`), Number(`0x${end}`)] as const,
   );
-  const ranges: { start: bigint; length: bigint }[] = [];
+  const ranges: { start: number; length: number }[] = [];
   let start = LOWEST_ADDRESS;
   for (const [from, to] of [...kernels, [HIGHEST_ADDRESS, HIGHEST_ADDRESS] as const]) {
     if (from > start) ranges.push({ start, length: from - start });

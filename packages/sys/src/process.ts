@@ -125,6 +125,26 @@ export function raiseAmbientCapability(capability: number): void {
 
 export const RLIM_INFINITY = 0xffffffffffffffffn;
 
+/** Of getrlimit(2). */
+export const RLIMIT = {
+  CPU: 0,
+  FSIZE: 1,
+  DATA: 2,
+  STACK: 3,
+  CORE: 4,
+  RSS: 5,
+  NPROC: 6,
+  NOFILE: 7,
+  MEMLOCK: 8,
+  AS: 9,
+  LOCKS: 10,
+  SIGPENDING: 11,
+  MSGQUEUE: 12,
+  NICE: 13,
+  RTPRIO: 14,
+  RTTIME: 15,
+} as const;
+
 export function setRlimit(resource: number, soft: bigint, hard: bigint): void {
   check(cSetrlimit(resource, new BigUint64Array([soft, hard])), 'setrlimit', resource, soft, hard);
 }

@@ -2,7 +2,7 @@
 // for its own ones and find them gone.
 import { exitNow, fork } from './fork.ts';
 import { chdir, dup2, dupAbove } from './path.ts';
-import { closeOnExecFrom, defaultSignals, execve, getRlimit, setRlimit, unblockAllSignals } from './process.ts';
+import { closeOnExecFrom, defaultSignals, execve, getRlimit, RLIMIT, setRlimit, unblockAllSignals } from './process.ts';
 
 export interface Program {
   /** An absolute path: nothing is looked up. */
@@ -16,7 +16,6 @@ export interface Program {
   cwd: string;
 }
 
-const RLIMIT_NOFILE = 7;
 /** Node raises the soft limit to the hard one, which is not for others to inherit. */
 const SOFT_NOFILE = 1024n;
 /** SIGPIPE, which Node ignores. */
@@ -33,8 +32,8 @@ export function startProgram(program: Program): number {
     const above = program.fds.map((fd) => dupAbove(fd, program.fds.length + 16));
     for (const [target, fd] of above.entries()) dup2(fd, target);
     closeOnExecFrom(program.fds.length);
-    const { hard } = getRlimit(RLIMIT_NOFILE);
-    setRlimit(RLIMIT_NOFILE, hard < SOFT_NOFILE ? hard : SOFT_NOFILE, hard);
+    const { hard } = getRlimit(RLIMIT.NOFILE);
+    setRlimit(RLIMIT.NOFILE, hard < SOFT_NOFILE ? hard : SOFT_NOFILE, hard);
     chdir(program.cwd);
     defaultSignals(IGNORED);
     unblockAllSignals();

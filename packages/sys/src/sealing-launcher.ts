@@ -85,7 +85,7 @@ const CODE: Record<'x64' | 'arm64', string> = {
     000000000000000000000000000000000000000000000000   attr_clr, propagation, userns_fd; and an empty string`,
 };
 
-/** The file's bytes, for this machine. */
-export function sealingLauncher(): Buffer {
-  return elfProgram(machineCode(CODE[process.arch === 'arm64' ? 'arm64' : 'x64']));
+/** The file's bytes. */
+export function sealingLauncher(arch: NodeJS.Architecture = process.arch): Buffer {
+  return elfProgram(machineCode(CODE[arch === 'arm64' ? 'arm64' : 'x64']), arch);
 }

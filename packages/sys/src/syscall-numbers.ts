@@ -2,6 +2,9 @@
 // glibc's versions signal threads that a forked child does not have), or that are made without it (syscall-program.ts).
 // From the kernel's asm/unistd_64.h and asm-generic/unistd.h.
 
+/** The architecture has no such call. */
+export const NONE = -1;
+
 /** Below 424 each architecture numbers for itself. */
 const X64 = {
   read: 0,
@@ -32,6 +35,7 @@ const X64 = {
   ioprioSet: 251,
   openat: 257,
   unshare: 272,
+  ppoll: 271,
   dup3: 292,
   prlimit: 302,
   setns: 308,
@@ -44,8 +48,7 @@ const ARM64: typeof X64 = {
   read: 63,
   write: 64,
   close: 57,
-  /** There is only ppoll. */
-  poll: -1,
+  poll: NONE,
   munmap: 215,
   rtSigaction: 134,
   rtSigprocmask: 135,
@@ -70,6 +73,7 @@ const ARM64: typeof X64 = {
   ioprioSet: 30,
   openat: 56,
   unshare: 97,
+  ppoll: 73,
   dup3: 24,
   prlimit: 261,
   setns: 268,
@@ -93,4 +97,9 @@ const SHARED = {
   mountSetattr: 442,
 };
 
-export const SYSCALL = { ...(process.arch === 'arm64' ? ARM64 : X64), ...SHARED };
+export function syscallNumbers(arch: NodeJS.Architecture) {
+  return { ...(arch === 'arm64' ? ARM64 : X64), ...SHARED };
+}
+
+/** Of this process' architecture. */
+export const SYSCALL = syscallNumbers(process.arch);

@@ -8,7 +8,8 @@ import { after, before, test } from 'node:test';
 import { O } from './path.ts';
 import { blockSignals } from './process.ts';
 import { SYSCALL } from './syscall-numbers.ts';
-import { canRunPrograms, SyscallProgram } from './syscall-program.ts';
+import { SyscallProgram } from './syscall-program.ts';
+import { canRunPrograms } from './syscall-walker.ts';
 import { waitpid } from './wait.ts';
 
 const skip = canRunPrograms() ? false : `no machine code for ${process.arch}`;

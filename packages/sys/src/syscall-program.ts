@@ -7,19 +7,10 @@
 // dispositions and credentials are its own.
 
 import { readFileSync } from 'node:fs';
-import { machineCode } from './elf-program.ts';
-import { bind, bindAddress, errnoTextOf, memoryAddress, memoryView, sysError } from './libc.ts';
+import { HIGHEST_ADDRESS, LOWEST_ADDRESS, PAGE, type Span } from './address-space.ts';
+import { errnoTextOf, memoryAddress, sysError } from './libc.ts';
 import { SYSCALL } from './syscall-numbers.ts';
-
-const mmap = bind('uint64_t mmap(uint64_t, size_t, int, int, int, int64_t)');
-const mprotect = bind('int mprotect(uint64_t, size_t, int)');
-const archPrctl = bind('int arch_prctl(int, _Out_ uint64_t*)');
-
-const PROT_READ = 1;
-const PROT_WRITE = 2;
-const PROT_EXEC = 4;
-const MAP_PRIVATE_ANONYMOUS = 0x22;
-const PAGE = 4096;
+import { syscallWalker } from './syscall-walker.ts';
 
 const CLONE_VM = 0x100;
 const CLONE_VFORK = 0x4000;
@@ -28,10 +19,6 @@ const CLONE_CLEAR_SIGHAND = 2 ** 32;
 const CLONE_INTO_CGROUP = 2 ** 33;
 const SIGCHLD = 17;
 
-const ARCH_GET_FS = 0x1003;
-/** A process' addresses. */
-const LOWEST_ADDRESS = 0x10000;
-const HIGHEST_ADDRESS = 0x7fff_ffff_f000;
 /** errno's numbers, 0 included. */
 const ERRNOS = 134;
 
@@ -45,94 +32,10 @@ const CLONE_ARGUMENTS = 11;
 const REPORT = 3;
 /** In words. It is never used: no handler runs in the child, and the code pushes nothing there. The kernel wants to have one. */
 const STACK = 32;
-/**
- * In words: number, six arguments, two places for the result (as distances from the step; 0 is none), the distance to go after an error.
- * To what is in the first place an error adds 16 times its number.
- */
+/** In words; syscall-walker.ts says which. */
 const STEP = 10;
 const RESULT_PLACES = [7, 8] as const;
 const ON_ERROR = 9;
-
-/**
- * long run(struct clone_args *arguments, struct step *first, uint64_t report[3]): the child's pid, or -errno.
- *
- * The parent returns after `test`; the child, born with the same registers, goes round and round from `next`. Without arguments it is the
- * caller who does, and never returns.
- */
-const CODE: Partial<Record<string, string>> = {
-  x64: `
-    f30f1efa           endbr64
-    53                 push  rbx
-    4154               push  r12
-    4889f3             mov   rbx, rsi          rbx: the step
-    4989d4             mov   r12, rdx          r12: the report
-    4885ff             test  rdi, rdi
-    7415               jz    next
-    be58000000         mov   esi, 88
-    b8b3010000         mov   eax, 435          clone3(arguments, 88)
-    0f05               syscall
-    4885c0             test  rax, rax
-    7404               jz    next
-    415c               pop   r12
-    5b                 pop   rbx
-    c3                 ret
-    49891c24     next: mov   [r12], rbx
-    488b03             mov   rax, [rbx]
-    488b7b08           mov   rdi, [rbx + 8]
-    488b7310           mov   rsi, [rbx + 16]
-    488b5318           mov   rdx, [rbx + 24]
-    4c8b5320           mov   r10, [rbx + 32]
-    4c8b4328           mov   r8, [rbx + 40]
-    4c8b4b30           mov   r9, [rbx + 48]
-    0f05               syscall
-    483d01f0ffff        cmp   rax, -4095       unsigned: these are errors
-    731b               jae   error
-    488b4b38           mov   rcx, [rbx + 56]
-    e304               jrcxz second
-    4889040b           mov   [rbx + rcx], rax
-    488b4b40   second: mov   rcx, [rbx + 64]
-    e304               jrcxz on
-    4889040b           mov   [rbx + rcx], rax
-    b950000000     on: mov   ecx, 80           to the next step
-    eb20               jmp   go
-    48f7d8      error: neg   rax
-    4989442408         mov   [r12 + 8], rax
-    49895c2410         mov   [r12 + 16], rbx
-    488b4b38           mov   rcx, [rbx + 56]
-    e307               jrcxz other
-    c1e004             shl   eax, 4            the errno's entry in a table of struct iovec
-    4801040b           add   [rbx + rcx], rax
-    488b4b48    other: mov   rcx, [rbx + 72]
-    e305               jrcxz exit
-    4801cb         go: add   rbx, rcx
-    eb97               jmp   next
-    bf01000000   exit: mov   edi, 1
-    b8e7000000         mov   eax, 231          exit_group(1)
-    0f05               syscall`,
-};
-
-type Run = (cloneArguments: number, first: number, report: number) => number;
-
-let code: Run | undefined;
-let codeAddress = 0;
-
-/** Whether there is code for this machine. */
-export function canRunPrograms(): boolean {
-  return CODE[process.arch] !== undefined;
-}
-
-/** One page for the life of the process and its forks; it is never writable and executable at once. */
-function executableCode(): Run {
-  if (code) return code;
-  const bytes = machineCode(CODE[process.arch] ?? '');
-  const address = mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
-  if (address >= 2 ** 63) throw sysError('mmap');
-  memoryView(address, bytes.length).set(bytes);
-  if (mprotect(address, PAGE, PROT_READ | PROT_EXEC) < 0) throw sysError('mprotect');
-  codeAddress = address;
-  code = bindAddress(address, 'int64_t berth_run_syscall_program(uint64_t, uint64_t, uint64_t)');
-  return code;
-}
 
 /** The result of an earlier step: an argument of at most two others. */
 export interface Result {
@@ -197,7 +100,7 @@ export class SyscallProgram {
    * stands still until then. The caller has blocked all signals, and the child inherits that: the program unblocks them as it wishes.
    */
   run(options: { cgroup?: number } = {}): Outcome {
-    const run = executableCode();
+    const { walk } = syscallWalker();
     this.#steps.set(this.#length * STEP, SYSCALL.exitGroup);
     this.#steps.set(this.#length * STEP + 1, 1);
     const head = new Words(CLONE_ARGUMENTS + REPORT + STACK);
@@ -208,7 +111,7 @@ export class SyscallProgram {
     head.set(6, STACK * WORD);
     head.set(10, options.cgroup ?? 0);
     const first = this.#steps.address;
-    const pid = run(head.address, first, report);
+    const pid = walk(head.address, first, report);
     if (pid < 0) throw sysError('clone3', ['CLONE_VM'], -pid);
 
     const [at, errno, failed] = [head.get(CLONE_ARGUMENTS), head.get(CLONE_ARGUMENTS + 1), head.get(CLONE_ARGUMENTS + 2)];
@@ -235,14 +138,15 @@ export class SyscallProgram {
    * The caller has one thread and has blocked all signals.
    */
   become(): never {
-    const run = executableCode();
+    const { walk, span, threadControlBlock } = syscallWalker();
     this.#steps.set(this.#length * STEP, SYSCALL.exitGroup);
     this.#steps.set(this.#length * STEP + 1, 1);
     const report = new Words(CLONE_ARGUMENTS + REPORT);
     const kept = [
-      { start: codeAddress, end: codeAddress + PAGE },
+      span,
       MAIN_STACK,
-      threadControlBlock(),
+      // The kernel writes there whenever it has moved a thread to another processor (rseq(2)).
+      threadControlBlock,
       report.span,
       ...this.#data.spans,
       ...errorTexts().spans,
@@ -260,7 +164,7 @@ export class SyscallProgram {
       list.set(index * STEP + ON_ERROR, STEP * WORD);
       from = Math.max(from, end);
     }
-    run(0, list.address, report.address);
+    walk(0, list.address, report.address);
     throw new Error('unreachable');
   }
 
@@ -270,11 +174,6 @@ export class SyscallProgram {
     if (place === undefined) throw new RangeError(`the result of step ${from} is used more than twice`);
     this.#steps.set(at + place, (to - at) * WORD);
   }
-}
-
-interface Span {
-  start: number;
-  end: number;
 }
 
 let texts: { address: number; spans: Span[] } | undefined;
@@ -294,14 +193,6 @@ const MAIN_STACK: Span = (() => {
   const [, start = '0', end = '0'] = /^([0-9a-f]+)-([0-9a-f]+) .*\[stack\]$/m.exec(readFileSync('/proc/self/maps', 'latin1')) ?? [];
   return { start: Number.parseInt(start, 16), end: Number.parseInt(end, 16) };
 })();
-
-/** The kernel writes there whenever it has moved a thread to another processor (rseq(2)). */
-function threadControlBlock(): Span {
-  const base = [0];
-  archPrctl(ARCH_GET_FS, base);
-  const start = Number(base[0]);
-  return { start, end: start + PAGE };
-}
 
 const floorPage = (address: number) => Math.floor(address / PAGE) * PAGE;
 const ceilPage = (address: number) => Math.ceil(address / PAGE) * PAGE;

@@ -14,8 +14,8 @@ import { applyScheduling } from './scheduling.ts';
 /** makedev(1, 3) as stat reports it. */
 const NULL_DEVICE = (1 << 8) | 3;
 const EXECUTE = 1;
-/** RLIMIT_DATA and RLIMIT_AS: this process, which reserves gigabytes of addresses, could not do another step under them. */
-const STARVING = [2, 9];
+/** This process, which reserves gigabytes of addresses, could not do another step under them. */
+const STARVING: readonly number[] = [sys.RLIMIT.DATA, sys.RLIMIT.AS];
 
 /** 0, 1 and 2 become what the plan says. Sources below 3 are moved out of the way first, so the order does not matter. */
 export function useDescriptors(stdio: { stdin: number; stdout: number; stderr: number }): void {

@@ -5,7 +5,7 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import { exitNow } from '@berth/sys/fork';
 import { errnoText } from '@berth/sys/libc';
 import { bringUpLoopback } from '@berth/sys/loopback';
-import { POLLIN, poll, setns, unshare } from '@berth/sys/namespace';
+import { CLONE, POLLIN, poll, setns, unshare } from '@berth/sys/namespace';
 import { dup2, fchdir, O, openInRoot } from '@berth/sys/path';
 import * as sys from '@berth/sys/process';
 import type { Channel, Timing } from '../channel.ts';
@@ -65,7 +65,7 @@ function setUp(plan: InitPlan, channel: Channel): string {
   sys.setsid();
   sys.umask(0);
   if (!plan.noNewKeyring) sys.joinSessionKeyring(`_ses.${plan.id}`);
-  if (plan.cloneFlags & 0x40000000) bringUpLoopback();
+  if (plan.cloneFlags & CLONE.NEWNET) bringUpLoopback();
   lap('init.namespaces');
   const root = makeRoot(plan);
   const terminal = 'terminal' in plan.stdio ? openTerminal(root, plan.stdio.terminal) : undefined;

@@ -1,12 +1,12 @@
 // How an ordinary init waits for its start: as a list of system calls (sys/syscall-program.ts) that ends in the execve of the user's
 // program. The memory of the process that it was forked from is given back before it waits, so a container that was created holds next
 // to nothing, and its start need not wait until execve has torn all that down (docs/adr/0009-init-waits-without-memory.md).
-import { POLLIN } from '@berth/sys/namespace';
 import { PR } from '@berth/sys/process';
 import { SYSCALL } from '@berth/sys/syscall-numbers';
-import { canRunPrograms, SyscallProgram } from '@berth/sys/syscall-program';
+import { SyscallProgram } from '@berth/sys/syscall-program';
+import { canRunPrograms } from '@berth/sys/syscall-walker';
 import type { InitPlan } from '../plan.ts';
-import { bytesOf, defaultSignals, loadFilter, prctl, unblockSignals } from '../program-steps.ts';
+import { defaultSignals, loadFilter, prctl, unblockSignals, waitForInput } from '../program-steps.ts';
 import { needsRoom } from './become-program.ts';
 
 const STDERR = 2;
@@ -27,9 +27,7 @@ export function waitingProgram(plan: InitPlan, path: string): SyscallProgram {
   const first = 3 + plan.preserveFds;
   if (plan.gate > first) program.call(SYSCALL.closeRange, [first, plan.gate - 1, 0]);
   program.call(SYSCALL.closeRange, [Math.max(first, plan.gate + 1), 0xffffffff, 0]);
-  // struct pollfd. Filters that were written for a container's init have poll more often than ppoll.
-  const gate = bytesOf(Int32Array.of(plan.gate, POLLIN));
-  program.call(SYSCALL.poll, [gate, 1, -1]);
+  waitForInput(program, plan.gate);
   if (plan.process.noNewPrivileges) {
     prctl(program, PR.SET_NO_NEW_PRIVS, 1);
     if (plan.filter && !plan.filter.notify) loadFilter(program, plan.filter);

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LinuxSeccomp, SeccompAction, SeccompOperator } from '@berth/oci/runtime-spec';
+import { architecture, NATIVE } from '@berth/sys/architecture';
 import fc from 'fast-check';
 import { RETURN_ALLOW, RETURN_ENOSYS, returnValue } from './actions.ts';
-import { Architectures } from './architectures.ts';
 import { compileFilter } from './filter.ts';
 
-const native = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
-const { auditToken, syscalls } = new Architectures().get(native);
+const { auditToken, syscalls } = architecture(NATIVE);
 const number = (name: string) => syscalls.get(name) ?? assert.fail(name);
 const EPERM = 0x50001;
 
@@ -121,7 +120,7 @@ test('conditions on one argument are alternatives, on two they are a conjunction
   assert.equal(run(both, number('fcntl'), [3n, 5n]), EPERM);
 });
 
-test('other architectures are killed, known ones have their own numbers', { skip: native !== 'x86_64' && 'numbers of x86' }, () => {
+test('other architectures are killed, known ones have their own numbers', { skip: NATIVE !== 'x86_64' && 'numbers of x86' }, () => {
   const allow: LinuxSeccomp = { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [{ names: ['socket', 'getpid'], action: 'SCMP_ACT_ALLOW' }] };
   const alone = compileFilter(allow).program;
   assert.equal(run(alone, 20, [], 0x40000003), 0);
@@ -134,7 +133,7 @@ test('other architectures are killed, known ones have their own numbers', { skip
   assert.equal(run(all, 102, [2n], 0x40000003), EPERM);
 });
 
-test('32-bit x86: what is denied is denied at the other door too', { skip: native !== 'x86_64' && 'numbers of x86' }, () => {
+test('32-bit x86: what is denied is denied at the other door too', { skip: NATIVE !== 'x86_64' && 'numbers of x86' }, () => {
   const { program } = compileFilter({
     defaultAction: 'SCMP_ACT_ALLOW',
     architectures: ['SCMP_ARCH_X86'],
@@ -157,7 +156,7 @@ test('32-bit x86: what is denied is denied at the other door too', { skip: nativ
 });
 
 test('32-bit x86: what is allowed with some arguments is not allowed where they cannot be seen', {
-  skip: native !== 'x86_64' && 'numbers of x86',
+  skip: NATIVE !== 'x86_64' && 'numbers of x86',
 }, () => {
   const { program } = compileFilter({
     defaultAction: 'SCMP_ACT_ERRNO',
@@ -167,7 +166,7 @@ test('32-bit x86: what is allowed with some arguments is not allowed where they 
   assert.equal(run(program, 102, [1n], 0x40000003), EPERM);
 });
 
-test('of 32-bit arguments the high word is not looked at', { skip: native !== 'x86_64' && 'numbers of x86' }, () => {
+test('of 32-bit arguments the high word is not looked at', { skip: NATIVE !== 'x86_64' && 'numbers of x86' }, () => {
   const { program } = compileFilter({
     defaultAction: 'SCMP_ACT_ALLOW',
     architectures: ['SCMP_ARCH_X32'],

@@ -4,7 +4,6 @@
 // deep. Facts: linux/filter.h struct sock_filter, linux/seccomp.h struct seccomp_data {nr, arch, ip, args[6]}, little endian.
 import { EngineError } from '@berth/errdefs/engine-error';
 import { RETURN_KILL_THREAD } from './actions.ts';
-import { X32_BIT } from './architectures.ts';
 import type { ArchitectureRules, Condition, Rule, Verdict } from './rules.ts';
 
 const LOAD = 0x20;
@@ -55,14 +54,16 @@ interface Range {
   verdict: Verdict;
 }
 
-/** x86-64 and x32 arrive with one token: their numbers do not overlap, so one tree serves both. */
+/** Architectures that arrive with one token have numbers that do not overlap, so one tree serves all of them. */
 function syscallTree(sections: readonly ArchitectureRules[]): Piece {
   const [section] = sections;
   if (section === undefined) throw new Error('no rules for this architecture');
   const { defaultValue } = section;
   const ranges = sections.flatMap((each) => rangesOf(each));
-  const names = new Set(sections.map((each) => each.architecture.name));
-  if (names.has('x86_64') && !names.has('x32')) ranges.push({ first: X32_BIT, verdict: RETURN_KILL_THREAD });
+  for (const { syscallsEnd } of sections.map((each) => each.architecture)) {
+    const isNamed = sections.some((each) => each.architecture.firstSyscall === syscallsEnd);
+    if (syscallsEnd !== undefined && !isNamed) ranges.push({ first: syscallsEnd, verdict: RETURN_KILL_THREAD });
+  }
   ranges.push({ first: CANCELLED, verdict: defaultValue });
   ranges.sort((one, other) => one.first - other.first);
   return tree(merged(ranges), defaultValue);
@@ -70,7 +71,7 @@ function syscallTree(sections: readonly ArchitectureRules[]): Piece {
 
 /** From each first number to the next range's: gaps have the default. */
 function rangesOf({ architecture, verdicts, defaultValue, beyond }: ArchitectureRules): Range[] {
-  const ranges: Range[] = [{ first: architecture.name === 'x32' ? X32_BIT : 0, verdict: defaultValue }];
+  const ranges: Range[] = [{ first: architecture.firstSyscall, verdict: defaultValue }];
   for (const [number, verdict] of verdicts) {
     ranges.push({ first: number, verdict });
     if (!verdicts.has(number + 1)) ranges.push({ first: number + 1, verdict: defaultValue });

@@ -4,8 +4,9 @@
 // before execve. Facts: runtime-spec config-linux.md "Seccomp", seccomp(2); behaviour follows libseccomp as runc uses it.
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { LinuxSeccomp } from '@berth/oci/runtime-spec';
+import { architecture } from '@berth/sys/architecture';
 import { installFilter } from '@berth/sys/seccomp';
-import { Architectures, architecturesOf } from './architectures.ts';
+import { architecturesOf } from './architectures.ts';
 import { compile } from './compile.ts';
 import { checkNotify, rulesFor } from './rules.ts';
 
@@ -31,8 +32,7 @@ const NEW_LISTENER = 8;
 export function compileFilter(seccomp: LinuxSeccomp): Filter {
   const notify = checkNotify(seccomp);
   const flags = flagsOf(seccomp);
-  const architectures = new Architectures();
-  const sections = architecturesOf(seccomp.architectures ?? []).map((name) => rulesFor(seccomp, architectures.get(name)));
+  const sections = architecturesOf(seccomp.architectures ?? []).map((name) => rulesFor(seccomp, architecture(name)));
   return { program: compile(sections), flags: notify ? (flags | NEW_LISTENER) & ~TSYNC : flags, notify };
 }
 

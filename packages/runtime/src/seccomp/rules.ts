@@ -5,8 +5,8 @@
 // rule; a rule without conditions beats those with; two conditions on one argument are alternatives, on different ones a conjunction.
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { LinuxSeccomp, SeccompOperator, SeccompSyscall } from '@berth/oci/runtime-spec';
+import type { Architecture } from '@berth/sys/architecture';
 import { isNotify, isPermissive, isStronger, RETURN_ENOSYS, returnValue } from './actions.ts';
-import type { Architecture } from './architectures.ts';
 import { multiplexedCall } from './multiplexed.ts';
 
 export interface Condition {
@@ -64,7 +64,7 @@ export function rulesFor(seccomp: LinuxSeccomp, architecture: Architecture): Arc
       if (number !== undefined) {
         for (const conditions of alternatives) add(verdicts, number, { conditions, value });
       }
-      const other = architecture.name === 'x86' ? multiplexedCall(name) : undefined;
+      const other = architecture.multiplexes ? multiplexedCall(name) : undefined;
       const via = other && architecture.syscalls.get(other.via);
       // The arguments themselves are behind a pointer there. What is denied with some is denied with all; what is allowed with some is not allowed.
       if (other && via !== undefined && (!entry.args?.length || isStronger(value, defaultValue)))

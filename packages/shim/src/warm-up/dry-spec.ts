@@ -60,7 +60,7 @@ export function drySpec(id: string, rootfs: string): Spec {
       },
       seccomp: {
         defaultAction: 'SCMP_ACT_ALLOW',
-        architectures: [process.arch === 'arm64' ? 'SCMP_ARCH_AARCH64' : 'SCMP_ARCH_X86_64'],
+        architectures: ['SCMP_ARCH_NATIVE'],
         syscalls: [{ names: ['acct', 'add_key', 'bpf', 'reboot', 'swapon'], action: 'SCMP_ACT_ERRNO' }],
       },
       sysctl: { 'net.ipv4.ip_unprivileged_port_start': '0' },

@@ -15,12 +15,12 @@ import { type Stub, TtrpcClient } from '@berth/rpc/ttrpc/client';
 import { TtrpcServer } from '@berth/rpc/ttrpc/server';
 import { rehearse } from '@berth/runtime/rehearsal';
 import { setChildSubreaper } from '@berth/sys/process';
+import { tinyProgram } from '@berth/sys/tiny-program';
 import { formatTraceparent, newTraceContext, TRACEPARENT } from '@berth/trace/context';
 import { ShimLog } from '../process/shim-log.ts';
 import { type ServedShim, serveShim } from '../shim.ts';
 import type { ShimBootstrap, ShimParameters } from '../zygote/protocol.ts';
 import { drySpec } from './dry-spec.ts';
-import { tinyProgram } from './tiny-program.ts';
 
 /** Enough for V8 to have baseline code and settled inline caches; more costs start-up time. */
 const ROUNDS = 4;

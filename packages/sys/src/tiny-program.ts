@@ -1,6 +1,6 @@
 // The smallest program a container can run: reads a byte from its input, says "warm", ends with 0. Some twelve
 // instructions, so that a warm-up needs nothing from the host's file system.
-import { elfProgram } from '@berth/sys/elf-program';
+import { elfProgram } from './elf-program.ts';
 
 /** read(0, sp, 1); write(1, "warm\n", 5); exit(0) */
 const X64 = [
