@@ -2,6 +2,7 @@
 //
 // Pure. Facts: the Dockerfile reference; wordings of errors are dockerd's.
 
+import { parseDuration } from '@berth/api/units';
 import { flagValue, takeFlags } from './flags.ts';
 import type { Command, HealthcheckInstruction, Instruction, InstructionBody } from './instruction.ts';
 import { heredocMarks, type LogicalLine, logicalLines } from './lines.ts';
@@ -189,7 +190,7 @@ function healthcheck(line: number, text: string, escapeToken: string, fail: Fail
   const [, type = '', rest = ''] = /^(\S*)\s*([\s\S]*)$/.exec(flags.rest) ?? [];
   const duration = (name: string) => {
     const value = flagValue(line, flags, name);
-    return value === undefined ? 0 : parseDuration(value, name, fail);
+    return value === undefined ? 0 : interval(value, name, fail);
   };
   const retries = Number(flagValue(line, flags, 'retries') ?? 0);
   if (!Number.isInteger(retries) || retries < 0) throw fail(`--retries must be at least 1 (not ${retries})`);
@@ -218,14 +219,10 @@ function healthcheck(line: number, text: string, escapeToken: string, fail: Fail
   }
 }
 
-const UNITS: Record<string, number> = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
-
-/** Go's form, `1m30s`, in nanoseconds. */
-function parseDuration(text: string, name: string, fail: Fail): number {
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)];
-  if (text === '0') return 0;
-  if (parts.length === 0 || parts.map(([whole]) => whole).join('') !== text) throw fail(`time: invalid duration "${text}"`);
-  const total = parts.reduce((sum, [, number, unit = 's']) => sum + Number(number) * (UNITS[unit] ?? 0), 0);
-  if (total < 1e6) throw fail(`Interval "${name}" cannot be less than 1ms`);
-  return total;
+/** Nanoseconds; 0 stands for the default. */
+function interval(text: string, name: string, fail: Fail): number {
+  const duration = parseDuration(text);
+  if (duration === undefined) throw fail(`time: invalid duration "${text}"`);
+  if (duration !== 0 && duration < 1e6) throw fail(`Interval "${name}" cannot be less than 1ms`);
+  return duration;
 }

@@ -3,6 +3,7 @@ import { lstatSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { humanSize } from '@berth/api/units';
 import { readContainerArchive, statContainerPath, writeContainerArchive } from '@berth/client/containers/archive';
 import { isKind } from '@berth/errdefs/engine-error';
 import type { Command } from '../command.ts';
@@ -11,7 +12,6 @@ import { type CopyTarget, parseCopyArgument, planCopy, renamed, sourceBase } fro
 import { packFiles } from '../copy/pack-files.ts';
 import { unpackFiles } from '../copy/unpack-files.ts';
 import { ExitError } from '../exit.ts';
-import { humanSize } from '../format/units.ts';
 import { openInput } from '../input-file.ts';
 
 /** Of a Go FileMode. */

@@ -1,10 +1,10 @@
 // `berth ps`
 import type { ContainerSummary, Port } from '@berth/api/container';
+import { humanDuration, humanSize } from '@berth/api/units';
 import { listContainers } from '@berth/client/containers/list';
 import type { Command } from '../command.ts';
 import { filtersOf } from '../filter-flag.ts';
 import { renderListing } from '../format/listing.ts';
-import { humanDuration, humanSize } from '../format/units.ts';
 
 const STANDARD = 'table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}';
 

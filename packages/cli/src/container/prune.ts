@@ -1,9 +1,10 @@
 // `berth container prune`
+
+import { humanSize } from '@berth/api/units';
 import { pruneContainers } from '@berth/client/containers/prune';
 import type { Command } from '../command.ts';
 import { filtersOf } from '../filter-flag.ts';
 import { confirmed } from '../format/confirm.ts';
-import { humanSize } from '../format/units.ts';
 
 export const command: Command = {
   usage: 'container prune [OPTIONS]',

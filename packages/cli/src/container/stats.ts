@@ -1,10 +1,10 @@
 // `berth stats`
 import type { ContainerStats } from '@berth/api/stats';
+import { binarySize, humanSize } from '@berth/api/units';
 import { listContainers } from '@berth/client/containers/list';
 import { containerStats } from '@berth/client/containers/stats';
 import type { Command } from '../command.ts';
 import { renderListing } from '../format/listing.ts';
-import { binarySize, humanSize } from '../format/units.ts';
 
 const HEADINGS = {
   ID: 'CONTAINER ID',

@@ -1,7 +1,8 @@
 // Points in time as --since and --until take them: RFC 3339, a date, Unix seconds, or a duration before now. The wire has Unix
 // seconds with a fraction.
+
+import { parseDuration } from '@berth/api/units';
 import { EngineError } from '@berth/errdefs/engine-error';
-import { parseDuration } from './units.ts';
 
 /** `flag`: whose value it is, where the error is to say so. */
 export function timestamp(text: string, { flag, now = Date.now() }: { flag?: string; now?: number } = {}): string {

@@ -2,12 +2,12 @@
 import { writeFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
+import { humanSize, parseSize } from '@berth/api/units';
 import { buildImage } from '@berth/client/build/build';
 import { parseReference } from '@berth/oci/reference';
 import type { Command, Flags } from '../command.ts';
 import type { Context } from '../context.ts';
 import { ExitError } from '../exit.ts';
-import { humanSize, parseSize } from '../format/units.ts';
 import { type Arguments, invalid } from '../parse.ts';
 import { labelsOf, pair } from '../run-flags/environment.ts';
 import { buildContext } from './build-context.ts';

@@ -1,8 +1,9 @@
 // `berth history`
+
+import { humanDuration, humanSize } from '@berth/api/units';
 import { imageHistory } from '@berth/client/images/history';
 import type { Command } from '../command.ts';
 import { renderListing } from '../format/listing.ts';
-import { humanDuration, humanSize } from '../format/units.ts';
 import { platformField } from './platform.ts';
 
 export const command: Command = {

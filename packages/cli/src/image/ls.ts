@@ -1,11 +1,11 @@
 // `berth images`
 import type { ImageSummary } from '@berth/api/image';
+import { humanDuration, humanSize } from '@berth/api/units';
 import { listImages } from '@berth/client/images/list';
 import type { Command } from '../command.ts';
 import { ExitError } from '../exit.ts';
 import { filtersOf } from '../filter-flag.ts';
 import { renderListing } from '../format/listing.ts';
-import { humanDuration, humanSize } from '../format/units.ts';
 import { splitTag } from './name.ts';
 import { imageTree } from './tree.ts';
 

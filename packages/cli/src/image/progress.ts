@@ -1,8 +1,8 @@
 // Shows a progress stream: on a terminal one line an id, redrawn in place with a bar; otherwise each change of status as a plain line.
 // An error message in the stream is thrown.
 import type { ProgressMessage } from '@berth/api/image';
+import { humanSize } from '@berth/api/units';
 import { EngineError } from '@berth/errdefs/engine-error';
-import { humanSize } from '../format/units.ts';
 
 export interface ProgressOptions {
   stream: NodeJS.WriteStream;

@@ -1,10 +1,10 @@
 // `berth image prune`
 
+import { humanSize } from '@berth/api/units';
 import { pruneImages } from '@berth/client/images/prune';
 import type { Command } from '../command.ts';
 import { filtersOf } from '../filter-flag.ts';
 import { confirmed } from '../format/confirm.ts';
-import { humanSize } from '../format/units.ts';
 import { deletedText } from './deleted-text.ts';
 
 export const command: Command = {

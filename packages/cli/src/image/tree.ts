@@ -1,6 +1,6 @@
 // `berth images --tree`: every image with the platforms behind its name; what was not pulled has no size.
 import type { ImageManifestSummary, ImageSummary, OciPlatform } from '@berth/api/image';
-import { humanSize } from '../format/units.ts';
+import { humanSize } from '@berth/api/units';
 
 interface Line {
   name: string;

@@ -15,9 +15,9 @@ import type {
   WeightDevice,
 } from '@berth/api/host-config';
 import type { EndpointSettings, NetworkingConfig } from '@berth/api/network';
+import { parseDuration, parseSize } from '@berth/api/units';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { UsageError } from '../exit.ts';
-import { parseDuration, parseSize } from '../format/units.ts';
 import { type Arguments, invalid } from '../parse.ts';
 import { environmentOf, fileErrorText, labelsOf, pair } from './environment.ts';
 import { CREATE_FLAGS } from './flags.ts';

@@ -4,9 +4,9 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import type { MountKind, MountRequest, Propagation } from '@berth/api/host-config';
+import { parseSize } from '@berth/api/units';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { UsageError } from '../exit.ts';
-import { parseSize } from '../format/units.ts';
 import { invalid } from '../parse.ts';
 
 /** Options that mean true when they stand alone. */

@@ -1,11 +1,11 @@
 // `berth system df`
 import type { DiskUsageResponse } from '@berth/api/system';
+import { humanDuration, humanSize } from '@berth/api/units';
 import { diskUsage } from '@berth/client/system/disk-usage';
 import type { Command } from '../command.ts';
 import { ExitError } from '../exit.ts';
 import { renderListing } from '../format/listing.ts';
 import { table } from '../format/table.ts';
-import { humanDuration, humanSize } from '../format/units.ts';
 
 export const command: Command = {
   usage: 'system df [OPTIONS]',

@@ -1,9 +1,9 @@
 // `berth info`
 import type { InfoResponse } from '@berth/api/system';
+import { binarySize } from '@berth/api/units';
 import { daemonInfo } from '@berth/client/system/info';
 import type { Command } from '../command.ts';
 import { compileTemplate, goJson } from '../format/template.ts';
-import { binarySize } from '../format/units.ts';
 import { VERSION } from '../version.ts';
 
 export const command: Command = {

@@ -1,10 +1,10 @@
 // `berth volume prune`
 
+import { humanSize } from '@berth/api/units';
 import { pruneVolumes } from '@berth/client/volumes/prune';
 import type { Command } from '../command.ts';
 import { filtersOf } from '../filter-flag.ts';
 import { confirmed } from '../format/confirm.ts';
-import { humanSize } from '../format/units.ts';
 
 export const command: Command = {
   usage: 'volume prune [OPTIONS]',

@@ -1,14 +1,12 @@
-// Sizes as people write them: 64m, 1.5g, 1024, 512KiB. Binary multiples, as docker/go-units' RAMInBytes.
+// Sizes and rates among berthd's options and in requests: 64m, 1.5g, 1024, 512KiB, in powers of 1024.
+import { parseSize as sizeOf } from '@berth/api/units';
 import { EngineError } from '@berth/errdefs/engine-error';
-
-const UNITS = 'kmgtp';
 
 /** Bytes. Throws InvalidArgument with go-units' wording. */
 export function parseSize(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([kmgtp]?)(i?b?)$/i.exec(text.trim());
-  if (!match) throw new EngineError('InvalidArgument', `invalid size: '${text}'`, { layer: 'daemon' });
-  const unit = (match[2] as string).toLowerCase();
-  return Math.floor(Number(match[1]) * 1024 ** (unit === '' ? 0 : UNITS.indexOf(unit) + 1));
+  const size = sizeOf(text);
+  if (size === undefined || size < 0) throw new EngineError('InvalidArgument', `invalid size: '${text}'`, { layer: 'daemon' });
+  return size;
 }
 
 /** Bytes a second, at least one: `500k`, `10m`. */

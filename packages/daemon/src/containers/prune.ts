@@ -1,6 +1,7 @@
 // `POST /containers/prune`: removes containers that do not run.
 import type { ContainersPruneResponse } from '@berth/api/container';
 import type { Filters } from '@berth/api/filters';
+import { parseDuration } from '@berth/api/units';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Span } from '@berth/trace/tracer';
 import { parseTime, parseTimestamp } from '../state/clock.ts';
@@ -35,11 +36,9 @@ function untilOf(filters: Filters): bigint | undefined {
   const [text, another] = filters.get('until');
   if (text === undefined) return undefined;
   if (another !== undefined) throw new EngineError('InvalidArgument', 'more than one until filter specified', { layer: 'daemon' });
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(h|m|s)/g)];
-  if (parts.length > 0 && parts.map(([whole]) => whole).join('') === text) {
-    const seconds = parts.reduce((sum, [, count, unit]) => sum + Number(count) * (unit === 'h' ? 3600 : unit === 'm' ? 60 : 1), 0);
-    return BigInt(Math.floor((Date.now() - seconds * 1000) * 1e6));
-  }
+  // A bare 0 is a moment, of 1970.
+  const duration = text === '0' ? undefined : parseDuration(text);
+  if (duration !== undefined) return BigInt(Math.floor(Date.now() * 1e6 - duration));
   const moment = parseTimestamp(text);
   if (moment === undefined) throw new EngineError('InvalidArgument', `invalid filter 'until=${text}'`, { layer: 'daemon' });
   return moment;

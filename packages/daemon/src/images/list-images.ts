@@ -1,6 +1,7 @@
 // GET /images/json: summaries, newest first, and the filters on them.
 import type { Filters } from '@berth/api/filters';
 import type { ImageSummary } from '@berth/api/image';
+import { parseDuration } from '@berth/api/units';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Image } from './image.ts';
 import { noSuchImage } from './image-catalog.ts';
@@ -80,15 +81,11 @@ function boundary(context: ImageContext, text: string): Image {
   return image;
 }
 
-const UNIT_MS: Record<string, number> = { ns: 1e-6, us: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
 /** A Unix time, an RFC 3339 time, or a Go duration before now. */
 export function momentOf(text: string): number {
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)/g)];
-  if (parts.length > 0 && parts.map((part) => part[0]).join('') === text) {
-    return Date.now() - parts.reduce((sum, [, value, unit]) => sum + Number(value) * (UNIT_MS[unit ?? ''] ?? 0), 0);
-  }
+  const duration = parseDuration(text);
+  if (duration !== undefined) return Date.now() - duration / 1e6;
   const time = Date.parse(text);
   if (Number.isNaN(time))
     throw new EngineError(

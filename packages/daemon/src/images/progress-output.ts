@@ -2,6 +2,7 @@
 // message, so that what fails before it is an error status; what fails later is told in the stream.
 import type { ServerResponse } from 'node:http';
 import type { ProgressMessage } from '@berth/api/image';
+import { humanSize } from '@berth/api/units';
 import { toEngineError } from '@berth/errdefs/engine-error';
 import { beginStream } from '../server/reply.ts';
 
@@ -41,19 +42,7 @@ export function bytesMessage(id: string, status: string, current: number, total:
 }
 
 function bar(current: number, total: number): string {
-  if (total <= 0 || current > total) return humanSize(current).padStart(8);
+  if (total <= 0 || current > total) return humanSize(current, 4).padStart(8);
   const done = Math.min(50, Math.floor(((current / total) * 100) / 2));
-  return `[${'='.repeat(done)}>${' '.repeat(50 - done)}] ${humanSize(current).padStart(8)}/${humanSize(total)}`;
-}
-
-/** Four significant digits in powers of 1000, as go-units writes them: 1.234MB. */
-export function humanSize(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB', 'ZB', 'YB'];
-  let size = bytes;
-  let unit = 0;
-  while (size >= 1000 && unit < units.length - 1) {
-    size /= 1000;
-    unit++;
-  }
-  return `${Number(size.toPrecision(4))}${units[unit]}`;
+  return `[${'='.repeat(done)}>${' '.repeat(50 - done)}] ${humanSize(current, 4).padStart(8)}/${humanSize(total, 4)}`;
 }

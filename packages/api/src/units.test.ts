@@ -13,6 +13,8 @@ test('sizes are written as docker writes them', () => {
   ] as const) {
     assert.equal(humanSize(bytes), text);
   }
+  assert.equal(humanSize(1_234_567, 4), '1.235MB');
+  assert.equal(humanSize(12_345_678_901, 4), '12.35GB');
   assert.equal(binarySize(64 * 1024 * 1024), '64MiB');
   assert.equal(binarySize(1536), '1.5KiB');
 });

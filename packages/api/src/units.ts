@@ -1,4 +1,5 @@
-// Sizes and durations as docker writes and reads them (docker/go-units): `12.3MB`, `About a minute`, `64m`.
+// Sizes and durations as docker's client and daemon write and read them (docker/go-units; Go's time.ParseDuration): `12.3MB`,
+// `About a minute`, `64m`, `1m30s`. Pure.
 
 const DECIMAL = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB'];
 const BINARY = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
