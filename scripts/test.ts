@@ -1,42 +1,78 @@
-// `npm test [PATH…]`: every *.test.ts of the packages, then those of test/, in Node's own test runner. Unit tests run side by side;
-// the suites in test/ start daemons and containers, so they run one file after another unless BERTH_TEST_JOBS says otherwise.
-// The last line is `N passed, N failed`.
+// `npm test [WORD…]`: every *.test.ts of the packages, then those of test/, each in a process of its own that is ended when it hangs.
+// Unit tests run two at a time; the suites in test/ start daemons and containers, so they run one file after another unless
+// BERTH_TEST_JOBS says otherwise. The last line is `N passed, N failed`.
+import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { run } from 'node:test';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { report } from './test-report.ts';
+import type { Report } from './test-report.ts';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const REPORTER = join(ROOT, 'scripts', 'test-report.ts');
+/** Seconds that one file may take. The longest takes one. */
+const LIMIT = 300;
 const chosen = process.argv.slice(2);
-const find = (patterns: string[]) =>
-  globSync(patterns, { cwd: ROOT, exclude: (name) => name === 'node_modules' })
+const find = (pattern: string) =>
+  globSync(pattern, { cwd: ROOT, exclude: (name) => name === 'node_modules' })
     .filter((path) => chosen.length === 0 || chosen.some((word) => path.includes(word)))
-    .sort()
-    .map((path) => join(ROOT, path));
+    .sort();
 
 // The programs that setup unpacked come first: a test finds docker-registry, ctr and busybox whatever the machine has.
 const debian = join(ROOT, '.cache', 'debian');
 process.env.PATH = [join(debian, 'usr/bin'), join(debian, 'usr/sbin'), process.env.PATH].join(':');
 // A docker client of the machine's own goes before Debian's older one.
-if (process.env.BERTH_TEST_DOCKER === undefined) process.env.BERTH_TEST_DOCKER = firstDocker();
+process.env.BERTH_TEST_DOCKER ??= firstDocker();
 
 const totals = { passed: 0, failed: 0, skipped: [] as string[] };
-const jobs = Number(process.env.BERTH_TEST_JOBS ?? 1);
-await report(run({ files: find(['packages/*/src/**/*.test.ts']), concurrency: 2, timeout: 120_000 }), totals, ROOT);
-await inTurn(find(['test/**/*.test.ts']), jobs, (file) => report(run({ files: [file], timeout: 600_000 }), totals, ROOT, file));
+await inTurn(find('packages/*/src/**/*.test.ts'), 2);
+await inTurn(find('test/**/*.test.ts'), Number(process.env.BERTH_TEST_JOBS ?? 1));
 
 for (const reason of totals.skipped) console.log(`skipped: ${reason}`);
 console.log(`${totals.passed} passed, ${totals.failed} failed`);
 process.exit(totals.failed === 0 && totals.passed > 0 ? 0 : 1);
 
-/** Does `jobs` of the files at a time. */
-async function inTurn(files: string[], jobs: number, action: (file: string) => Promise<void>): Promise<void> {
+/** Runs `jobs` of the files at a time. */
+async function inTurn(files: string[], jobs: number): Promise<void> {
   const queue = files.values();
   const worker = async () => {
-    for (const file of queue) await action(file);
+    for (const file of queue) await runFile(file);
   };
   await Promise.all(Array.from({ length: jobs }, worker));
+}
+
+/** Runs one file; its reporter tells through descriptor 3 how it went, and prints what failed. */
+async function runFile(file: string): Promise<void> {
+  const started = performance.now();
+  const report: Report = { passed: 0, failed: 0, skipped: [] };
+  const child = spawn(process.execPath, ['--test-reporter', REPORTER, join(ROOT, file)], {
+    cwd: ROOT,
+    stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+    env: { ...process.env, BERTH_TEST_FILE: file },
+    // A process group of its own, so that all of it can be ended.
+    detached: true,
+  });
+  const told = createInterface(child.stdio[3] as Readable).on('line', (line) => Object.assign(report, JSON.parse(line)));
+  const limit = setTimeout(() => process.kill(-(child.pid as number), 'SIGKILL'), LIMIT * 1000);
+  const [code, signal] = await new Promise<[number | null, string | null]>((resolve) => child.once('exit', (...end) => resolve(end)));
+  clearTimeout(limit);
+  // What it said is read by now, but for what is in the pipe: a process that it left behind may hold the other end.
+  await new Promise(setImmediate);
+  told.close();
+  if (code !== 0 && report.failed === 0) {
+    report.failed++;
+    const where = report.running === undefined ? '' : ` during "${report.running}"`;
+    console.log(`FAILED ${file}: ${signal ? `ended by ${signal}` : `exit code ${code}`} after ${seconds(started)} s${where}`);
+  }
+  console.log(`${report.failed ? 'FAILED' : 'ok    '} ${file}: ${report.passed} passed, ${report.failed} failed (${seconds(started)} s)`);
+  totals.passed += report.passed;
+  totals.failed += report.failed;
+  totals.skipped.push(...report.skipped);
+}
+
+function seconds(since: number): string {
+  return ((performance.now() - since) / 1000).toFixed(1);
 }
 
 function firstDocker(): string {

@@ -50,7 +50,9 @@ test('the spans of every layer reach the collector that the environment names', 
       );
     const layers = () => new Set(ofTrace().flatMap(([layer, { traceId }]) => (traceId === TRACE ? [layer] : [])));
     const wanted = ['berth.daemon', 'berth.lifecycle', 'berth.shim', 'berth.runtime', 'berth.network'];
-    for (let waited = 0; !wanted.every((layer) => layers().has(layer)) && waited < 10_000; waited += 100) await sleep(100);
+    const failed = () => ofTrace().filter(([, { status }]) => status?.code === 2);
+    const complete = () => wanted.every((layer) => layers().has(layer)) && failed().some(([layer]) => layer === 'berth.runtime');
+    for (let waited = 0; !complete() && waited < 10_000; waited += 100) await sleep(100);
     assert.deepEqual([...layers()].sort(), wanted.sort());
     assert.ok(requests.every(({ path, key }) => path === '/v1/traces' && key === 'a b'));
     for (const [, span] of ofTrace()) {
@@ -58,10 +60,9 @@ test('the spans of every layer reach the collector that the environment names', 
       assert.ok(BigInt(span.endTimeUnixNano) >= BigInt(span.startTimeUnixNano));
       assert.ok(BigInt(span.startTimeUnixNano) > started - 10_000_000_000n && BigInt(span.endTimeUnixNano) < started + 60_000_000_000n);
     }
-    const failed = ofTrace().filter(([, { status }]) => status?.code === 2);
     assert.ok(
-      failed.some(([layer, { status }]) => layer === 'berth.runtime' && status?.message.includes('no such file or directory')),
-      JSON.stringify(failed),
+      failed().some(([layer, { status }]) => layer === 'berth.runtime' && status?.message.includes('no such file or directory')),
+      JSON.stringify(failed()),
     );
   } finally {
     server.close();
