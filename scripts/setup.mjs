@@ -19,10 +19,12 @@ await step('dependencies', ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.ya
 linkNode();
 await step('build', sources(), build, 'dist/berthd.js');
 await step('debian', ['scripts/setup.mjs'], unpackDebian, '.cache/debian/usr/bin/busybox');
-if (process.env.npm_lifecycle_event === 'test') await step('criu', ['scripts/setup.mjs'], unpackCriu, '.cache/debian/usr/sbin');
-if (process.env.npm_lifecycle_event === 'test')
+if (process.env.npm_lifecycle_event === 'test') {
+  await step('iptables', ['scripts/setup.mjs'], unpackIptables, '.cache/debian/iptables');
+  await step('criu', ['scripts/setup.mjs'], unpackCriu, '.cache/debian/usr/sbin');
   await step('containerd 1.7', ['scripts/setup.mjs'], unpackContainerd, '.cache/debian/containerd-1.7');
-if (process.env.npm_lifecycle_event === 'test') await step('virtual machine', ['scripts/setup.mjs'], unpackMachine, '.cache/debian/boot');
+  await step('virtual machine', ['scripts/setup.mjs'], unpackMachine, '.cache/debian/boot');
+}
 
 function checkMachine() {
   if (process.platform !== 'linux') stop(`Berth runs on Linux; this is ${process.platform}.`);
@@ -93,23 +95,46 @@ function unpackDebian() {
  */
 function unpackMachine() {
   const target = join(CACHE, 'debian');
-  const debs = join(CACHE, 'debs');
-  mkdirSync(join(debs, 'partial'), { recursive: true });
   mkdirSync(join(target, 'boot'), { recursive: true });
   if (process.arch !== 'x64') return;
-  const options = ['-y', '-qq', '--no-install-recommends', '-o', `Dir::Cache::archives=${debs}`, '-o', 'APT::Sandbox::User=root'];
-  const qemu = ['install', '--download-only', ...options, 'qemu-system-x86', 'systemd', 'uidmap', 'xfsprogs'];
   const depends = spawnSync('apt-cache', ['depends', 'linux-image-cloud-amd64'], { encoding: 'utf8' }).stdout ?? '';
   const kernel = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
-  const got = [
-    spawnSync('apt-get', qemu, { cwd: debs }),
-    kernel && spawnSync('apt-get', ['download', '-qq', '-o', 'APT::Sandbox::User=root', kernel], { cwd: debs }),
-  ];
-  if (got.some((result) => result?.status !== 0))
+  if (!kernel || !unpackMissing(['qemu-system-x86', 'systemd', 'uidmap', 'xfsprogs'], target, kernel))
     console.log('setup: no virtual machine (qemu-system-x86, linux-image-cloud-amd64): its tests will be skipped');
+}
+
+/**
+ * iptables, without which neither Debian's dockerd nor criu does its work: scripts that start it with the libraries that this machine
+ * lacks. Berth itself needs none. A machine that has it keeps its own.
+ */
+function unpackIptables() {
+  const target = join(CACHE, 'debian', 'iptables');
+  mkdirSync(target, { recursive: true });
+  if (!spawnSync('iptables', ['--version']).error) return;
+  if (!unpackMissing(['iptables'], target))
+    console.log('setup: no iptables: what needs dockerd or criu in the tests will be skipped or fail');
+  const libraries = `${target}/usr/lib/${process.arch === 'x64' ? 'x86_64' : 'aarch64'}-linux-gnu`;
+  for (const name of ['iptables', 'ip6tables'].flatMap((family) => [family, `${family}-save`, `${family}-restore`])) {
+    const script = `#!/bin/sh
+export LD_LIBRARY_PATH="${libraries}" XTABLES_LIBDIR="${libraries}/xtables"
+exec "${target}/usr/sbin/xtables-nft-multi" ${name} "$@"
+`;
+    writeFileSync(join(CACHE, 'debian/usr/sbin', name), script, { mode: 0o755 });
+  }
+}
+
+/** Unpacks packages with those of their dependencies that this machine lacks, and one more without. False where something could not be had. */
+function unpackMissing(names, target, more) {
+  const debs = join(CACHE, 'debs');
+  mkdirSync(join(debs, 'partial'), { recursive: true });
+  const asRoot = ['-o', 'APT::Sandbox::User=root'];
+  const words = ['install', '--download-only', '-y', '-qq', '--no-install-recommends', '-o', `Dir::Cache::archives=${debs}`, ...asRoot];
+  const got = [spawnSync('apt-get', [...words, ...names], { cwd: debs })];
+  if (more) got.push(spawnSync('apt-get', ['download', '-qq', ...asRoot, more], { cwd: debs }));
   for (const deb of readdirSync(debs).filter((name) => name.endsWith('.deb')))
     run('dpkg', ['-x', join(debs, deb), target], `${deb} could not be unpacked`);
   rmSync(debs, { recursive: true });
+  return got.every((result) => result.status === 0);
 }
 
 /**

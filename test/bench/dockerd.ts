@@ -82,15 +82,17 @@ export class Dockerd implements AsyncDisposable {
 
   async stop(): Promise<void> {
     const child = this.#process;
-    if (!child || child.exitCode !== null) return;
-    const ended = new Promise((resolve) => child.once('close', resolve));
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGTERM');
+    const limit = setTimeout(() => child.kill('SIGKILL'), 15_000);
     await ended;
+    clearTimeout(limit);
   }
 
   importBusybox(): void {
     const args = ['import', '-c', 'CMD ["sh"]', '-c', 'ENV PATH=/bin', '-', 'busybox'];
-    const { status, stderr } = spawnSync(dockerClient(), args, { env: this.environment, input: busyboxRootfs() });
+    const { status, stderr } = spawnSync(dockerClient(), args, { env: this.environment, input: busyboxRootfs(), timeout: 30_000 });
     if (status !== 0) throw new Error(`no image could be imported: ${stderr}`);
   }
 

@@ -56,6 +56,8 @@ export async function* readLog(
           const entry = parseEntry(line);
           return entry !== undefined && wanted(entry) && !past(entry);
         });
+  // Lines that are written meanwhile are not among the last ones that were asked for.
+  let left = options.follow ? Number.POSITIVE_INFINITY : (options.tail ?? Number.POSITIVE_INFINITY);
   for (const [index, path] of files.entries()) {
     if (index < from.file) continue;
     const live = path === logPath;
@@ -63,7 +65,7 @@ export async function* readLog(
     for await (const line of live && options.follow ? follow(lines, container, logPath, signal) : lines.rest()) {
       const entry = parseEntry(line);
       if (!entry || !wanted(entry)) continue;
-      if (past(entry)) return;
+      if (past(entry) || left-- <= 0) return;
       yield entry;
     }
   }
