@@ -5,6 +5,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, constants, copyFileSync, createReadStream, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
+import { globPattern, type IgnorePatterns } from '@berth/api/ignore-patterns';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { failure } from '@berth/lifecycle/diff/call-failure';
 import { baseOf, directoryOf, normalName } from '@berth/lifecycle/diff/member-name';
@@ -12,7 +13,6 @@ import { joinPaths } from '@berth/lifecycle/diff/tree-writer';
 import { Turn } from '@berth/lifecycle/diff/turn';
 import { type TarEntry, type TarEntryType, tarEntry, toBytes, toText } from '@berth/oci/tar/entry';
 import { closeFd, type FileStat, getXattrAt, listXattrAt, openInRoot, readlinkAt, statAt } from '@berth/sys/byte-path';
-import { globPattern, type IgnorePatterns } from './ignore.ts';
 
 const { S_IFMT, S_IFDIR, S_IFREG, S_IFLNK, S_IFBLK, S_IFCHR, S_IFIFO, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
 const O_PATH = 0o10000000;

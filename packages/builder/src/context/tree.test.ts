@@ -17,11 +17,11 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { IgnorePatterns } from '@berth/api/ignore-patterns';
 import { TreeWriter } from '@berth/lifecycle/diff/tree-writer';
 import { type TarEntry, tarEntry } from '@berth/oci/tar/entry';
 import { archiveKind, extractArchive } from './extract.ts';
 import { checksum, DirectoryTree } from './file-tree.ts';
-import { IgnorePatterns } from './ignore.ts';
 
 const base = mkdtempSync('/tmp/berth-tree-');
 after(() => rmSync(base, { recursive: true }));

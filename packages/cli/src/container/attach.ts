@@ -1,11 +1,12 @@
 // `berth attach`
+
+import { DEFAULT_DETACH_KEYS } from '@berth/api/detach-keys';
 import { attachContainer } from '@berth/client/containers/attach';
 import { inspectContainer } from '@berth/client/containers/inspect';
 import { resizeContainer } from '@berth/client/containers/resize';
 import { waitContainer } from '@berth/client/containers/wait';
 import type { Command } from '../command.ts';
 import { ExitError } from '../exit.ts';
-import { DEFAULT_DETACH_KEYS } from '../terminal/detach-keys.ts';
 import { followResize } from '../terminal/resize.ts';
 import { forwardSignals } from '../terminal/signals.ts';
 import { joinStreams } from '../terminal/streams.ts';

@@ -1,4 +1,6 @@
 // `berth exec`
+
+import { DEFAULT_DETACH_KEYS } from '@berth/api/detach-keys';
 import { createExec } from '@berth/client/exec/create';
 import { inspectExec } from '@berth/client/exec/inspect';
 import { resizeExec } from '@berth/client/exec/resize';
@@ -6,7 +8,6 @@ import { startExec, startExecDetached } from '@berth/client/exec/start';
 import type { Command } from '../command.ts';
 import { ExitError } from '../exit.ts';
 import { environmentOf } from '../run-flags/environment.ts';
-import { DEFAULT_DETACH_KEYS } from '../terminal/detach-keys.ts';
 import { followResize, terminalSize } from '../terminal/resize.ts';
 import { joinStreams } from '../terminal/streams.ts';
 

@@ -1,4 +1,6 @@
 // `berth run`: create, attach, wait, start, in docker's order, so that no byte of output and no exit is missed.
+
+import { DEFAULT_DETACH_KEYS, parseDetachKeys } from '@berth/api/detach-keys';
 import { attachContainer } from '@berth/client/containers/attach';
 import { removeContainer } from '@berth/client/containers/remove';
 import { resizeContainer } from '@berth/client/containers/resize';
@@ -10,7 +12,6 @@ import { ExitError } from '../exit.ts';
 import type { Arguments } from '../parse.ts';
 import { type Attachment, attachmentOf } from '../run-flags/container-request.ts';
 import { RUN_FLAGS } from '../run-flags/flags.ts';
-import { DEFAULT_DETACH_KEYS, parseDetachKeys } from '../terminal/detach-keys.ts';
 import { followResize } from '../terminal/resize.ts';
 import { forwardSignals } from '../terminal/signals.ts';
 import { joinStreams } from '../terminal/streams.ts';

@@ -1,4 +1,6 @@
 // `berth start`
+
+import { DEFAULT_DETACH_KEYS } from '@berth/api/detach-keys';
 import { attachContainer } from '@berth/client/containers/attach';
 import { inspectContainer } from '@berth/client/containers/inspect';
 import { resizeContainer } from '@berth/client/containers/resize';
@@ -8,7 +10,6 @@ import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { ExitError } from '../exit.ts';
 import type { Arguments } from '../parse.ts';
-import { DEFAULT_DETACH_KEYS } from '../terminal/detach-keys.ts';
 import { followResize } from '../terminal/resize.ts';
 import { forwardSignals } from '../terminal/signals.ts';
 import { joinStreams } from '../terminal/streams.ts';

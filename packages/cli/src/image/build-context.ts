@@ -1,15 +1,14 @@
 // The build context as the daemon wants it: a tar stream of the directory without what .dockerignore excludes, standard input as it
 // is, or an address. A Dockerfile outside the context travels under a name of its own.
-
 import { randomBytes } from 'node:crypto';
 import { createReadStream, existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { IgnorePatterns } from '@berth/api/ignore-patterns';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { type Pack, pack as tarPack } from 'tar-stream';
 import { openInput } from '../input-file.ts';
-import { IgnoreRules } from './ignore-rules.ts';
 
 export interface BuildContext {
   stream?: NodeJS.ReadableStream;
@@ -70,26 +69,38 @@ function directory(path: string): string {
 const generatedName = () => `.dockerfile.${randomBytes(10).toString('hex')}`;
 
 function pack(root: string, dockerfile: string, contents?: Buffer): BuildContext {
-  const rules = IgnoreRules.read(root, dockerfile);
+  const ignore = readIgnorePatterns(root, dockerfile);
   const archive = tarPack();
   const fill = async () => {
     if (contents) await add(archive, { name: dockerfile, mode: 0o644 }, contents);
-    await addDirectory(archive, root, '', rules, new Set([dockerfile, '.dockerignore']));
+    await addDirectory(archive, root, '', ignore, new Set([dockerfile, '.dockerignore']));
     archive.finalize();
   };
   fill().catch((error) => archive.destroy(error as Error));
   return { stream: Readable.from(archive), dockerfile };
 }
 
-async function addDirectory(archive: Pack, root: string, path: string, rules: IgnoreRules, always: ReadonlySet<string>): Promise<void> {
+/** `<Dockerfile>.dockerignore` beside the Dockerfile wins over `.dockerignore` of the context. */
+function readIgnorePatterns(root: string, dockerfile: string): IgnorePatterns {
+  for (const name of [`${dockerfile}.dockerignore`, '.dockerignore']) {
+    try {
+      return IgnorePatterns.parse(readFileSync(join(root, name), 'utf8'));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+  return new IgnorePatterns([]);
+}
+
+async function addDirectory(archive: Pack, root: string, path: string, ignore: IgnorePatterns, always: ReadonlySet<string>): Promise<void> {
   for (const entry of readdirSync(join(root, path), { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const name = path === '' ? entry.name : `${path}/${entry.name}`;
     const full = join(root, name);
-    const ignored = rules.ignores(name) && !always.has(name);
+    const ignored = ignore.ignores(name) && !always.has(name);
     if (entry.isDirectory()) {
       if (!ignored) await add(archive, { ...header(full, name), type: 'directory' });
       // An exception may bring back something inside an ignored directory.
-      if (!ignored || rules.mayIncludeBelow(name)) await addDirectory(archive, root, name, rules, always);
+      if (!ignored || ignore.mayHoldExceptions(name)) await addDirectory(archive, root, name, ignore, always);
     } else if (!ignored) await addFile(archive, full, name);
   }
 }

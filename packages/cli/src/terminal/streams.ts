@@ -1,10 +1,10 @@
 // Joins the user's terminal or pipes to a hijacked connection: stdin in, stdout and stderr out, raw mode, detach keys.
 import type { Duplex, Readable } from 'node:stream';
+import { DetachKeys, parseDetachKeys } from '@berth/api/detach-keys';
 import { STREAM, StdcopyDecoder } from '@berth/api/stdcopy';
 import type { Hijacked } from '@berth/client/engine';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Context } from '../context.ts';
-import { DetachWatcher, parseDetachKeys } from './detach-keys.ts';
 import { rawMode } from './raw-mode.ts';
 
 export interface StreamOptions {
@@ -78,15 +78,15 @@ function copyOutput(
 
 /** Resolves only when the user detaches: the end of input is passed on and the output goes on. */
 function copyInput(context: Context, stream: Duplex, options: StreamOptions): Promise<Ending> {
-  const watcher = options.tty ? new DetachWatcher(parseDetachKeys(options.detachKeys)) : undefined;
+  const keys = options.tty ? new DetachKeys(parseDetachKeys(options.detachKeys)) : undefined;
   return new Promise((resolve) => {
     context.stdin.on('data', (chunk: Buffer) => {
-      const bytes = watcher ? watcher.feed(chunk) : chunk;
-      if (bytes.length > 0 && stream.writable && !stream.write(bytes)) {
+      const { pass, detached } = keys?.filter(chunk) ?? { pass: chunk, detached: false };
+      if (pass.length > 0 && stream.writable && !stream.write(pass)) {
         context.stdin.pause();
         stream.once('drain', () => context.stdin.resume());
       }
-      if (watcher?.detached) resolve('detached');
+      if (detached) resolve('detached');
     });
     context.stdin.on('end', () => stream.end());
     context.stdin.on('error', () => stream.end());

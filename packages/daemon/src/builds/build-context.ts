@@ -5,9 +5,9 @@ import { closeSync, constants, mkdirSync, mkdtempSync, openSync, rmSync } from '
 import { rm } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import type { Readable } from 'node:stream';
+import { IgnorePatterns } from '@berth/api/ignore-patterns';
 import { extractArchive } from '@berth/builder/context/extract';
 import { FileTree } from '@berth/builder/context/file-tree';
-import { IgnorePatterns } from '@berth/builder/context/ignore';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { toBytes } from '@berth/oci/tar/entry';
 

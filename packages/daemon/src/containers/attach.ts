@@ -1,7 +1,8 @@
 // `POST /containers/{id}/attach`: a client on a container's input and output, now or from its next start on.
+
+import { parseDetachKeys } from '@berth/api/detach-keys';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { connectProcess, runAttachment } from '../io/attachment.ts';
-import { parseDetachKeys } from '../io/detach-keys.ts';
 import type { HijackedStream } from '../server/hijack.ts';
 import type { Container } from './container.ts';
 import { attachSocket } from './container-directory.ts';

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { parseDetachKeys } from '@berth/api/detach-keys';
 import type { ExecCreateRequest, ExecStartRequest } from '@berth/api/exec';
 import { EngineError, isKind, toEngineError } from '@berth/errdefs/engine-error';
 import type { Process } from '@berth/oci/runtime-spec';
@@ -21,7 +22,6 @@ import { execStdioUris } from '../containers/stdio.ts';
 import { openTaskIo } from '../containers/task-io.ts';
 import { resolveUser } from '../containers/users.ts';
 import { connectProcess, runAttachment } from '../io/attachment.ts';
-import { parseDetachKeys } from '../io/detach-keys.ts';
 import { traced } from '../lifecycle/lifecycle.ts';
 import type { HijackedStream } from '../server/hijack.ts';
 import { ExecInstance } from './exec-instance.ts';

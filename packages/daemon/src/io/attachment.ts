@@ -2,9 +2,9 @@
 // through as they are, the shim has framed them already; input passes the detach keys on a terminal.
 import { connect, type Socket } from 'node:net';
 import { finished } from 'node:stream';
+import { DetachKeys } from '@berth/api/detach-keys';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { HijackedStream } from '../server/hijack.ts';
-import { DetachKeys } from './detach-keys.ts';
 
 export interface AttachStreams {
   readonly stdin: boolean;

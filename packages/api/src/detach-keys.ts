@@ -1,8 +1,9 @@
 // Detach keys: a sequence such as `ctrl-p,ctrl-q` that ends an attachment and leaves the process alone. Keys of a sequence that
-// turns out to be none are passed on (moby's pkg/term escape proxy).
+// turns out to be none are passed on (moby's pkg/term escape proxy). The daemon looks for them in what clients send, the client in
+// what its user types, so that it ends at once.
 import { EngineError } from '@berth/errdefs/engine-error';
 
-const DEFAULT_DETACH_KEYS = 'ctrl-p,ctrl-q';
+export const DEFAULT_DETACH_KEYS = 'ctrl-p,ctrl-q';
 
 /** The bytes of a sequence; '' is the default one. Throws InvalidArgument. */
 export function parseDetachKeys(text: string): Buffer {

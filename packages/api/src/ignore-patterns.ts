@@ -1,14 +1,15 @@
-// .dockerignore: which files of a context the build does not see.
+// .dockerignore: which files of a context the build does not see. The client leaves them out of what it sends, the daemon out of what
+// COPY finds.
 //
 // Pure. Facts: the Dockerfile reference, ".dockerignore file": patterns are Go's filepath.Match with `**`, `!` takes back, the
-// last pattern that fits decides, and a directory's pattern holds for what is in it.
+// last pattern that fits decides, a directory's pattern holds for what is in it, and `.` says nothing.
 import { EngineError } from '@berth/errdefs/engine-error';
 
 interface Pattern {
   exclusion: boolean;
   matcher: RegExp;
-  /** The same for each parent directory. */
-  text: string;
+  /** The leading directories without wildcards. */
+  literal: string;
 }
 
 export class IgnorePatterns {
@@ -41,8 +42,8 @@ export class IgnorePatterns {
   /** Something below an ignored directory may be taken back, so it has to be entered. */
   mayHoldExceptions(directory: string): boolean {
     return this.#patterns.some(
-      ({ exclusion, text }) =>
-        exclusion && (text.includes('*') || text.includes('?') || text.includes('[') || text.startsWith(`${directory}/`)),
+      ({ exclusion, literal }) =>
+        exclusion && (literal === '' || `${literal}/`.startsWith(`${directory}/`) || `${directory}/`.startsWith(`${literal}/`)),
     );
   }
 }
@@ -60,8 +61,14 @@ function toPattern(line: string): Pattern | undefined {
   const exclusion = trimmed.startsWith('!');
   const text = clean(exclusion ? trimmed.slice(1).trim() : trimmed);
   if (exclusion && text === '') throw new EngineError('InvalidArgument', 'illegal exclusion pattern: "!"', { layer: 'builder' });
-  // `.` alone ignores everything.
-  return { exclusion, text, matcher: text === '.' ? /^/ : new RegExp(`^${globPattern(text)}$`, 's') };
+  if (text === '.') return undefined;
+  return { exclusion, literal: literalPart(text), matcher: new RegExp(`^${globPattern(text)}$`, 's') };
+}
+
+function literalPart(pattern: string): string {
+  const parts = pattern.split('/');
+  const wild = parts.findIndex((part) => /[*?[\\]/.test(part));
+  return (wild < 0 ? parts : parts.slice(0, wild)).join('/');
 }
 
 /** Go's filepath.Clean, then relative to the context. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { IgnorePatterns } from './ignore.ts';
+import { IgnorePatterns } from './ignore-patterns.ts';
 
 const ignored = (text: string, ...paths: string[]) => {
   const patterns = IgnorePatterns.parse(text);
@@ -29,8 +29,20 @@ test('the last pattern decides', () => {
   assert.deepEqual(ignored('*\n!src', 'a', 'src', 'src/x'), ['a']);
 });
 
+test('an ignored directory is entered only where an exception may be', () => {
+  const entered = (text: string, ...directories: string[]) => {
+    const patterns = IgnorePatterns.parse(text);
+    return directories.filter((directory) => patterns.mayHoldExceptions(directory));
+  };
+  assert.deepEqual(entered('*\n!docs/keep', 'docs', 'docs/keep', 'docs/keep/b', 'docs/other', 'src'), ['docs', 'docs/keep', 'docs/keep/b']);
+  assert.deepEqual(entered('*\n!src/*.ts', 'src', 'src/deep', 'docs'), ['src', 'src/deep']);
+  assert.deepEqual(entered('*\n!**/keep', 'a', 'b/c'), ['a', 'b/c']);
+  assert.deepEqual(entered('docs', 'docs'), []);
+});
+
 test('comments, blanks and the mark at the start', () => {
   assert.deepEqual(ignored('\uFEFF# no\n\n  a  \n', 'a', '# no'), ['a']);
+  assert.deepEqual(ignored('.', 'a', 'b/c'), []);
   assert.throws(() => IgnorePatterns.parse('!'), /illegal exclusion pattern/);
   assert.throws(() => IgnorePatterns.parse('[a'), /syntax error in pattern/);
 });
