@@ -12,7 +12,7 @@ const CACHE = join(ROOT, '.cache');
 const QUIET = process.env.npm_lifecycle_event !== 'setup';
 
 /** Debian packages whose programs the demo and the tests run. They are unpacked into .cache/debian, not installed. */
-const DEBIAN = ['busybox-static', 'docker-registry', 'containerd', 'docker.io', 'runc', 'skopeo', 'umoci'];
+const DEBIAN = ['busybox-static', 'docker-registry', 'containerd', 'docker.io', 'runc', 'skopeo', 'umoci', 'tini'];
 
 checkMachine();
 await step('dependencies', ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml', ...manifests()], installDependencies, 'node_modules');
