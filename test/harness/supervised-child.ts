@@ -1,6 +1,5 @@
 // A process that puts itself under the supervision of whoever listens at the socket of its first argument, for the system calls of its
 // second (names, comma-separated), and then becomes the program of the rest. All that the program starts is supervised too.
-
 import { compile } from '@berth/runtime/seccomp/compile';
 import { rulesFor } from '@berth/runtime/seccomp/rules';
 import { architecture, NATIVE } from '@berth/sys/architecture';

@@ -1,5 +1,4 @@
 // Makes layers out of lists of members, for tests of unpacking.
-
 import type { Content } from '@berth/lifecycle/content/content';
 import { type Digest, digestOf } from '@berth/oci/digest';
 import type { Descriptor } from '@berth/oci/image-spec';

@@ -1,6 +1,5 @@
 // A place for bundles: a throw-away directory, a busybox root file system, an own state root, and the runtime's command line.
 // RUNTIME=/usr/sbin/runc runs the same tests against another runtime: a test that fails there too is wrong.
-
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';

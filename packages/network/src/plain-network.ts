@@ -1,6 +1,5 @@
 // The networks without interfaces of their own: `host`, where the container shares the host's namespace, and `none`, where it has
 // a loopback and nothing else.
-
 import { randomBytes } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { HOOK_KINDS, type Hooks, type Linux, type LinuxResources, type Mount, type Process, type Spec } from '@berth/oci/runtime-spec';
+import { isIpcSysctl } from '@berth/oci/sysctls';
 import { execAffinity } from './cpu-affinity.ts';
 import { parseMemoryPolicy } from './memory-policy.ts';
 import { validateNetDevices } from './net-devices.ts';
@@ -152,17 +153,6 @@ function checkResources(resources: LinuxResources): void {
       invalid(`linux.resources.hugepageLimits[${index}].pageSize`, `must be a size like 2MB, not ${show(pageSize)}`);
 }
 
-const IPC_SYSCTLS = [
-  'kernel.msgmax',
-  'kernel.msgmnb',
-  'kernel.msgmni',
-  'kernel.sem',
-  'kernel.shmall',
-  'kernel.shmmax',
-  'kernel.shmmni',
-  'kernel.shm_rmid_forced',
-];
-
 /** Only what belongs to a namespace of the container may be set; anything else would change the host. */
 function checkSysctl(key: string, namespaces: Set<string>, linux: Linux): void {
   const field = `linux.sysctl${step(key)}`;
@@ -173,7 +163,7 @@ function checkSysctl(key: string, namespaces: Set<string>, linux: Linux): void {
   const needs = (type: 'ipc' | 'network' | 'uts') => {
     if (!namespaces.has(type)) invalid(field, `is not allowed without a new ${type} namespace`);
   };
-  if (IPC_SYSCTLS.includes(name) || name.startsWith('fs.mqueue.')) needs('ipc');
+  if (isIpcSysctl(name)) needs('ipc');
   else if (name.startsWith('net.')) {
     needs('network');
     const network = linux.namespaces?.find((namespace) => namespace.type === 'network');

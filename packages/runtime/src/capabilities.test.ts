@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { CAPABILITY_NAMES } from '@berth/oci/capability-names';
 import fc from 'fast-check';
-import { CAPABILITY_NAMES, capabilityMask, capabilitySets } from './capabilities.ts';
+import { capabilityMask, capabilitySets } from './capabilities.ts';
 
 test('each name is its number', () => {
   assert.equal(capabilityMask(['CAP_CHOWN']), 1n);

@@ -1,6 +1,6 @@
 // What this runtime can do, as runtime-spec's features.md describes it.
+import { CAPABILITY_NAMES } from '@berth/oci/capability-names';
 import { HOOK_KINDS, NAMESPACE_TYPES, OCI_VERSION } from '@berth/oci/runtime-spec';
-import { CAPABILITY_NAMES } from './capabilities.ts';
 import { MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES } from './memory-policy.ts';
 import { knownMountOptions } from './mount-options.ts';
 import { SECCOMP_FLAGS } from './seccomp/filter.ts';

@@ -1,6 +1,5 @@
 // `containerd-shim-berth-v1`: the shim as containerd starts it, one program a container, without a zygote. containerd's
 // contract (runtime/v2/README.md of containerd): `start` prints where the shim serves, `delete` cleans up after one that was killed.
-
 import { parseCommandLine } from './command/command-line.ts';
 import { deleteShim } from './command/delete.ts';
 import { printInfo, printVersion } from './command/info.ts';

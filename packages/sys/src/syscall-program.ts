@@ -5,7 +5,6 @@
 // or ended, so nothing is copied. It cannot run JavaScript in there: some hundred bytes of machine code walk the list
 // (docs/adr/0006-exec-without-fork.md). What it shares is memory and nothing else: descriptors, working directory, umask, signal
 // dispositions and credentials are its own.
-
 import { readFileSync } from 'node:fs';
 import { HIGHEST_ADDRESS, LOWEST_ADDRESS, PAGE, type Span } from './address-space.ts';
 import { errnoTextOf, memoryAddress, sysError } from './libc.ts';

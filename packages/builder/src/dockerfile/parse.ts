@@ -1,7 +1,6 @@
 // A Dockerfile's text as instructions: each instruction's own grammar.
 //
 // Pure. Facts: the Dockerfile reference; wordings of errors are dockerd's.
-
 import { parseDuration } from '@berth/api/units';
 import { flagValue, takeFlags } from './flags.ts';
 import type { Command, HealthcheckInstruction, Instruction, InstructionBody } from './instruction.ts';

@@ -1,5 +1,4 @@
 // `berth attach`
-
 import { DEFAULT_DETACH_KEYS } from '@berth/api/detach-keys';
 import { attachContainer } from '@berth/client/containers/attach';
 import { inspectContainer } from '@berth/client/containers/inspect';

@@ -1,5 +1,4 @@
 // `berth exec`
-
 import { DEFAULT_DETACH_KEYS } from '@berth/api/detach-keys';
 import { createExec } from '@berth/client/exec/create';
 import { inspectExec } from '@berth/client/exec/inspect';

@@ -1,5 +1,4 @@
 // `berth container prune`
-
 import { humanSize } from '@berth/api/units';
 import { pruneContainers } from '@berth/client/containers/prune';
 import type { Command } from '../command.ts';

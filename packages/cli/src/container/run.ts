@@ -1,5 +1,4 @@
 // `berth run`: create, attach, wait, start, in docker's order, so that no byte of output and no exit is missed.
-
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from '@berth/api/detach-keys';
 import { attachContainer } from '@berth/client/containers/attach';
 import { removeContainer } from '@berth/client/containers/remove';

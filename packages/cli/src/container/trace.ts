@@ -1,5 +1,4 @@
 // `berth trace`: the waterfall of a container's last start. Each line is a span: its layer, its name, when it ran and how long.
-
 import { containerTrace } from '@berth/client/containers/trace';
 import { exportRequest, monotonicToUnix } from '@berth/trace/otlp';
 import type { SpanRecord } from '@berth/trace/tracer';

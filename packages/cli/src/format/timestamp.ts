@@ -1,6 +1,5 @@
 // Points in time as --since and --until take them: RFC 3339, a date, Unix seconds, or a duration before now. The wire has Unix
 // seconds with a fraction.
-
 import { parseDuration } from '@berth/api/units';
 import { EngineError } from '@berth/errdefs/engine-error';
 

@@ -1,5 +1,4 @@
 // `berth history`
-
 import { humanDuration, humanSize } from '@berth/api/units';
 import { imageHistory } from '@berth/client/images/history';
 import type { Command } from '../command.ts';

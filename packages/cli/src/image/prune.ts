@@ -1,5 +1,4 @@
 // `berth image prune`
-
 import { humanSize } from '@berth/api/units';
 import { pruneImages } from '@berth/client/images/prune';
 import type { Command } from '../command.ts';

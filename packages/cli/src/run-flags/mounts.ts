@@ -1,6 +1,5 @@
 // `--mount`: a line of CSV, key=value or bare key (docker/cli's opts.MountOpt). `-v` goes to the daemon as it is, except that a
 // relative source is made absolute here, where the user's directory is known.
-
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import type { MountKind, MountRequest, Propagation } from '@berth/api/host-config';

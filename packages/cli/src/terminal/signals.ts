@@ -1,5 +1,4 @@
 // Signals that the user sends to `berth run` or `berth attach` go on to the container, as --sig-proxy says.
-
 import { killContainer } from '@berth/client/containers/kill';
 import type { Engine } from '@berth/client/engine';
 

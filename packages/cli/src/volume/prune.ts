@@ -1,5 +1,4 @@
 // `berth volume prune`
-
 import { humanSize } from '@berth/api/units';
 import { pruneVolumes } from '@berth/client/volumes/prune';
 import type { Command } from '../command.ts';

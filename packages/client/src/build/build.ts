@@ -1,5 +1,4 @@
 // POST /build: the context as a tar stream in, progress messages out.
-
 import type { AuthConfig, ProgressMessage } from '@berth/api/image';
 import type { Engine, Query } from '../engine.ts';
 import { jsonValues } from '../json-stream.ts';

@@ -1,5 +1,4 @@
 // HEAD, GET and PUT /containers/{id}/archive: files of a container as tar streams, and what a path in it is.
-
 import type { PathStat } from '@berth/api/container';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Engine } from '../engine.ts';

@@ -1,5 +1,4 @@
 // POST /images/create?fromSrc=: an image of one layer from a tar stream, or from an address that the daemon fetches.
-
 import type { ProgressMessage } from '@berth/api/image';
 import type { Engine } from '../engine.ts';
 import { jsonValues } from '../json-stream.ts';

@@ -1,5 +1,4 @@
 // POST /images/create?fromImage=
-
 import type { AuthConfig, ProgressMessage } from '@berth/api/image';
 import type { Engine } from '../engine.ts';
 import { jsonValues } from '../json-stream.ts';

@@ -1,5 +1,4 @@
 // POST /images/{name}/push
-
 import type { AuthConfig, ProgressMessage } from '@berth/api/image';
 import { type Engine, imagePath } from '../engine.ts';
 import { jsonValues } from '../json-stream.ts';

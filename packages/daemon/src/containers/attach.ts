@@ -1,5 +1,4 @@
 // `POST /containers/{id}/attach`: a client on a container's input and output, now or from its next start on.
-
 import { parseDetachKeys } from '@berth/api/detach-keys';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { connectProcess, runAttachment } from '../io/attachment.ts';

@@ -1,7 +1,6 @@
 // `GET /containers/{id}/changes`: what a container has changed in its image: the upper directory of its overlay against the layers
 // below (docs.kernel.org/filesystems/overlayfs: whiteouts are 0/0 character devices, opaque directories carry an attribute); where its
 // files are a whole copy, that against the image's.
-
 import { randomUUID } from 'node:crypto';
 import { lstatSync, readdirSync, type Stats } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -1,5 +1,4 @@
 // What the verbs on containers work with: handed to each of them, made once in daemon.ts.
-
 import type { UnpackPool } from '@berth/lifecycle/diff/unpack-pool';
 import type { Networks } from '@berth/network/networks';
 import type { Tracer } from '@berth/trace/tracer';

@@ -1,6 +1,5 @@
 // `POST /containers/create`: from the request and the image to a record. The answer goes out as soon as the record is safe; the
 // root file system and the lifecycle service's own record are prepared behind it, and a start waits for them.
-
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';

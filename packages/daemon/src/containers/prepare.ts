@@ -1,6 +1,5 @@
 // What a start needs and a creation can already do, in the background: the snapshot of the root file system, and the lifecycle
 // service's record of the container with its specification. A start repeats only what has changed since.
-
 import { isKind } from '@berth/errdefs/engine-error';
 import { SPEC_TYPE } from '@berth/rpc/any';
 import type { Mount } from '@berth/rpc/gen/containerd/types/mount';

@@ -1,6 +1,5 @@
 // Restart policies: whether a container that ended is started again, and when: 100 ms later, then twice as long each time up to a
 // minute; a run of ten seconds starts over (moby's restartmanager).
-
 import { setTimeout as delay } from 'node:timers/promises';
 import { toEngineError } from '@berth/errdefs/engine-error';
 import type { Container } from './container.ts';

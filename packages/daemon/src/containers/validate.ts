@@ -2,6 +2,7 @@
 // where clients show or match them (daemon/container.go, daemon_unix.go, runconfig).
 import type { ContainerConfig, HostConfig, Resources, RestartPolicy } from '@berth/api/host-config';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { isIpcSysctl } from '@berth/oci/sysctls';
 import { checkLogConfig } from './log-options.ts';
 import { signalNumber } from './signals.ts';
 import { normalizeCapability } from './spec/capabilities.ts';
@@ -10,17 +11,6 @@ import { parseSecurityOptions } from './spec/security.ts';
 
 const SMALLEST_MEMORY = 6 << 20;
 const HOST = /^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*$/;
-/** Sysctls that belong to a namespace (of the kernel's IPC, or of the network). */
-const IPC_SYSCTLS = new Set([
-  'kernel.msgmax',
-  'kernel.msgmnb',
-  'kernel.msgmni',
-  'kernel.sem',
-  'kernel.shmall',
-  'kernel.shmmax',
-  'kernel.shmmni',
-  'kernel.shm_rmid_forced',
-]);
 
 export function checkContainerConfig(config: ContainerConfig): void {
   if (config.WorkingDir && !config.WorkingDir.startsWith('/')) {
@@ -123,7 +113,7 @@ function checkSysctl(name: string, host: HostConfig): void {
     if (host.NetworkMode === 'host') throw invalid(`sysctl '${name}' is not allowed in the host network namespace`);
     return;
   }
-  if (IPC_SYSCTLS.has(name) || name.startsWith('fs.mqueue.')) {
+  if (isIpcSysctl(name)) {
     if (host.IpcMode === 'host') throw invalid(`sysctl '${name}' is not allowed in the host ipc namespace`);
     return;
   }

@@ -1,5 +1,4 @@
 // POST /images/create?fromImage=: has the lifecycle service pull, tells it in Docker's words, and names the result by its digest too.
-
 import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
 import type { Digest } from '@berth/oci/digest';
 import { shortDigest } from '@berth/oci/digest';

@@ -1,5 +1,4 @@
 // Making and removing networks, and connecting containers that do not run: records and events around the drivers.
-
 import type { Filters } from '@berth/api/filters';
 import type { EndpointSettings, NetworkCreateRequest, NetworkResource } from '@berth/api/network';
 import { EngineError } from '@berth/errdefs/engine-error';

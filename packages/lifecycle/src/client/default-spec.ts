@@ -1,25 +1,9 @@
 // The specification of a container that nothing else was said of: what its image says, in namespaces of its own, with the rights that
 // containerd's and Docker's containers have. Callers change what they want different.
 import { EngineError } from '@berth/errdefs/engine-error';
+import { DEFAULT_CAPABILITIES } from '@berth/oci/capability-names';
 import type { ExecutionConfig } from '@berth/oci/image-spec';
 import type { DeviceRule, Mount, Spec, User } from '@berth/oci/runtime-spec';
-
-const CAPABILITIES = [
-  'CAP_CHOWN',
-  'CAP_DAC_OVERRIDE',
-  'CAP_FSETID',
-  'CAP_FOWNER',
-  'CAP_MKNOD',
-  'CAP_NET_RAW',
-  'CAP_SETGID',
-  'CAP_SETUID',
-  'CAP_SETFCAP',
-  'CAP_SETPCAP',
-  'CAP_NET_BIND_SERVICE',
-  'CAP_SYS_CHROOT',
-  'CAP_KILL',
-  'CAP_AUDIT_WRITE',
-];
 
 const MOUNTS: readonly Mount[] = [
   { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
@@ -57,6 +41,7 @@ export function defaultSpec({ namespace, id, image, args, env = [], cwd, user, t
   const command = [...(image.Entrypoint ?? []), ...(args ?? image.Cmd ?? [])];
   if (command.length === 0)
     throw new EngineError('InvalidArgument', `container "${id}": neither its image nor args say what it is to run`, { layer: 'lifecycle' });
+  const capabilities = [...DEFAULT_CAPABILITIES];
   return {
     ociVersion: '1.0.2',
     process: {
@@ -65,7 +50,7 @@ export function defaultSpec({ namespace, id, image, args, env = [], cwd, user, t
       env: merged(['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...(image.Env ?? []), ...env]),
       cwd: cwd ?? (image.WorkingDir || '/'),
       user: user ?? numericUser(image.User ?? ''),
-      capabilities: { bounding: CAPABILITIES, effective: CAPABILITIES, permitted: CAPABILITIES },
+      capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
       noNewPrivileges: true,
     },
     root: { path: 'rootfs' },

@@ -1,7 +1,6 @@
 // Diffs: layers as archives against layers as directories (containerd's core/diff, gRPC containerd.services.diff.v1).
 // `apply` unpacks a layer onto a snapshot's mounts, `compare` packs what one snapshot changed over another.
 // The archive is image-spec's layer.md: a tar, maybe compressed, with `.wh.` entries for what was deleted.
-
 import type { Digest } from '@berth/oci/digest';
 import type { Descriptor } from '@berth/oci/image-spec';
 import type { Content } from '../content/content.ts';

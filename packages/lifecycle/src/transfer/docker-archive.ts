@@ -1,6 +1,5 @@
 // Docker's archive layout (manifest.json: which configuration and which layers each image has) made into what an OCI layout would have
 // said: manifests, and an index of them with the images' names.
-
 import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { EngineError } from '@berth/errdefs/engine-error';

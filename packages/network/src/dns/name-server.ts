@@ -1,7 +1,6 @@
 // The name server of one container: sockets of the daemon that live in the container's network namespace, on 127.0.0.11. Port 53
 // itself stays free for the container's own use (it may be a name server): the sockets have random ports, and a rule
 // inside the namespace redirects 127.0.0.11:53 to them.
-
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { closeSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket, type Server as StreamServer } from 'node:net';

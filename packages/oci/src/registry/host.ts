@@ -1,6 +1,5 @@
 // Where a reference's domain is served: the registry itself, mirrors before it, and how each is spoken to.
 // Docker Hub's images are served by registry-1.docker.io; loopback registries may speak plain HTTP, as every engine allows.
-
 import { EngineError } from '@berth/errdefs/engine-error';
 import { DEFAULT_DOMAIN } from '../reference.ts';
 import type { Patience } from './patience.ts';

@@ -1,5 +1,4 @@
 // berth-runtime create: everything but the user's program.
-
 import { onlyId } from './arguments.ts';
 import type { Command } from './command.ts';
 import { CREATE_FLAGS, createFromFlags } from './creating.ts';

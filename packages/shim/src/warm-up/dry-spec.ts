@@ -1,24 +1,9 @@
 // The configuration of a warm-up's container: what a daemon asks for, so that the same code runs.
+import { DEFAULT_CAPABILITIES } from '@berth/oci/capability-names';
 import type { Spec } from '@berth/oci/runtime-spec';
 
-const CAPABILITIES = [
-  'CHOWN',
-  'DAC_OVERRIDE',
-  'FOWNER',
-  'FSETID',
-  'KILL',
-  'SETGID',
-  'SETUID',
-  'SETPCAP',
-  'NET_BIND_SERVICE',
-  'NET_RAW',
-  'SYS_CHROOT',
-  'MKNOD',
-  'AUDIT_WRITE',
-  'SETFCAP',
-].map((name) => `CAP_${name}`);
-
 export function drySpec(id: string, rootfs: string): Spec {
+  const capabilities = [...DEFAULT_CAPABILITIES];
   return {
     ociVersion: '1.2.0',
     hostname: 'warm',
@@ -28,7 +13,7 @@ export function drySpec(id: string, rootfs: string): Spec {
       cwd: '/',
       env: ['PATH=/usr/local/bin:/usr/bin:/bin', 'HOSTNAME=warm', 'HOME=/root'],
       user: { uid: 0, gid: 0, additionalGids: [10] },
-      capabilities: { bounding: CAPABILITIES, effective: CAPABILITIES, permitted: CAPABILITIES },
+      capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
       rlimits: [{ type: 'RLIMIT_CORE', soft: 0, hard: 0 }],
     },
     mounts: [

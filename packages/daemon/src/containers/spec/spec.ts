@@ -1,5 +1,4 @@
 // From a container's record to the runtime-spec that the lifecycle service hands to the runtime (moby's daemon/oci_linux).
-
 import { release } from 'node:os';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Process, Spec } from '@berth/oci/runtime-spec';
