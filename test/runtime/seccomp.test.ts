@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { DEFAULT_SECCOMP_PROFILE } from '@berth/daemon/containers/seccomp-default';
-import { resolveProfile } from '@berth/daemon/containers/seccomp-profile';
+import { DEFAULT_SECCOMP_PROFILE } from '@berth/daemon/containers/spec/seccomp-default';
+import { resolveProfile } from '@berth/daemon/containers/spec/seccomp-profile';
 import type { LinuxSeccomp } from '@berth/oci/runtime-spec';
 
 interface Outcome {

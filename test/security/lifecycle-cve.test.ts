@@ -19,7 +19,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { resolveUser } from '@berth/daemon/containers/users';
+import { resolveUser } from '@berth/daemon/containers/spec/users';
 import { digestOf } from '@berth/oci/digest';
 import { parseReference } from '@berth/oci/reference';
 import { ConfiguredHosts } from '@berth/oci/registry/host';

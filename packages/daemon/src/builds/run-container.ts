@@ -11,7 +11,7 @@ import type { Span } from '@berth/trace/tracer';
 import type { Container } from '../containers/container.ts';
 import type { ContainerContext } from '../containers/context.ts';
 import { createContainer } from '../containers/create.ts';
-import { MOUNT_POINTS } from '../containers/mount-points.ts';
+import { MOUNT_POINTS } from '../containers/mounts/mount-points.ts';
 import { removeContainer } from '../containers/remove.ts';
 import { layersOf } from '../containers/rootfs.ts';
 import { startContainer } from '../containers/start.ts';

@@ -13,7 +13,7 @@ import { describePath, type FoundPath, findPath, isDirectory } from './files/fin
 import { packTree } from './files/pack-tree.ts';
 import { prepareRootfs } from './prepare.ts';
 import { openMounts } from './rootfs.ts';
-import { resolveUser } from './users.ts';
+import { resolveUser } from './spec/users.ts';
 
 /** HEAD: what is at a path. */
 export function statPath(context: ContainerContext, container: Container, path: string, span: Span): Promise<PathStat> {

@@ -10,7 +10,7 @@ import { changes } from '@berth/lifecycle/diff/tree-changes';
 import { toText } from '@berth/oci/tar/entry';
 import type { Container } from './container.ts';
 import type { ContainerContext } from './context.ts';
-import { MOUNT_POINTS } from './mount-points.ts';
+import { MOUNT_POINTS } from './mounts/mount-points.ts';
 import { layersOf } from './rootfs.ts';
 
 export async function changesOf({ lifecycle }: ContainerContext, container: Container): Promise<FilesystemChange[]> {

@@ -11,7 +11,7 @@ import type { Config } from '../config/config.ts';
 import type { Container } from './container.ts';
 import { containerDirectory } from './container-directory.ts';
 import type { ContainerContext } from './context.ts';
-import { runtimeOf } from './runtime.ts';
+import { runtimeOf } from './task/runtime.ts';
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 

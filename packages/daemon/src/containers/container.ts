@@ -14,7 +14,7 @@ import type { EndpointRecord } from '@berth/network/driver';
 import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
 import type { ExecInstance } from '../exec/exec-instance.ts';
 import { Lock } from '../state/lock.ts';
-import type { TaskIo } from './task-io.ts';
+import type { TaskIo } from './task/task-io.ts';
 
 /** A mount of the container as it was settled at creation. */
 export interface ContainerMount extends MountPoint {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { configOf } from '../config/config.ts';
-import { portRequests } from './connect-networks.ts';
 import { mergeConfig, normalizeHostConfig } from './create.ts';
+import { portRequests } from './networking/connect-networks.ts';
 import { signalNumber } from './signals.ts';
 import { checkContainerConfig, checkHostConfig } from './validate.ts';
 

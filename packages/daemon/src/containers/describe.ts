@@ -7,8 +7,8 @@ import { findNetwork } from '../networks/find-network.ts';
 import { directorySize } from '../state/disk.ts';
 import type { Container, ContainerMount } from './container.ts';
 import type { ContainerContext } from './context.ts';
-import { networkFiles } from './make-spec.ts';
 import { layersOf } from './rootfs.ts';
+import { networkFiles } from './spec/make-spec.ts';
 import { MASKED_PATHS, READONLY_PATHS } from './spec/security.ts';
 import { statusText } from './status-text.ts';
 

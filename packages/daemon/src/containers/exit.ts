@@ -2,14 +2,14 @@
 // what is left to clear (the task, the interface, the root file system of --rm) follows behind.
 import type { Span } from '@berth/trace/tracer';
 import { traced } from '../lifecycle/lifecycle.ts';
-import { endpointsOf, releaseEndpoints } from './connect-networks.ts';
 import type { Container } from './container.ts';
 import { type ContainerContext, emitContainerEvent } from './context.ts';
 import { autoRemove } from './discard.ts';
-import { closeNames } from './name-service.ts';
+import { closeRunMounts, releaseVolumes } from './mounts/run-mounts.ts';
+import { emitUnmounted } from './mounts/volume-events.ts';
+import { endpointsOf, releaseEndpoints } from './networking/connect-networks.ts';
+import { closeNames } from './networking/name-service.ts';
 import { restartLater, shouldRestart } from './restart-policy.ts';
-import { closeRunMounts, releaseVolumes } from './run-mounts.ts';
-import { emitUnmounted } from './volume-events.ts';
 
 export interface TaskEnd {
   readonly exitStatus: number;

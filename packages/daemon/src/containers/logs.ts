@@ -8,7 +8,7 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import { formatTime, parseTime } from '../state/clock.ts';
 import type { Container } from './container.ts';
 import type { ContainerContext } from './context.ts';
-import { tailStart } from './log-tail.ts';
+import { tailStart } from './logging/log-tail.ts';
 
 export interface LogOptions {
   readonly stdout: boolean;

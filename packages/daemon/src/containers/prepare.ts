@@ -8,8 +8,8 @@ import { traced } from '../lifecycle/lifecycle.ts';
 import { limitRootfs } from '../storage/rootfs-size.ts';
 import type { Container } from './container.ts';
 import type { ContainerContext } from './context.ts';
-import { makeSpec } from './make-spec.ts';
-import { runtimeOf } from './runtime.ts';
+import { makeSpec } from './spec/make-spec.ts';
+import { runtimeOf } from './task/runtime.ts';
 
 /** Marks what belongs to the daemon, so that leftovers of a crash can be told from other clients' containers. */
 export const OWNER_LABEL = 'berth.daemon/container';

@@ -7,7 +7,7 @@ import { detachedOverlay } from '@berth/sys/detached-mount';
 import { errno, errnoName, sysError } from '@berth/sys/libc';
 import { O, tryOpenInRoot } from '@berth/sys/path';
 import type { Container } from './container.ts';
-import { type Accounts, parseAccounts } from './users.ts';
+import { type Accounts, parseAccounts } from './spec/users.ts';
 
 export interface Root extends Disposable {
   /** A directory descriptor. */

@@ -7,19 +7,19 @@ import type { Span } from '@berth/trace/tracer';
 import { traced } from '../lifecycle/lifecycle.ts';
 import { nowText } from '../state/clock.ts';
 import { existingCheckpoint, restoreOptions } from './checkpoints.ts';
-import { allocateEndpoints, attachNetworks, releaseEndpoints, writeNetworkFiles } from './connect-networks.ts';
 import type { Container } from './container.ts';
 import { attachSocket } from './container-directory.ts';
 import { type ContainerContext, emitContainerEvent } from './context.ts';
 import { autoRemove } from './discard.ts';
-import { closeNames, openNames } from './name-service.ts';
-import { populateVolumes } from './populate-volumes.ts';
+import { populateVolumes } from './mounts/populate-volumes.ts';
+import { closeRunMounts, openRunMounts } from './mounts/run-mounts.ts';
+import { emitMounted } from './mounts/volume-events.ts';
+import { allocateEndpoints, attachNetworks, releaseEndpoints, writeNetworkFiles } from './networking/connect-networks.ts';
+import { closeNames, openNames } from './networking/name-service.ts';
 import { prepareRootfs, sendSpec } from './prepare.ts';
-import { closeRunMounts, openRunMounts } from './run-mounts.ts';
-import { isRuntimeError, runtimeExitCode, runtimeMessage } from './runtime-error.ts';
-import { stdioUris } from './stdio.ts';
-import { openTaskIo } from './task-io.ts';
-import { emitMounted } from './volume-events.ts';
+import { isRuntimeError, runtimeExitCode, runtimeMessage } from './task/runtime-error.ts';
+import { stdioUris } from './task/stdio.ts';
+import { openTaskIo } from './task/task-io.ts';
 
 /** Where a container goes on instead of beginning anew; an empty directory is its own. */
 export interface StartAt {

@@ -5,8 +5,8 @@ import type { Span } from '@berth/trace/tracer';
 import { traced } from '../lifecycle/lifecycle.ts';
 import type { Container } from './container.ts';
 import { type ContainerContext, emitContainerEvent } from './context.ts';
-import { readProcess } from './process-facts.ts';
-import { psColumns } from './ps-columns.ts';
+import { readProcess } from './ps/process-facts.ts';
+import { psColumns } from './ps/ps-columns.ts';
 
 export async function topContainer(
   context: ContainerContext,

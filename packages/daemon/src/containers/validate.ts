@@ -3,7 +3,7 @@
 import type { ContainerConfig, HostConfig, Resources, RestartPolicy } from '@berth/api/host-config';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { isIpcSysctl } from '@berth/oci/sysctls';
-import { checkLogConfig } from './log-options.ts';
+import { checkLogConfig } from './logging/log-options.ts';
 import { signalNumber } from './signals.ts';
 import { normalizeCapability } from './spec/capabilities.ts';
 import { containerOfMode } from './spec/namespaces.ts';

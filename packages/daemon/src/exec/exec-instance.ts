@@ -3,7 +3,7 @@
 import { EventEmitter } from 'node:events';
 import type { ExecCreateRequest, ExecInspect } from '@berth/api/exec';
 import type { Any } from '@berth/rpc/gen/google/protobuf/any';
-import type { TaskIo } from '../containers/task-io.ts';
+import type { TaskIo } from '../containers/task/task-io.ts';
 
 /** Milliseconds that a question for the exit code waits for an exit that is on its way. */
 const EXIT_PATIENCE = 2_000;

@@ -5,8 +5,8 @@ import { TRACEPARENT } from '@berth/trace/context';
 import type { Span } from '@berth/trace/tracer';
 import type { Container } from '../containers/container.ts';
 import type { ContainerContext } from '../containers/context.ts';
-import { runtimeOf } from '../containers/runtime.ts';
-import type { StdioUris } from '../containers/stdio.ts';
+import { runtimeOf } from '../containers/task/runtime.ts';
+import type { StdioUris } from '../containers/task/stdio.ts';
 import { traced } from '../lifecycle/lifecycle.ts';
 
 export interface ExecRequest extends StdioUris {

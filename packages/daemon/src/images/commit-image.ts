@@ -3,7 +3,7 @@ import type { ContainerConfig } from '@berth/api/host-config';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { ExecutionConfig, ImageConfig } from '@berth/oci/image-spec';
 import { canonical, familiar, type Reference } from '@berth/oci/reference';
-import { MOUNT_POINTS } from '../containers/mount-points.ts';
+import { MOUNT_POINTS } from '../containers/mounts/mount-points.ts';
 import { applyChanges } from './config-changes.ts';
 import { emitImageEvent, type ImageContext } from './image-context.ts';
 import { packLayer, saveImage, unpackLayer } from './image-writer.ts';

@@ -11,7 +11,7 @@ import { type Output, type OutputStream, STDERR, STDOUT } from '@berth/shim/stdi
 import { Stdin } from '@berth/shim/stdio/stdin';
 import { parseDestination } from '@berth/shim/stdio/uri';
 import { mkfifo } from '@berth/sys/path';
-import type { StdioUris } from '../containers/stdio.ts';
+import type { StdioUris } from '../containers/task/stdio.ts';
 
 /** Milliseconds that output may still come after the exit from others that hold the pipes. */
 const AFTER_EXIT = 2000;

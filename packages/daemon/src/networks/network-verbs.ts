@@ -3,10 +3,10 @@ import type { Filters } from '@berth/api/filters';
 import type { EndpointSettings, NetworkCreateRequest, NetworkResource } from '@berth/api/network';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Network, NetworkRecord } from '@berth/network/driver';
-import { attachNetworks, endpointRequest } from '../containers/connect-networks.ts';
 import type { Container } from '../containers/container.ts';
 import type { ContainerContext } from '../containers/context.ts';
-import { changeNames } from '../containers/name-service.ts';
+import { attachNetworks, endpointRequest } from '../containers/networking/connect-networks.ts';
+import { changeNames } from '../containers/networking/name-service.ts';
 import type { RecordStore } from '../state/database.ts';
 import { describeNetwork } from './describe.ts';
 

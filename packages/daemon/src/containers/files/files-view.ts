@@ -10,9 +10,9 @@ import { mkdirAt, O, openAt, openInRoot, tryOpenInRoot } from '@berth/sys/path';
 import type { Span } from '@berth/trace/tracer';
 import type { Container, ContainerMount } from '../container.ts';
 import type { ContainerContext } from '../context.ts';
+import { closeRunMounts, openRunMounts } from '../mounts/run-mounts.ts';
 import { prepareRootfs } from '../prepare.ts';
 import { openMounts, openRoot, type Root } from '../rootfs.ts';
-import { closeRunMounts, openRunMounts } from '../run-mounts.ts';
 
 export interface FilesView {
   /** Descriptor of the root directory. */

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { LinuxSeccomp } from '@berth/oci/runtime-spec';
-import { DEFAULT_SECCOMP_PROFILE } from '../seccomp-default.ts';
-import { type ProfileContext, parseProfile, resolveProfile } from '../seccomp-profile.ts';
+import { DEFAULT_SECCOMP_PROFILE } from './seccomp-default.ts';
+import { type ProfileContext, parseProfile, resolveProfile } from './seccomp-profile.ts';
 
 /** Kernel files that tell about, or act on, the whole machine (moby's daemon/pkg/oci/defaults). */
 export const MASKED_PATHS: readonly string[] = [

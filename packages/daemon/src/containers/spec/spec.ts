@@ -4,14 +4,14 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import type { Process, Spec } from '@berth/oci/runtime-spec';
 import type { Config } from '../../config/config.ts';
 import type { ContainerRecord } from '../container.ts';
-import { findInit, INIT_DESTINATION, initMount, usesInit } from '../init-program.ts';
-import type { ResolvedUser } from '../users.ts';
 import { capabilitiesOf } from './capabilities.ts';
 import { deviceSettings, refuseDeviceRequests } from './devices.ts';
+import { findInit, INIT_DESTINATION, initMount, usesInit } from './init-program.ts';
 import { containerMounts, type MountInputs } from './mounts.ts';
 import { namespaces, type PidOf } from './namespaces.ts';
 import { linuxResources, rlimits } from './resources.ts';
 import { MASKED_PATHS, parseSecurityOptions, READONLY_PATHS, seccompOf } from './security.ts';
+import type { ResolvedUser } from './users.ts';
 
 export interface SpecInputs {
   readonly record: ContainerRecord;

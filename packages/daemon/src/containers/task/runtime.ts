@@ -5,8 +5,8 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import { pack } from '@berth/rpc/any';
 import { Options } from '@berth/rpc/gen/containerd/types/runc/options';
 import type { Any } from '@berth/rpc/gen/google/protobuf/any';
-import type { Container } from './container.ts';
-import type { ContainerContext } from './context.ts';
+import type { Container } from '../container.ts';
+import type { ContainerContext } from '../context.ts';
 
 export interface ContainerRuntime {
   /** As the lifecycle service knows it: io.containerd.<name>.<version>, or the path of a shim. */
@@ -38,5 +38,5 @@ export function runtimeOf({ config, lifecycle }: Pick<ContainerContext, 'config'
 /** Beside this bundle's directory, or in the source tree. */
 function shimProgram(): string {
   const here = fileURLToPath(import.meta.url);
-  return join(dirname(here), here.endsWith('.ts') ? '../../../..' : '..', 'bin/containerd-shim-berth-v1');
+  return join(dirname(here), here.endsWith('.ts') ? '../../../../..' : '..', 'bin/containerd-shim-berth-v1');
 }

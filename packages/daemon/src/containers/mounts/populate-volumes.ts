@@ -5,9 +5,9 @@ import type { CopyJob } from '@berth/lifecycle/diff/copy-job';
 import { errno, errnoName, sysError } from '@berth/sys/libc';
 import { O, tryOpenInRoot } from '@berth/sys/path';
 import type { Span } from '@berth/trace/tracer';
-import type { Container, ContainerMount } from './container.ts';
-import type { ContainerContext } from './context.ts';
-import { openMounts } from './rootfs.ts';
+import type { Container, ContainerMount } from '../container.ts';
+import type { ContainerContext } from '../context.ts';
+import { openMounts } from '../rootfs.ts';
 
 export async function populateVolumes(context: ContainerContext, container: Container, span: Span): Promise<void> {
   const empty = container.record.mounts.filter((mount) => mount.copyUp && readdirSync(mount.Source).length === 0);

@@ -1,8 +1,8 @@
 // How a process' input and output pass between its shim and the daemon: by the attach socket of Berth's shim, or by FIFOs, where the
 // daemon stands in for a shim that has no such sockets.
-import { StandInStdio } from '../io/stand-in-stdio.ts';
-import type { Container } from './container.ts';
-import type { ContainerContext } from './context.ts';
+import { StandInStdio } from '../../io/stand-in-stdio.ts';
+import type { Container } from '../container.ts';
+import type { ContainerContext } from '../context.ts';
 import { runtimeOf } from './runtime.ts';
 import { type StdioUris, stdioUris } from './stdio.ts';
 

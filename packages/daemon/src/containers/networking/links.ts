@@ -1,8 +1,8 @@
 // `--link NAME[:ALIAS]`, from before networks had names of their own: the other container's address in this one's /etc/hosts.
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { isPredefined } from '@berth/network/networks';
-import type { Container } from './container.ts';
-import type { ContainerContext } from './context.ts';
+import type { Container } from '../container.ts';
+import type { ContainerContext } from '../context.ts';
 
 /** Lines of /etc/hosts, address and names, as they are at the start. On the default bridge the other one has to be running by then. */
 export function linkedHosts(context: ContainerContext, container: Container): [address: string, names: string][] {

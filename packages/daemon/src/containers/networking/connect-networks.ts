@@ -4,12 +4,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import type { EndpointSettings } from '@berth/api/network';
 import type { Endpoint, PortProtocol, PortRequest } from '@berth/network/driver';
 import { containerHosts, hostnameFile, sharedHosts } from '@berth/network/hosts-file';
-import type { Container } from './container.ts';
-import type { ContainerContext } from './context.ts';
+import type { Container } from '../container.ts';
+import type { ContainerContext } from '../context.ts';
+import { networkFiles } from '../spec/make-spec.ts';
+import { containerOfMode } from '../spec/namespaces.ts';
 import { linkedHosts } from './links.ts';
-import { networkFiles } from './make-spec.ts';
 import { writeResolvConf } from './name-service.ts';
-import { containerOfMode } from './spec/namespaces.ts';
 
 /** Endpoints on all of its networks, or none and an error. */
 export function allocateEndpoints(context: ContainerContext, container: Container): Endpoint[] {

@@ -5,9 +5,9 @@ import { NAME_SERVER_ADDRESS } from '@berth/network/dns/name-server';
 import type { EndpointRecord } from '@berth/network/driver';
 import { isPredefined } from '@berth/network/networks';
 import { containerResolvConf, hostResolver, namedNetworkResolvConf, upstreamServers } from '@berth/network/resolv-conf';
-import type { Container } from './container.ts';
-import type { ContainerContext } from './context.ts';
-import { networkFiles } from './make-spec.ts';
+import type { Container } from '../container.ts';
+import type { ContainerContext } from '../context.ts';
+import { networkFiles } from '../spec/make-spec.ts';
 
 /** Answers from now on where one of the endpoints is on a user-defined network. */
 export function openNames(context: ContainerContext, container: Container, endpoints: readonly EndpointRecord[], pid: number): void {

@@ -2,7 +2,7 @@
 // creation, so that a start does not fail for a word that was wrong from the beginning.
 import type { HostConfig } from '@berth/api/host-config';
 import { EngineError } from '@berth/errdefs/engine-error';
-import { parseSize } from '../config/size.ts';
+import { parseSize } from '../../config/size.ts';
 
 const COMMON = ['mode', 'max-buffer-size'];
 const OPTIONS: Readonly<Record<string, ReadonlySet<string>>> = {

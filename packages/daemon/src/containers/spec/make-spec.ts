@@ -4,11 +4,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Spec } from '@berth/oci/runtime-spec';
-import type { Container } from './container.ts';
-import { containerDirectory } from './container-directory.ts';
-import type { ContainerContext } from './context.ts';
-import { containerOfMode } from './spec/namespaces.ts';
-import { specOf } from './spec/spec.ts';
+import type { Container } from '../container.ts';
+import { containerDirectory } from '../container-directory.ts';
+import type { ContainerContext } from '../context.ts';
+import { containerOfMode } from './namespaces.ts';
+import { specOf } from './spec.ts';
 import { resolveUser } from './users.ts';
 
 export function makeSpec(context: ContainerContext, container: Container): Spec {

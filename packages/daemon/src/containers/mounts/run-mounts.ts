@@ -10,11 +10,11 @@ import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { errno, errnoName, errnoText } from '@berth/sys/libc';
 import { attachTree, cloneTree, MNT_DETACH, umount } from '@berth/sys/mount';
 import { O, tryOpenInRoot } from '@berth/sys/path';
-import type { Container, ContainerMount } from './container.ts';
-import type { ContainerContext } from './context.ts';
-import { OWNER_LABEL } from './prepare.ts';
+import type { Container, ContainerMount } from '../container.ts';
+import type { ContainerContext } from '../context.ts';
+import { OWNER_LABEL } from '../prepare.ts';
+import { openMounts } from '../rootfs.ts';
 import { checkPropagation } from './propagation.ts';
-import { openMounts } from './rootfs.ts';
 
 /** Milliseconds. */
 const LONGEST_RELEASE = 10_000;

@@ -5,9 +5,9 @@ import { mkdirSync, statSync } from 'node:fs';
 import { posix } from 'node:path';
 import type { ContainerConfig, HostConfig, MountRequest } from '@berth/api/host-config';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
-import type { ImageResolver } from '../images/image.ts';
-import type { Volumes } from '../volumes/volumes.ts';
-import type { Container, ContainerMount } from './container.ts';
+import type { ImageResolver } from '../../images/image.ts';
+import type { Volumes } from '../../volumes/volumes.ts';
+import type { Container, ContainerMount } from '../container.ts';
 import { checkMount, destinationOf, parseBind, parseTmpfsOptions, parseVolumesFrom } from './mount-rules.ts';
 
 export interface MountSources {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { unpack } from '@berth/rpc/any';
 import { Options } from '@berth/rpc/gen/containerd/types/runc/options';
-import type { Container } from './container.ts';
+import type { Container } from '../container.ts';
 import { runtimeOf } from './runtime.ts';
 
 function choose(runtime: string, foreign: boolean) {

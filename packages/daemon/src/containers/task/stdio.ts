@@ -1,7 +1,7 @@
 // Where a container's input and output go: the shim's attach socket, which also writes the log (docs/attach.md).
-import type { Config } from '../config/config.ts';
-import type { Container } from './container.ts';
-import { attachSocket } from './container-directory.ts';
+import type { Config } from '../../config/config.ts';
+import type { Container } from '../container.ts';
+import { attachSocket } from '../container-directory.ts';
 
 export interface StdioUris {
   stdin: string;

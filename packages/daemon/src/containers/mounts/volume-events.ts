@@ -1,6 +1,6 @@
 // What the local volumes of a container tell at its start and after its end; those of plugins tell when the plugin has mounted them.
-import type { Container, ContainerMount } from './container.ts';
-import type { ContainerContext } from './context.ts';
+import type { Container, ContainerMount } from '../container.ts';
+import type { ContainerContext } from '../context.ts';
 
 export function emitMounted(context: ContainerContext, container: Container): void {
   for (const { Name = '', Destination, RW, Propagation } of localVolumes(container)) {

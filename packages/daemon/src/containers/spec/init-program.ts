@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { HostConfig } from '@berth/api/host-config';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Mount } from '@berth/oci/runtime-spec';
-import type { Config } from '../config/config.ts';
+import type { Config } from '../../config/config.ts';
 
 /** Where it is in the container. */
 export const INIT_DESTINATION = '/sbin/docker-init';

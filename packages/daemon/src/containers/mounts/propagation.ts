@@ -2,7 +2,7 @@
 // a shared one or a slave hears of it (mount_namespaces(7)). Refused before the start, in moby's words, instead of ignored.
 import { readFileSync } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';
-import type { ContainerMount } from './container.ts';
+import type { ContainerMount } from '../container.ts';
 
 /** Throws InvalidArgument. */
 export function checkPropagation({ Source, Propagation }: ContainerMount): void {

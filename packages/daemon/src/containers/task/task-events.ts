@@ -7,12 +7,12 @@ import { TaskExit, TaskOOM } from '@berth/rpc/gen/containerd/events/task';
 import { Status } from '@berth/rpc/gen/containerd/types/task/task';
 import type { Timestamp } from '@berth/rpc/gen/google/protobuf/timestamp';
 import { rfc3339Of } from '@berth/rpc/timestamp';
-import { nowText } from '../state/clock.ts';
-import type { Container } from './container.ts';
-import { type ContainerContext, emitContainerEvent } from './context.ts';
-import { handleExit } from './exit.ts';
-import { OWNER_LABEL } from './prepare.ts';
-import { discardTask } from './start.ts';
+import { nowText } from '../../state/clock.ts';
+import type { Container } from '../container.ts';
+import { type ContainerContext, emitContainerEvent } from '../context.ts';
+import { handleExit } from '../exit.ts';
+import { OWNER_LABEL } from '../prepare.ts';
+import { discardTask } from '../start.ts';
 
 const RETRY = 100;
 const TOPICS = ['/tasks/exit', '/tasks/oom'];
