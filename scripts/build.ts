@@ -1,6 +1,6 @@
 // Bundles each program into dist/: one JavaScript file for what Node runs, one executable (Bun) for the client, and the launcher of the runtime.
 // Native packages (koffi, better-sqlite3) stay outside the bundles and are resolved from the workspace's node_modules.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -38,6 +38,7 @@ const shape: BuildOptions = {
   // Bundled CommonJS packages call require() for Node's own modules.
   banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
   logLevel: 'warning',
+  define: { 'process.env.BERTH_COMMIT': JSON.stringify(commit()) },
 };
 await build({ ...shape, entryPoints: NODE_PROGRAMS });
 // In parts, each loaded when it is needed; under names that stay, so that a build leaves nothing of the one before.
@@ -67,4 +68,10 @@ if (existsSync(join(ROOT, CLIENT)) && !process.argv.includes('--no-client')) {
       stdio: ['ignore', 'ignore', 'inherit'],
     },
   );
+}
+
+/** What is built, for `--version`; nothing where there is no repository. */
+function commit(): string {
+  const { status, stdout } = spawnSync('git', ['rev-parse', '--short=12', 'HEAD'], { cwd: ROOT, encoding: 'utf8' });
+  return status === 0 ? stdout.trim() : '';
 }

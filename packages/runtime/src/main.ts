@@ -15,6 +15,7 @@ import { features } from './cli/features.ts';
 import { kill } from './cli/kill.ts';
 import { list } from './cli/list.ts';
 import { Log } from './cli/log.ts';
+import { NAME } from './cli/name.ts';
 import { pause, resume } from './cli/pause.ts';
 import { ps } from './cli/ps.ts';
 import { restore } from './cli/restore.ts';
@@ -57,6 +58,8 @@ const GLOBAL_FLAGS = {
 } as const satisfies Record<string, FlagSpec>;
 
 const VERSION = '0.1.0';
+/** Put there by scripts/build.ts, where it is known. */
+const COMMIT = process.env.BERTH_COMMIT;
 /** Characters. */
 const LONGEST_MESSAGE = 8192;
 
@@ -66,7 +69,7 @@ async function main(words: readonly string[]): Promise<number> {
   try {
     global = parseArguments(words, GLOBAL_FLAGS);
     if (global.flags.has('version')) {
-      print(`berth-runtime version ${VERSION}\nspec: ${OCI_VERSION}\n`);
+      print(`${NAME} version ${VERSION}\n${COMMIT ? `commit: ${COMMIT}\n` : ''}spec: ${OCI_VERSION}\n`);
       return 0;
     }
     const [verb, ...rest] = global.rest;
@@ -106,9 +109,20 @@ function settingsOf(global: Arguments, verb: string): Settings {
   };
 }
 
+/** What runc logs of the same steps: there are scripts that look for it. */
+const RUNC_STEPS: Readonly<Record<string, string>> = {
+  fork: 'nsexec container setup',
+  'init.namespaces': 'child process in init()',
+  'init.identity': 'init: closing the pipe to signal completion',
+  'runtime.exec': 'nsexec container setup; child process in init(); setns_init: about to exec',
+};
+
 /** Each step that the runtime times becomes a line of the log. */
 function debugSpan(log: Log, verb: string): Span {
-  const write = ({ name, startNs, endNs }: SpanRecord) => log.write('debug', `${name}: ${((endNs - startNs) / 1e6).toFixed(2)} ms`);
+  const write = ({ name, startNs, endNs }: SpanRecord) => {
+    const runc = RUNC_STEPS[name];
+    log.write('debug', `${name}: ${((endNs - startNs) / 1e6).toFixed(2)} ms${runc ? ` (runc: ${runc})` : ''}`);
+  };
   log.write('debug', `${verb}: begins`);
   return new Tracer('runtime', { write, flush() {} }).start(verb);
 }
@@ -122,7 +136,7 @@ function report(error: unknown, verb: string, global: Arguments | undefined): vo
   const reason = oneLine(error instanceof Error ? error.message : String(error));
   const message =
     verb === 'create' || verb === 'run' || verb === 'start'
-      ? `berth-runtime ${verb} failed: ${reason}`
+      ? `${NAME} ${verb} failed: ${reason}`
       : verb === 'exec'
         ? `exec failed: ${reason}`
         : reason;
@@ -139,11 +153,11 @@ function oneLine(message: string): string {
 
 function overview(): string {
   const verbs = Object.entries(COMMANDS).map(([name, { help }]) => `   ${name.padEnd(12)}${help}\n`);
-  return `NAME:\n   berth-runtime - Open Container Initiative runtime\n\nUSAGE:\n   berth-runtime [global options] COMMAND [options] [arguments...]\n\nCOMMANDS:\n${verbs.join('')}\nGLOBAL OPTIONS:\n${flagLines(GLOBAL_FLAGS)}`;
+  return `NAME:\n   ${NAME} - Open Container Initiative runtime\n\nUSAGE:\n   ${NAME} [global options] COMMAND [options] [arguments...]\n\nCOMMANDS:\n${verbs.join('')}\nGLOBAL OPTIONS:\n${flagLines(GLOBAL_FLAGS)}`;
 }
 
 function commandHelp(name: string, command: Command): string {
-  return `NAME:\n   berth-runtime ${name} - ${command.help}\n\nUSAGE:\n   berth-runtime ${name} ${command.usage}\n\nOPTIONS:\n${flagLines(command.flags)}`;
+  return `NAME:\n   ${NAME} ${name} - ${command.help}\n\nUSAGE:\n   ${NAME} ${name} ${command.usage}\n\nOPTIONS:\n${flagLines(command.flags)}`;
 }
 
 function flagLines(flags: Readonly<Record<string, FlagSpec>>): string {

@@ -2,9 +2,9 @@
 //   dist/node test/peers/runc-suite/run.ts [--cache DIR] [--only runc|berth] [FILE.bats…]
 // As root. Not part of `npm test`: it wants Go, a Debian root file system and some ten minutes.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseTap, type TapTest } from '../tap.ts';
 import { prepareSuite } from './prepare.ts';
@@ -21,8 +21,11 @@ const { values, positionals } = parseArgs({
     only: { type: 'string' },
   },
 });
-// Paths, because `runc` alone would be the suite's own shell function.
-const RUNTIMES = { runc: resolve(values.runc), berth: resolve(values.berth) };
+// Paths, because `runc` alone would be the suite's own shell function. Berth stands in runc's place under runc's name.
+const RUNTIMES = { runc: resolve(values.runc), berth: join(values.cache, 'berth', 'runc') };
+mkdirSync(dirname(RUNTIMES.berth), { recursive: true });
+rmSync(RUNTIMES.berth, { force: true });
+symlinkSync(resolve(values.berth), RUNTIMES.berth);
 const names = (['runc', 'berth'] as const).filter((name) => !values.only || values.only === name);
 
 const suite = prepareSuite(values.cache);

@@ -1,6 +1,7 @@
 // The flags of runc's command line, as its library reads them: `--name value`, `--name=value`, `-n value`, one dash or two; flags end at
 // the first word that is none.
 import { EngineError } from '@berth/errdefs/engine-error';
+import { NAME } from './name.ts';
 
 /** A flag's names; 'value' takes one, 'list' may come several times, 'flag' takes none. */
 export interface FlagSpec {
@@ -83,8 +84,8 @@ export function usage(message: string): EngineError {
 /** The one argument of most verbs. */
 export function onlyId(parsed: Arguments, verb: string): string {
   const [id, ...more] = parsed.rest;
-  if (id === undefined) throw usage(`berth-runtime: "${verb}" requires exactly 1 argument(s): the container's id`);
-  if (more.length) throw usage(`berth-runtime: "${verb}" requires exactly 1 argument(s), not ${more.length + 1}`);
+  if (id === undefined) throw usage(`${NAME}: "${verb}" requires exactly 1 argument(s): the container's id`);
+  if (more.length) throw usage(`${NAME}: "${verb}" requires exactly 1 argument(s), not ${more.length + 1}`);
   if (id === '') throw usage('container id cannot be empty');
   return id;
 }

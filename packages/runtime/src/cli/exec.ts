@@ -3,11 +3,12 @@ import { closeSync, readFileSync } from 'node:fs';
 import type { Process } from '@berth/oci/runtime-spec';
 import { setChildSubreaper } from '@berth/sys/process';
 import { parseDocument, validateProcess } from '../bundle.ts';
-import { loadContainer } from '../container.ts';
+import { type ExecOptions, loadContainer } from '../container.ts';
 import { type Arguments, textOf, usage } from './arguments.ts';
 import type { Command } from './command.ts';
 import { preservedFds, sendConsole, sendPidfd, writePidFile } from './creating.ts';
 import { waitInForeground } from './foreground.ts';
+import { NAME } from './name.ts';
 
 export const exec: Command = {
   usage: '[options] ID COMMAND [ARG...]',
@@ -36,7 +37,7 @@ export const exec: Command = {
   },
   async run(parsed, settings) {
     const [id, ...args] = parsed.rest;
-    if (!id) throw usage('berth-runtime: "exec" requires a minimum of 1 argument: the container\'s id');
+    if (!id) throw usage(`${NAME}: "exec" requires a minimum of 1 argument: the container's id`);
     const container = loadContainer(settings.root, id);
     const process = wantedProcess(parsed, args, container.spec.process);
     validateProcess(process, 'process');
@@ -48,13 +49,15 @@ export const exec: Command = {
       throw usage('cannot use console socket if runc will not detach or allocate tty');
     if (!detach) setChildSubreaper(true);
     const cgroup = parsed.values.get('cgroup');
-    const result = container.exec(process, {
+    const options: ExecOptions = {
       stdio: process.terminal ? { terminal: true } : { stdin: 0, stdout: 1, stderr: 2 },
       preserveFds: preservedFds(parsed),
       ignorePaused: parsed.flags.has('ignore-paused'),
       ...(cgroup === undefined ? {} : { cgroup }),
-      ...(settings.span ? { span: settings.span } : {}),
-    });
+    };
+    const result = settings.span
+      ? settings.span.during('runtime.exec', (span) => container.exec(process, { ...options, span }))
+      : container.exec(process, options);
     if (socket !== undefined && result.consoleMaster !== undefined) sendConsole(socket, result.consoleMaster);
     sendPidfd(textOf(parsed, 'pidfd-socket'), result.pid);
     const pidFile = textOf(parsed, 'pid-file');

@@ -3,6 +3,7 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import { loadContainer } from '../container.ts';
 import { textOf, usage } from './arguments.ts';
 import { type Command, print } from './command.ts';
+import { NAME } from './name.ts';
 
 export const ps: Command = {
   usage: '[options] ID [PS OPTIONS]',
@@ -10,7 +11,7 @@ export const ps: Command = {
   flags: { format: { kind: 'value', short: 'f', help: 'table (default) or json' } },
   run(parsed, { root }) {
     const [id, ...psOptions] = parsed.rest;
-    if (!id) throw usage('berth-runtime: "ps" requires a minimum of 1 argument: the container\'s id');
+    if (!id) throw usage(`${NAME}: "ps" requires a minimum of 1 argument: the container's id`);
     const pids = loadContainer(root, id).pids();
     const format = textOf(parsed, 'format') ?? 'table';
     if (format === 'json') print(`${JSON.stringify(pids)}\n`);
