@@ -1,6 +1,6 @@
 // `npm test [WORD…]`: every *.test.ts of the packages, then those of test/, each in a process of its own that is ended when it hangs.
 // Unit tests run two at a time; the suites in test/ start daemons and containers, so they run one file after another unless
-// BERTH_TEST_JOBS says otherwise. The last line is `N passed, N failed`.
+// BERTH_TEST_JOBS says otherwise. The last line is `N passed, N failed`. BERTH_TEST_MINUTES gives the long form of a series its time.
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -12,7 +12,7 @@ import type { Report } from './test-report.ts';
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const REPORTER = join(ROOT, 'scripts', 'test-report.ts');
 /** Seconds that one file may take (the longest takes sixty), and all of them: a machine on which all hang still tells which. */
-const LIMIT = 300;
+const LIMIT = Number(process.env.BERTH_TEST_MINUTES ?? 5) * 60;
 const LIMIT_OF_ALL = 4500;
 const chosen = process.argv.slice(2);
 const find = (pattern: string) =>

@@ -1,8 +1,8 @@
 // A process of the engine dies by SIGKILL at a random moment of a pull, a load, a commit or the creation of a volume. What is visible
 // afterwards is whole or not there, the same command repeated finishes, and nothing is left of the broken one. BERTH_FAULT_ROUNDS=100 is
-// the long form.
+// the long form, BERTH_FAULT_COMMAND chooses one of the four; moments come from a seed, and BERTH_FAULT_SEED repeats them.
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -13,9 +13,12 @@ import { GrpcConnection } from '@berth/rpc/grpc/client';
 import { Berthd, processesOf } from '../harness/berthd.ts';
 import { busyboxRootfs } from '../harness/busybox.ts';
 import type { Result } from '../harness/programs.ts';
+import { seededRandom } from '../harness/seeded-random.ts';
 import { type RegistryProcess, startRegistry } from '../registry/registry-process.ts';
 
 const ROUNDS = Number(process.env.BERTH_FAULT_ROUNDS ?? 3);
+const SEED = Number(process.env.BERTH_FAULT_SEED ?? randomInt(2 ** 31));
+const random = seededRandom(SEED);
 const NETWORK = ['--bridge', 'none', '--iptables=false', '--ip-forward=false'];
 const VICTIMS = ['berthd', 'berth-lifecycle'] as const;
 type Victim = (typeof VICTIMS)[number];
@@ -121,31 +124,21 @@ describe('SIGKILL at any moment of', () => {
   for (const [name, command] of Object.entries(COMMANDS).filter(([name]) => only === undefined || only === name)) {
     test(`${name}: ${ROUNDS} moments`, async () => {
       await prepare(name);
-      const started = performance.now();
-      assert.equal((await command.run()).code, 0);
-      const length = performance.now() - started;
-      await command.check();
-      await command.undo();
+      let length = await wholeRun(command);
       const seen = { done: 0, nothing: 0 };
       for (let round = 0; round < ROUNDS; round++) {
-        const running = command.run();
-        await sleep(Math.random() * length);
-        await kill(VICTIMS[round % VICTIMS.length] as Victim);
-        const { code, stderr } = await running;
-        if (code !== 0) assert.notEqual(stderr.trim(), '', 'a command that failed says why');
-        await answers();
-        // Visible means whole, whether the client heard of it or not.
-        if ((await command.visible()) === '') seen.nothing++;
-        else {
-          seen.done++;
-          await command.check();
+        const victims = name === 'volume create' ? VICTIMS.slice(0, 1) : VICTIMS;
+        const victim = victims[round % victims.length] as Victim;
+        const moment = random() * length;
+        try {
+          seen[await killed(command, victim, moment)]++;
+          length = await wholeRun(command);
+        } catch (error) {
+          const title = `seed ${SEED}, round ${round}: ${victim} after ${moment.toFixed(0)} ms of ${length.toFixed(0)}`;
+          throw new Error(`${title}: ${(error as Error).message}\n${daemon.log.slice(-3000)}`, { cause: error });
         }
-        const again = await command.run();
-        assert.equal(again.code, 0, `${again.stderr}\n${daemon.log.slice(-3000)}`);
-        await command.check();
-        await command.undo();
       }
-      console.log(`${name}: ${seen.done} were complete after the kill, ${seen.nothing} had left nothing`);
+      console.log(`${name}, seed ${SEED}: ${seen.done} were complete after the kill, ${seen.nothing} had left nothing`);
       await docker('rm', '-f', 'changed').catch(() => {});
     });
   }
@@ -172,6 +165,31 @@ describe('SIGKILL at any moment of', () => {
     assert.deepEqual(left(), nothing);
   });
 });
+
+/** Kills in the midst of the command. Tells what that left. */
+async function killed(command: Broken, victim: Victim, moment: number): Promise<'done' | 'nothing'> {
+  const running = command.run();
+  await sleep(moment);
+  await kill(victim);
+  const { code, stderr } = await running;
+  if (code !== 0) assert.notEqual(stderr.trim(), '', 'a command that failed says why');
+  await answers();
+  // Visible means whole, whether the client heard of it or not.
+  const left = (await command.visible()) === '' ? 'nothing' : 'done';
+  if (left === 'done') await command.check();
+  return left;
+}
+
+/** The command once more, to its end. Tells how long it took, in milliseconds: by processes as young as the next kill will meet. */
+async function wholeRun(command: Broken): Promise<number> {
+  const started = performance.now();
+  const { code, stderr } = await command.run();
+  const length = performance.now() - started;
+  assert.equal(code, 0, stderr);
+  await command.check();
+  await command.undo();
+  return length;
+}
 
 async function prepare(name: string): Promise<void> {
   if (name === 'pull' || name === 'load') return;

@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Leases } from '@berth/rpc/gen/containerd/services/leases/v1/leases';
 import { Status } from '@berth/rpc/gen/containerd/types/task/task';
 import { mountsOf } from '../harness/berthd.ts';
+import { seededRandom } from '../harness/seeded-random.ts';
 import { startRegistry } from '../registry/registry-process.ts';
 import { storeImage } from '../registry/test-image.ts';
 import { type Phase, phases, type Victim } from './fault-phases.ts';
@@ -31,7 +32,7 @@ test(`killed at ${POINTS} moments (seed ${SEED})`, { timeout: 900_000 }, async (
   await storeImage(image, { family: 'oci', layers: Array.from({ length: LAYERS }, (_, layer) => filesOf(layer)) });
   const lab = await Laboratory.open(t);
   const all = phases(image, LAYERS);
-  const random = mulberry32(SEED);
+  const random = seededRandom(SEED);
   const durations = new Map<string, number>();
   for (const phase of all) durations.set(phase.name, await timed(lab, phase));
   const witnesses = [await witness(lab), await witness(lab)];
@@ -182,20 +183,9 @@ function titles(): { pid: number; parent: number; title: string }[] {
 
 /** Half of it random, so that it does not compress to nothing. */
 function filesOf(layer: number) {
-  const random = mulberry32(layer);
+  const random = seededRandom(layer);
   return Array.from({ length: FILES }, (_, file) => ({
     name: `layer-${layer}/file-${file}`,
     body: Buffer.from(Uint8Array.from({ length: 20_000 }, (_value, at) => (at % 2 ? random() * 256 : file))),
   }));
-}
-
-/** A well-known small generator: numbers from 0 to 1. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
