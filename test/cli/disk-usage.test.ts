@@ -38,6 +38,30 @@ withBothClients('system df and prune', {
     await client(['rm', name]);
     await client(['volume', 'rm', volume]);
   },
+  'system df counts the build cache, and prune gives back what it said': async ({ client, daemon, unique }) => {
+    await daemon.docker(['builder', 'prune', '-af']);
+    const image = unique();
+    const context = tar([{ name: 'Dockerfile', body: 'FROM busybox\nRUN head -c 3000000 /dev/zero >/x\nENV a=b\n' }]);
+    for (let times = 0; times < 2; times++) {
+      const { code, stderr } = await daemon.docker(['build', '-t', image, '-'], { input: context });
+      assert.equal(code, 0, stderr);
+    }
+    const both = async (...args: string[]) => {
+      const { stdout } = await client(['system', 'df', ...args]);
+      assert.equal(stdout, (await daemon.docker(['system', 'df', ...args])).stdout);
+      return stdout;
+    };
+    const format = ['--format', '{{.Type}} {{.TotalCount}} {{.Active}} {{.Size}} {{.Reclaimable}}'];
+    // While the image has the layer, the cache has nothing of its own.
+    assert.match(await both(...format), /^Build Cache 2 0 0B 0B$/m);
+    await client(['rmi', image]);
+    assert.match(await both(...format), /^Build Cache 2 0 3(\.\d+)?MB 3(\.\d+)?MB$/m);
+    const verbose = await both('-v');
+    assert.match(verbose, /\nBuild cache usage: 3(\.\d+)?MB\n\nCACHE ID +CACHE TYPE +SIZE +CREATED +LAST USED +USAGE +SHARED\n/);
+    assert.match(verbose, /\n[0-9a-f]{12} +regular +3(\.\d+)?MB .* ago +2 +false\n/);
+    assert.match((await daemon.docker(['builder', 'prune', '-af'])).stdout, /Total reclaimed space: 3(\.\d+)?MB/);
+    assert.match(await both(...format), /^Build Cache 0 0 0B 0B$/m);
+  },
   'image prune and its filters': async ({ client }) => {
     const load = async (name: string, label: string) =>
       (await client(['import', '-c', `LABEL kind=${label}`, '-', name], { input: tar([{ name: label, body: label }]) })).stdout.trim();

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
@@ -18,14 +19,25 @@ import { storeImage, storeIndex } from './test-image.ts';
 
 let registry: RegistryProcess;
 let daemon: Berthd;
+/** The daemon's HTTP proxy; every request that is not for this machine comes here. */
+const proxy = createServer(({ url }, response) => {
+  if (url === 'http://files.example/root.tar') response.end(busyboxRootfs());
+  else response.writeHead(404).end();
+});
 before(async () => {
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
   registry = await startRegistry();
   // On the machine's network, where the registry is, and without touching that network.
-  daemon = await Berthd.start({ hostNetwork: true, flags: ['--bridge', 'none', '--iptables=false', '--ip-forward=false'] });
+  daemon = await Berthd.start({
+    hostNetwork: true,
+    flags: ['--bridge', 'none', '--iptables=false', '--ip-forward=false'],
+    environment: { http_proxy: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, no_proxy: '' },
+  });
 });
 after(async () => {
   await daemon[Symbol.asyncDispose]();
   await registry[Symbol.asyncDispose]();
+  proxy.close();
 });
 
 async function docker(...args: string[]): Promise<string> {
@@ -166,6 +178,20 @@ test('import of plain and zstd archives; what is no archive is refused', async (
   assert.match(xz.stderr, /compressed with xz/);
   assert.equal(await docker('images', '-aq'), before);
   await docker('rmi', 'packed:1');
+});
+
+test('import of an address, through the daemon’s proxy', async () => {
+  const lines = (await docker('import', 'http://files.example/root.tar', 'fetched:1')).trim().split('\n');
+  assert.equal(lines[0], 'Downloading from http://files.example/root.tar');
+  assert.match(lines.at(-1) ?? '', /^sha256:[0-9a-f]{64}$/);
+  const first = (await docker('image', 'inspect', '-f', '{{index .RootFS.Layers 0}} {{.Comment}}', 'fetched:1')).trim();
+  assert.equal(first, `${digestOf(busyboxRootfs())} Imported from http://files.example/root.tar`);
+  assert.match(
+    await refused('import', 'http://files.example/none.tar'),
+    /downloading http:\/\/files.example\/none.tar: the server answered 404/,
+  );
+  assert.match(await refused('import', 'http://127.0.0.1:1/x.tar'), /Get "http:\/\/127.0.0.1:1\/x.tar": .*connection refused/);
+  await docker('rmi', 'fetched:1');
 });
 
 test('list, history and their filters', async () => {

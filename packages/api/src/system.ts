@@ -96,12 +96,25 @@ export interface InfoResponse {
   Warnings: string[];
 }
 
+export interface BuildCacheRecord {
+  ID: string;
+  Type: string;
+  Description: string;
+  InUse: boolean;
+  /** An image has it as well: pruning the cache frees nothing of it. */
+  Shared: boolean;
+  Size: number;
+  CreatedAt: string;
+  LastUsedAt: string | null;
+  UsageCount: number;
+}
+
 export interface DiskUsageResponse {
   LayersSize: number;
   /** Null where it was not asked for. */
   Images: ImageSummary[] | null;
   Containers: ContainerSummary[] | null;
   Volumes: Volume[] | null;
-  BuildCache: unknown[] | null;
+  BuildCache: BuildCacheRecord[] | null;
   BuilderSize?: number;
 }

@@ -140,7 +140,8 @@ export async function startDaemon(asked: Config, service: LifecycleProcess | und
     stack.use(new HealthChecks(context, execs));
     startWithDaemon(context);
 
-    const system = new SystemInfo(context, imageFacts(images), daemonId(database), storage);
+    const builds = new Builds(context, images);
+    const system = new SystemInfo(context, imageFacts(images, builds), daemonId(database), storage);
     return {
       tracer,
       routers: [
@@ -151,7 +152,7 @@ export async function startDaemon(asked: Config, service: LifecycleProcess | und
         archiveRoutes(context),
         execRoutes(context, execs),
         imageRoutes(images),
-        buildRoutes(new Builds(context, images)),
+        buildRoutes(builds),
         commitRoutes(context, images),
         networkRoutes(new NetworkVerbs(context, networkRecords), store),
         volumeRoutes(volumes, new VolumeContents(volumes, context.threads)),

@@ -3,13 +3,22 @@
 //
 // Used in the daemon. One file an entry, written whole and renamed, so that a crash leaves nothing half.
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ImageState } from './backend.ts';
 import { stateId } from './image-state.ts';
 
 /** Part of every key: raise it when the same instruction would lead to something else. */
-const VERSION = 1;
+const VERSION = 2;
+
+export interface CacheEntry {
+  readonly state: ImageState;
+  /** When it was made and when a build came by last; RFC 3339. */
+  readonly created: string;
+  readonly used: string;
+  /** How many builds came by. */
+  readonly uses: number;
+}
 
 export class BuildCache {
   readonly #directory: string;
@@ -18,30 +27,29 @@ export class BuildCache {
     this.#directory = directory;
   }
 
-  get(key: string): ImageState | undefined {
-    const path = join(this.#directory, `${key}.json`);
+  get(key: string): CacheEntry | undefined {
     try {
-      const state = JSON.parse(readFileSync(path, 'utf8')) as ImageState;
-      const now = new Date();
-      utimesSync(path, now, now);
-      return state;
+      return JSON.parse(readFileSync(join(this.#directory, `${key}.json`), 'utf8')) as CacheEntry;
     } catch {
       return undefined;
     }
   }
 
-  put(key: string, state: ImageState): void {
+  /** A build came to this state, whether by the cache or by work. */
+  put(key: string, state: ImageState, now = new Date().toISOString()): void {
+    const known = this.get(key);
+    const entry: CacheEntry = { state, created: known?.created ?? now, used: now, uses: (known?.uses ?? 0) + 1 };
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     const temporary = join(this.#directory, `.${key}.${process.pid}`);
-    writeFileSync(temporary, JSON.stringify(state), { mode: 0o600 });
+    writeFileSync(temporary, JSON.stringify(entry), { mode: 0o600 });
     renameSync(temporary, join(this.#directory, `${key}.json`));
   }
 
-  entries(): { key: string; state: ImageState }[] {
+  entries(): ({ key: string } & CacheEntry)[] {
     return this.#names().flatMap((name) => {
       const key = name.slice(0, -'.json'.length);
-      const state = this.get(key);
-      return state ? [{ key, state }] : [];
+      const entry = this.get(key);
+      return entry?.state ? [{ key, ...entry }] : [];
     });
   }
 

@@ -192,7 +192,7 @@ export class StageBuilder {
 
   async #remembered(key: string, step: Omit<Step, 'layer'>): Promise<ImageState | undefined> {
     const { backend, cache, cacheSources } = this.#context;
-    const candidates = [() => cache.get(key), ...cacheSources.map((source) => () => borrowed(this.#state, step, source))];
+    const candidates = [() => cache.get(key)?.state, ...cacheSources.map((source) => () => borrowed(this.#state, step, source))];
     for (const candidate of candidates) {
       const state = candidate();
       if (state && (await backend.has(state))) return state;

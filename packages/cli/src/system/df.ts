@@ -27,7 +27,9 @@ function summary(usage: DiskUsageResponse, format: string | undefined): string {
   const images = usage.Images ?? [];
   const containers = usage.Containers ?? [];
   const volumes = usage.Volumes ?? [];
-  const cache = (usage.BuildCache ?? []) as { InUse?: boolean; Shared?: boolean; Size?: number }[];
+  // What images have as well is counted there.
+  const cache = usage.BuildCache ?? [];
+  const own = cache.filter((one) => !one.Shared);
   const running = containers.filter((container) => ['running', 'paused', 'restarting'].includes(container.State));
   const size = (bytes: readonly (number | undefined)[]) => bytes.reduce<number>((sum, one) => sum + Math.max(0, one ?? 0), 0);
   const used = volumes.filter((volume) => (volume.UsageData?.RefCount ?? 0) > 0);
@@ -54,8 +56,8 @@ function summary(usage: DiskUsageResponse, format: string | undefined): string {
       'Build Cache',
       cache.length,
       cache.filter((one) => one.InUse).length,
-      size(cache.map((one) => one.Size)),
-      size(cache.filter((one) => !one.InUse && !one.Shared).map((one) => one.Size)),
+      size(own.map((one) => one.Size)),
+      size(own.filter((one) => !one.InUse).map((one) => one.Size)),
       false,
     ),
   ];
@@ -108,6 +110,17 @@ function details(usage: DiskUsageResponse): string {
     String(volume.UsageData?.RefCount ?? 0),
     humanSize(Math.max(0, volume.UsageData?.Size ?? 0)),
   ]);
+  const cache = (usage.BuildCache ?? [])
+    .toSorted((one, other) => Date.parse(one.LastUsedAt ?? '') - Date.parse(other.LastUsedAt ?? '') || one.ID.localeCompare(other.ID))
+    .map((one) => [
+      `${short(one.ID)}${one.InUse ? '*' : ''}`,
+      one.Type,
+      humanSize(one.Size),
+      ago(Date.parse(one.CreatedAt) / 1000),
+      one.LastUsedAt === null ? '' : ago(Date.parse(one.LastUsedAt) / 1000),
+      String(one.UsageCount),
+      String(one.Shared),
+    ]);
   return [
     'Images space usage:\n',
     table([['REPOSITORY', 'TAG', 'IMAGE ID', 'CREATED', 'SIZE', 'SHARED SIZE', 'UNIQUE SIZE', 'CONTAINERS'], ...images]),
@@ -115,6 +128,7 @@ function details(usage: DiskUsageResponse): string {
     table([['CONTAINER ID', 'IMAGE', 'COMMAND', 'LOCAL VOLUMES', 'SIZE', 'CREATED', 'STATUS', 'NAMES'], ...containers]),
     '\nLocal Volumes space usage:\n',
     table([['VOLUME NAME', 'LINKS', 'SIZE'], ...volumes]),
-    `\nBuild cache usage: ${humanSize(usage.BuilderSize ?? 0)}\n`,
+    `\nBuild cache usage: ${humanSize(usage.BuilderSize ?? 0, 4)}\n`,
+    table([['CACHE ID', 'CACHE TYPE', 'SIZE', 'CREATED', 'LAST USED', 'USAGE', 'SHARED'], ...cache]),
   ].join('\n');
 }

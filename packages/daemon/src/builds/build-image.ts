@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { HostConfig } from '@berth/api/host-config';
 import type { AuthConfig, ProgressMessage } from '@berth/api/image';
+import type { BuildCacheRecord } from '@berth/api/system';
 import { build } from '@berth/builder/solver/build';
 import { BuildCache } from '@berth/builder/solver/build-cache';
 import { shortDigest } from '@berth/oci/digest';
@@ -15,6 +16,7 @@ import type { ProgressSink } from '../images/progress-output.ts';
 import { LifecycleBuildBackend } from './build-backend.ts';
 import { type BuildContext, receiveContext, resetContexts } from './build-context.ts';
 import { BuildLeases } from './build-leases.ts';
+import { cacheUsage, reclaimable } from './cache-usage.ts';
 import { removeAbandoned } from './run-container.ts';
 
 export interface BuildParameters {
@@ -109,16 +111,17 @@ export class Builds {
     });
   }
 
+  /** What the layer cache takes on the disk. */
+  usage(): Promise<BuildCacheRecord[]> {
+    return cacheUsage(this.#cache, this.#images.catalog.all(), this.#images.sizes);
+  }
+
   /** Forgets the layer cache. What no image has any more is removed from the disk. */
   async prune(): Promise<{ CachesDeleted: string[]; SpaceReclaimed: number }> {
-    const entries = this.#cache.entries();
-    const used = new Set(this.#images.catalog.all().flatMap((image) => image.layers.map(({ digest }) => digest)));
-    const freed = new Map(
-      entries.flatMap(({ state }) => state.layers.filter(({ digest }) => !used.has(digest)).map(({ digest, size }) => [digest, size])),
-    );
+    const usage = await this.usage();
     this.#cache.clear();
     await this.#leases.release();
-    return { CachesDeleted: entries.map(({ key }) => key), SpaceReclaimed: [...freed.values()].reduce((sum, size) => sum + size, 0) };
+    return { CachesDeleted: usage.map(({ ID }) => ID), SpaceReclaimed: reclaimable(usage) };
   }
 
   #tell(id: `${string}:${string}`, { names, quiet }: BuildParameters, write: ProgressSink): void {

@@ -1,12 +1,11 @@
 // The Engine API's images, and what it asks registries: paths, parameters and status codes. What they do is in ../images.
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Filters } from '@berth/api/filters';
 import type { AuthConfig, ImageSummary } from '@berth/api/image';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { parseReference, parseRepositoryAndTag, withDefaultTag } from '@berth/oci/reference';
-import { reason } from '@berth/oci/registry/connection-failure';
 import { credentialsOf } from '@berth/oci/registry/credentials';
+import { openAddress } from '@berth/oci/registry/open-address';
 import { formatTraceparent } from '@berth/trace/context';
 import express, { type Request, type Response, type Router } from 'express';
 import { parseRate } from '../config/size.ts';
@@ -199,7 +198,7 @@ async function create(context: ImageContext, request: Request, response: Respons
   if (reference?.digest !== undefined) throw new EngineError('InvalidArgument', 'cannot import digest reference', { layer: 'daemon' });
   const signal = clientGone(response);
   const id = await importImage(context, {
-    archive: source === '-' ? streamedBody(request) : await download(source, output, signal),
+    archive: source === '-' ? streamedBody(request) : download(source, output, signal),
     reference,
     message: query(request, 'message') || `Imported from ${source}`,
     changes: queryList(request, 'changes'),
@@ -209,17 +208,15 @@ async function create(context: ImageContext, request: Request, response: Respons
   output.write({ status: id });
 }
 
-async function download(source: string, output: ProgressOutput, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+async function* download(source: string, output: ProgressOutput, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const url = source.includes('://') ? source : `http://${source}`;
-  if (!/^https?:\/\/./.test(url))
+  if (!/^https?:\/\/./.test(url) || !URL.canParse(url))
     throw new EngineError('InvalidArgument', `fromSrc must be - or an http(s) address, not ${JSON.stringify(source)}`, { layer: 'daemon' });
-  const answer = await fetch(url, { signal }).catch((cause: Error) => {
-    throw new EngineError('Internal', `Get "${url}": ${reason(cause.cause ?? cause)}`, { layer: 'daemon', cause });
-  });
-  if (!answer.ok || answer.body === null)
-    throw new EngineError('Internal', `downloading ${url}: the server answered ${answer.status}`, { layer: 'daemon' });
+  using opened = await openAddress(new URL(url), signal);
+  const { statusCode } = opened.response;
+  if (statusCode !== 200) throw new EngineError('Internal', `downloading ${url}: the server answered ${statusCode}`, { layer: 'daemon' });
   output.write({ status: `Downloading from ${url}` });
-  return Readable.fromWeb(answer.body as Parameters<typeof Readable.fromWeb>[0]);
+  yield* opened.body;
 }
 
 /** The image that the path names, of the platform that the query may name. */

@@ -3,8 +3,16 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { cpus, hostname, machine, release } from 'node:os';
 import { Filters } from '@berth/api/filters';
 import type { ImageSummary } from '@berth/api/image';
-import { API_VERSION, type DiskUsageResponse, type InfoResponse, MIN_API_VERSION, type VersionResponse } from '@berth/api/system';
+import {
+  API_VERSION,
+  type BuildCacheRecord,
+  type DiskUsageResponse,
+  type InfoResponse,
+  MIN_API_VERSION,
+  type VersionResponse,
+} from '@berth/api/system';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { reclaimable } from '../builds/cache-usage.ts';
 import type { ContainerContext } from '../containers/context.ts';
 import { runtimeNames } from '../containers/create.ts';
 import { listContainers } from '../containers/list.ts';
@@ -29,6 +37,7 @@ export interface ImageFacts {
   summaries(): Promise<ImageSummary[]>;
   /** Bytes of all layers. */
   layersSize(): Promise<number>;
+  buildCache(): Promise<BuildCacheRecord[]>;
 }
 
 export class SystemInfo {
@@ -165,18 +174,19 @@ export class SystemInfo {
     if (unknown !== undefined) throw new EngineError('InvalidArgument', `unknown object type: ${unknown}`, { layer: 'daemon' });
     const wants = (type: string) => types.length === 0 || types.includes(type);
     const everyContainer = { all: true, limit: undefined, size: true, filters: new Filters() };
-    const [images, layersSize, containers] = await Promise.all([
+    const [images, layersSize, containers, cache] = await Promise.all([
       wants('image') ? this.#images.summaries() : null,
       wants('image') ? this.#images.layersSize() : 0,
       wants('container') ? listContainers(this.#context, everyContainer) : null,
+      wants('build-cache') ? this.#images.buildCache() : null,
     ]);
     return {
       LayersSize: layersSize,
       Images: images,
       Containers: containers,
       Volumes: wants('volume') ? this.#context.volumes.usage() : null,
-      BuildCache: wants('build-cache') ? [] : null,
-      BuilderSize: 0,
+      BuildCache: cache,
+      BuilderSize: reclaimable(cache ?? []),
     };
   }
 

@@ -6,6 +6,7 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import { codeOf, reason } from './connection-failure.ts';
 import type { RegistryHost } from './host.ts';
 import { PATIENCE, type Patience, STALLED, stalled } from './patience.ts';
+import { proxyEnvironment } from './proxy-environment.ts';
 
 const USER_AGENT = 'berth/0.1.0';
 const REDIRECT_LIMIT = 10;
@@ -33,7 +34,7 @@ export class Transport implements Disposable {
     this.#host = host;
     this.#scheme = host.scheme;
     this.#patience = host.patience ?? PATIENCE;
-    const options = { keepAlive: true, timeout: this.#patience.silence, proxyEnv: process.env };
+    const options = { keepAlive: true, timeout: this.#patience.silence, proxyEnv: proxyEnvironment() };
     this.#plain = new http.Agent(options);
     const { ca, cert, key, skipVerify } = host.tls;
     this.#secure = new https.Agent({
