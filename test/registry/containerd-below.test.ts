@@ -1,7 +1,7 @@
 // berthd over Debian's containerd instead of Berth's lifecycle service: import, push, pull and run. That containerd knows no
 // transfers, so the daemon speaks to the registry itself; containers run in Berth's shim, which containerd starts.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -61,6 +61,15 @@ test('images travel and run with containerd below the daemon', async () => {
   assert.equal(await docker('images', '-q', '--no-trunc', name), id);
   assert.equal(await docker('run', '--rm', '--network', 'none', name, 'echo', 'through containerd'), 'through containerd');
 
+  // What the runtime made to mount over is no change of the container's.
+  await docker('run', '--name', 'changed', '--network', 'none', name, 'sh', '-c', 'echo new > /new; mkdir -p /kept/empty');
+  const committed = await docker('commit', 'changed', 'committed');
+  assert.equal(await docker('run', '--rm', '--network', 'none', 'committed', 'cat', '/new'), 'new');
+  await docker('save', '-o', join(daemon.directory, 'committed.tar'), 'committed');
+  assert.deepEqual(lastLayerOf(join(daemon.directory, 'committed.tar')), ['kept/', 'kept/empty/', 'new']);
+  await docker('rm', 'changed');
+  await docker('rmi', committed);
+
   const platform = { os: 'linux', architecture: process.arch === 'x64' ? 'amd64' : process.arch };
   const image = await storeImage(`${registry.host}/index`, {
     family: 'oci',
@@ -75,3 +84,10 @@ test('images travel and run with containerd below the daemon', async () => {
   );
   assert.match((await daemon.docker(['pull', `${registry.host}/index:2`])).stderr, /not found: manifest unknown: manifest unknown/);
 });
+
+/** Names in the uppermost layer of a saved image. */
+function lastLayerOf(archive: string): string[] {
+  const [{ Layers }] = JSON.parse(execFileSync('tar', ['-xOf', archive, 'manifest.json'], { encoding: 'utf8' }));
+  const layer = execFileSync('tar', ['-xOf', archive, Layers.at(-1)]);
+  return execFileSync('tar', ['-tzf', '-'], { input: layer, encoding: 'utf8' }).trim().split('\n');
+}

@@ -98,7 +98,8 @@ export async function startDaemon(asked: Config, service: LifecycleProcess | und
       events,
       usersOf,
     });
-    const images = imageContext({ lifecycle, config, users: store, events });
+    const threads = stack.use(new UnpackPool());
+    const images = imageContext({ lifecycle, config, threads, users: store, events });
     const networkRecords = database.collection<NetworkRecord>('network');
     const held = store.all().flatMap((container) => (container.running ? container.record.endpoints : []));
     const networks = stack.use(openNetworks(config.network, networkRecords, held));
@@ -113,7 +114,7 @@ export async function startDaemon(asked: Config, service: LifecycleProcess | und
       volumes,
       events,
       accounts: new AccountCache(),
-      threads: stack.use(new UnpackPool()),
+      threads,
       background,
       tracer,
       log,

@@ -4,9 +4,10 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import type { ExecutionConfig, ImageConfig } from '@berth/oci/image-spec';
 import { canonical, familiar, type Reference } from '@berth/oci/reference';
 import { MOUNT_POINTS } from '../containers/mounts/mount-points.ts';
+import { compareHere } from './compare-here.ts';
 import { applyChanges } from './config-changes.ts';
 import { emitImageEvent, type ImageContext } from './image-context.ts';
-import { packLayer, saveImage, unpackLayer } from './image-writer.ts';
+import { compareByService, packLayer, saveImage, unpackLayer } from './image-writer.ts';
 import { keepUnnamed } from './tag-image.ts';
 
 export interface CommitRequest {
@@ -32,7 +33,10 @@ export async function commitImage(context: ImageContext, request: CommitRequest)
   const execution = applyChanges(executionOf(request.config), request.changes);
   const before = reference && catalog.named(canonical(reference));
   const id = await services.withLease(async (lease) => {
-    const layer = await packLayer(services, lease, container.id, container.chainId, MOUNT_POINTS);
+    const compare = services.foreign
+      ? compareHere(context.threads, services, lease, MOUNT_POINTS)
+      : compareByService(services, lease, MOUNT_POINTS);
+    const layer = await packLayer(services, lease, container.id, container.chainId, compare);
     // The container keeps its snapshot; the image gets one of its own.
     await unpackLayer(services, lease, container.chainId, layer.descriptor, layer.diffId);
     const created = new Date().toISOString();

@@ -1,5 +1,6 @@
 // What the verbs on images work with: handed to each of them, made once when the daemon starts.
 import { join } from 'node:path';
+import type { UnpackPool } from '@berth/lifecycle/diff/unpack-pool';
 import type { Config } from '../config/config.ts';
 import type { Events } from '../events/events.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
@@ -17,6 +18,8 @@ export interface ImageContext {
   readonly hosts: RegistryHosts;
   /** For archives that clients send. */
   readonly spool: Spool;
+  /** For work that is system calls in a row. */
+  readonly threads: UnpackPool;
   readonly users: ImageUsers;
   readonly events: Events;
 }
@@ -24,12 +27,13 @@ export interface ImageContext {
 export interface ImageContextOptions {
   lifecycle: Lifecycle;
   config: Config;
+  threads: UnpackPool;
   users: ImageUsers;
   events: Events;
 }
 
 /** Before the first request, `catalog.refresh()` must have been awaited. */
-export function imageContext({ lifecycle, config, users, events }: ImageContextOptions): ImageContext {
+export function imageContext({ lifecycle, config, threads, users, events }: ImageContextOptions): ImageContext {
   const services = new ImageServices(lifecycle);
   return {
     services,
@@ -37,6 +41,7 @@ export function imageContext({ lifecycle, config, users, events }: ImageContextO
     sizes: new ImageSizes(services),
     hosts: new RegistryHosts(config),
     spool: new Spool(join(config.dataRoot, 'spool')),
+    threads,
     users,
     events,
   };

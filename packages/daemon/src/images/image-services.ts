@@ -54,6 +54,11 @@ export class ImageServices {
     this.snapshotter = lifecycle.snapshotter;
   }
 
+  /** Somebody else's service, which knows nothing of Berth's own terms. */
+  get foreign(): boolean {
+    return this.#lifecycle.foreign;
+  }
+
   /** A whole blob: for manifests and configurations. */
   read(digest: string): Promise<Buffer> {
     return readBlob(this, digest);

@@ -5,11 +5,12 @@ import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { chainIds, type Digest } from '@berth/oci/digest';
 import { type Descriptor, type ImageConfig, type Index, type Manifest, MEDIA_TYPE, parseImageConfig } from '@berth/oci/image-spec';
 import { diffMetadata } from '@berth/rpc/diff-terms';
+import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
 import type { ImageServices } from './image-services.ts';
 
 export const CONTENT_LABEL = 'containerd.io/gc.ref.content';
 const SNAPSHOT_LABEL = 'containerd.io/gc.ref.snapshot';
-const UNCOMPRESSED_LABEL = 'containerd.io/uncompressed';
+export const UNCOMPRESSED_LABEL = 'containerd.io/uncompressed';
 
 export interface Layer {
   /** The archive in the content store. */
@@ -75,30 +76,38 @@ export async function commitLayer(services: ImageServices, lease: string, key: s
   return { descriptor, diffId, chainId: await commitSnapshot(services, lease, key, parent, diffId) };
 }
 
-/** The layer that turns `parent` into the active snapshot `key`, as an archive in the content store, without what is empty at `mountPoints`. */
+/** From two snapshots' mounts to a layer in the content store. */
+export type Compare = (left: Mount[], right: Mount[]) => Promise<Pick<Layer, 'descriptor' | 'diffId'>>;
+
+/** The layer that turns `parent` into the active snapshot `key`, as an archive in the content store. */
 export async function packLayer(
   services: ImageServices,
   lease: string,
   key: string,
   parent: string,
-  mountPoints: readonly string[] = [],
+  compare: Compare = compareByService(services, lease),
 ): Promise<Pick<Layer, 'descriptor' | 'diffId'>> {
   const { snapshotter } = services;
   const { mounts: right } = await services.snapshots.mounts({ snapshotter, key });
   const view = `compare-${randomUUID()}`;
   const { mounts: left } = parent === '' ? { mounts: [] } : await services.snapshots.view({ snapshotter, key: view, parent }, { lease });
   try {
-    const { diff } = await services.diff.diff(
-      { left, right, mediaType: MEDIA_TYPE.ociLayerGzip },
-      { lease, metadata: diffMetadata(mountPoints) },
-    );
-    if (!diff) throw new EngineError('Internal', `comparing the snapshot ${key} gave no layer`, { layer: 'lifecycle' });
-    const { info } = await services.content.info({ digest: diff.digest });
-    const diffId = info?.labels[UNCOMPRESSED_LABEL] as Digest;
-    return { descriptor: { mediaType: MEDIA_TYPE.dockerLayerGzip, digest: diff.digest as Digest, size: diff.size }, diffId };
+    return await compare(left, right);
   } finally {
     if (parent !== '') await services.snapshots.remove({ snapshotter, key: view }).catch(() => {});
   }
+}
+
+/** By the lifecycle service; Berth's leaves out what is empty at `mountPoints`. */
+export function compareByService(services: ImageServices, lease: string, mountPoints: readonly string[] = []): Compare {
+  return async (left, right) => {
+    const request = { left, right, mediaType: MEDIA_TYPE.ociLayerGzip };
+    const { diff } = await services.diff.diff(request, { lease, metadata: diffMetadata(mountPoints) });
+    if (!diff) throw new EngineError('Internal', 'comparing two snapshots gave no layer', { layer: 'lifecycle' });
+    const { info } = await services.content.info({ digest: diff.digest });
+    const diffId = info?.labels[UNCOMPRESSED_LABEL] as Digest;
+    return { descriptor: { mediaType: MEDIA_TYPE.dockerLayerGzip, digest: diff.digest as Digest, size: diff.size }, diffId };
+  };
 }
 
 /** Stores configuration and manifest and gives the image its names; without names it is kept as a dangling one. The image's id and its manifest. */

@@ -7,6 +7,7 @@ import { refForOnce } from '../content/ingest-record.ts';
 import type { Mount } from '../snapshots/snapshotter.ts';
 import type { ApplyJob } from './apply-layer.ts';
 import type { Compared, CompareJob } from './compare-job.ts';
+import { comparisonOf } from './comparison.ts';
 import type { Applied, ApplyOptions, CompareOptions, Differ } from './differ.ts';
 import { directoriesOf, writableDirectories } from './mounted-directory.ts';
 import type { UnpackPool } from './unpack-pool.ts';
@@ -55,7 +56,7 @@ export class WorkerDiffer implements Differ {
     if (compression === undefined)
       throw new EngineError('NotImplemented', `unsupported diff media type: ${mediaType}: not implemented`, { layer: 'lifecycle' });
     const latest = options.sourceDateEpoch && Math.floor(options.sourceDateEpoch.getTime() / 1000);
-    const job: CompareJob = { kind: 'compare', ...comparison(lower, upper), mountPoints: options.mountPoints ?? [], compression, latest };
+    const job: CompareJob = { kind: 'compare', ...comparisonOf(lower, upper), mountPoints: options.mountPoints ?? [], compression, latest };
     const ref = options.ref || refForOnce('compare');
     await using writer = await content.writer({ ref });
     await writer.truncate(0);
@@ -81,39 +82,4 @@ export class WorkerDiffer implements Differ {
       throw error;
     }
   }
-}
-
-/**
- * How to see the changes of one snapshot over another by their mounts: a snapshot over its own parent is an upper directory or a plain
- * one, everything else is mounted by the worker and walked.
- */
-function comparison(lower: readonly Mount[], upper: readonly Mount[]): Pick<CompareJob, 'upper' | 'lower' | 'lowers' | 'overlay'> {
-  if (upper.length === 0) throw new EngineError('InvalidArgument', 'no mounts to compare: invalid argument', { layer: 'lifecycle' });
-  const newer = stackOf(upper);
-  const older = stackOf(lower);
-  const top = newer?.[0];
-  if (
-    newer &&
-    older &&
-    top !== undefined &&
-    newer.length > 1 &&
-    newer.length === older.length + 1 &&
-    older.every((directory, index) => directory === newer[index + 1])
-  ) {
-    return { upper: top, lower: undefined, lowers: older, overlay: true };
-  }
-  const only = (stack: string[] | undefined) => (stack?.length === 1 ? stack[0] : undefined);
-  return {
-    upper: only(newer) ?? [...upper],
-    lower: lower.length === 0 ? undefined : (only(older) ?? [...lower]),
-    lowers: [],
-    overlay: false,
-  };
-}
-
-/** The directories that make up a filesystem, uppermost first; undefined where mounts do not tell. */
-function stackOf(mounts: readonly Mount[]): string[] | undefined {
-  const directories = directoriesOf(mounts);
-  if (!directories) return mounts.length === 0 ? [] : undefined;
-  return directories.upper === undefined ? directories.lowers : [directories.upper, ...directories.lowers];
 }
