@@ -11,6 +11,7 @@ export const SPEC_TYPE = `${OCI}/Spec`;
 export const PROCESS_TYPE = `${OCI}/Process`;
 export const RESOURCES_TYPE = `${OCI}/LinuxResources`;
 
+/** A message under its full name. */
 export function pack<T>(type: MessageType<T>, message: Init<T>): Any {
   return { typeUrl: type.fullName, value: type.encode(message) };
 }
@@ -28,6 +29,7 @@ export function unpack<T>(type: MessageType<T>, any: Any): T {
   return type.decode(any.value);
 }
 
+/** A document as JSON under `typeUrl`: SPEC_TYPE, PROCESS_TYPE, RESOURCES_TYPE. */
 export function packJson(typeUrl: string, document: unknown): Any {
   return { typeUrl, value: Buffer.from(JSON.stringify(document)) };
 }

@@ -3,10 +3,12 @@
 // not know the name, or has another view of the file systems, answers with nothing written, and is sent the bytes.
 const CONTENT_FILE = 'berth-content-file';
 
+/** `path` is absolute; percent-encoded on the wire, as metadata is ASCII. */
 export function contentFileMetadata(path: string): Record<string, string> {
   return { [CONTENT_FILE]: encodeURIComponent(path) };
 }
 
+/** The path that a call names. Throws URIError for what is not percent-encoded. */
 export function contentFileOf(metadata: ReadonlyMap<string, string>): string | undefined {
   const text = metadata.get(CONTENT_FILE);
   return text === undefined ? undefined : decodeURIComponent(text);

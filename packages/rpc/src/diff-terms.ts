@@ -8,6 +8,7 @@ export function diffMetadata(mountPoints: readonly string[]): Record<string, str
   return mountPoints.length === 0 ? {} : { [MOUNT_POINTS]: mountPoints.join(',') };
 }
 
+/** The paths that a call names; those that climb out are passed over. */
 export function mountPointsOf(metadata: ReadonlyMap<string, string>): string[] {
   return (metadata.get(MOUNT_POINTS) ?? '').split(',').filter((path) => path !== '' && !path.split('/').includes('..'));
 }

@@ -1,6 +1,7 @@
 // google.protobuf.Timestamp and JavaScript's clocks.
 import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
 
+/** `milliseconds` since 1970; fractions are kept. */
 export function timestampOf(milliseconds: number): Timestamp {
   const seconds = Math.floor(milliseconds / 1000);
   return { seconds, nanos: Math.round((milliseconds - seconds * 1000) * 1e6) };

@@ -14,6 +14,7 @@ export interface TransferTerms {
 
 const PREFIX = 'berth-transfer-';
 
+/** The metadata of a call that asks for these terms; terms that are not given are not named. */
 export function termsMetadata(terms: TransferTerms): Record<string, string> {
   const { nondistributable, ...numbers } = terms;
   const given = Object.entries(numbers).flatMap(([name, value]) => (value === undefined ? [] : [[PREFIX + name, String(value)] as const]));

@@ -115,7 +115,10 @@ export class Container {
     this.#saved = saved;
   }
 
-  /** Lets init execute the user's program. With poststart hooks it returns when that has happened. */
+  /**
+   * Lets init execute the user's program. With poststart hooks it returns when that has happened. FailedPrecondition for a container that
+   * was started before.
+   */
   start(options: { span?: Span } = {}): void {
     using _span = options.span?.child('runtime.start', 'runtime');
     const status = this.status();
@@ -128,7 +131,7 @@ export class Container {
     runHooks('poststart', poststart, this.#hookState('running'));
   }
 
-  /** `all`: every process of the container, by its cgroup. */
+  /** Sends a signal, by its number, to init, or with `all` to every process in the cgroup. NotFound when init is dead, unless `all`. */
   kill(signal: number, options: { all?: boolean } = {}): void {
     if (options.all) {
       this.#killAll(signal);
@@ -151,6 +154,7 @@ export class Container {
     return exec(dirname(this.#directory), this.#saved, process, options);
   }
 
+  /** Freezes the cgroup and returns when it is frozen. FailedPrecondition unless created or running. */
   pause(): void {
     const status = this.status();
     if (status !== 'running' && status !== 'created')
@@ -158,11 +162,13 @@ export class Container {
     this.cgroup().freeze();
   }
 
+  /** FailedPrecondition unless paused. */
   resume(): void {
     if (this.status() !== 'paused') throw new EngineError('FailedPrecondition', 'container not paused', { layer: 'runtime' });
     this.cgroup().thaw();
   }
 
+  /** Other limits, in config.json's form; what is not named stays. InvalidArgument, naming file and value, for what the kernel refuses. */
   update(resources: LinuxResources): void {
     if (this.status() === 'stopped') throw new EngineError('FailedPrecondition', 'container not running', { layer: 'runtime' });
     validateResources(resources);
@@ -181,10 +187,12 @@ export class Container {
     checkpoint(this.#saved, options, version === 2 ? paths[''] : paths.freezer);
   }
 
+  /** Of all processes in the cgroup, in the caller's pid namespace. */
   pids(): number[] {
     return this.cgroup().pids();
   }
 
+  /** The cgroup's measurements at this moment. */
   stats(): CgroupStats {
     return this.cgroup().stats();
   }
@@ -194,6 +202,7 @@ export class Container {
     return loadCgroup(this.#saved.cgroup);
   }
 
+  /** Asked of the kernel each time: init's start time, exec.fifo, the freezer. */
   status(): ContainerStatus {
     if (this.pid === 0) return 'creating';
     if (!this.#initIsAlive()) return 'stopped';
@@ -201,6 +210,7 @@ export class Container {
     return this.cgroup().frozen() ? 'paused' : 'running';
   }
 
+  /** What runtime-spec calls the state. The pid of a stopped container is 0. */
   state(): ContainerState {
     const status = this.status();
     const { rootfs, created, owner } = this.#saved;
@@ -218,7 +228,10 @@ export class Container {
     return state;
   }
 
-  /** Cgroup, state directory, poststop hooks. The caller has reaped init, or another process did. */
+  /**
+   * Removes cgroup and state directory, and runs the poststop hooks. The caller has reaped init, or another process did. A created
+   * container is ended; FailedPrecondition for one that runs, unless `force`.
+   */
   delete(options: DeleteOptions = {}): void {
     const status = this.status();
     if (status !== 'stopped') {

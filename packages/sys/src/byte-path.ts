@@ -58,14 +58,17 @@ export function openInRoot(root: number, path: string, flags: number): number {
   }
 }
 
+/** openat(2): `name` in an open directory. A close-on-exec descriptor, or a negative errno. */
 export function openAt(directory: number, name: string, flags: number, mode = 0): number {
   return encodable(name) ? outcome(cOpenat(directory, first, flags | O_CLOEXEC, mode)) : -ENAMETOOLONG;
 }
 
+/** close(2); what goes wrong there is nobody's concern. */
 export function closeFd(fd: number): void {
   cClose(fd);
 }
 
+/** mkdirat(2); -EEXIST when something is there. The umask takes its part of `mode`. */
 export function mkdirAt(directory: number, name: string, mode: number): number {
   return encodable(name) ? outcome(cMkdirat(directory, first, mode)) : -ENAMETOOLONG;
 }
@@ -80,6 +83,7 @@ export function mknodAt(directory: number, name: string, mode: number, major: nu
   return encodable(name) ? outcome(cMknodat(directory, first, mode, device)) : -ENAMETOOLONG;
 }
 
+/** symlinkat(2): `name` in the directory becomes a link that says `target`, which nobody looks at. */
 export function symlinkAt(target: string, directory: number, name: string): number {
   return encodable(target) && encode(second, name) ? outcome(cSymlinkat(first, directory, second)) : -ENAMETOOLONG;
 }
@@ -89,20 +93,24 @@ export function linkAt(fromDirectory: number, from: string, toDirectory: number,
   return encodable(from) && encode(second, to) ? outcome(cLinkat(fromDirectory, first, toDirectory, second, 0)) : -ENAMETOOLONG;
 }
 
+/** unlinkat(2) of anything but a directory. */
 export function unlinkAt(directory: number, name: string): number {
   return encodable(name) ? outcome(cUnlinkat(directory, first, 0)) : -ENAMETOOLONG;
 }
 
+/** unlinkat(2) of an empty directory. */
 export function rmdirAt(directory: number, name: string): number {
   return encodable(name) ? outcome(cUnlinkat(directory, first, AT_REMOVEDIR)) : -ENAMETOOLONG;
 }
 
+/** What a symbolic link says; -EINVAL when `name` is none. */
 export function readlinkAt(directory: number, name: string): string | number {
   if (!encodable(name)) return -ENAMETOOLONG;
   const length = outcome(Number(cReadlinkat(directory, first, second, PATH_MAX)));
   return length < 0 ? length : second.toString('latin1', 0, length);
 }
 
+/** Of the link itself where `name` is one. -1 leaves an id as it is. */
 export function chownAt(directory: number, name: string, uid: number, gid: number): number {
   return encodable(name) ? outcome(cFchownat(directory, first, uid, gid, AT_SYMLINK_NOFOLLOW)) : -ENAMETOOLONG;
 }
@@ -166,11 +174,13 @@ function viaProc(directory: number, name: string): string {
   return `/proc/self/fd/${directory}/${name}`;
 }
 
+/** Sets an extended attribute (setxattr(2)), of the link itself where `name` is one; -ENOTSUP where the file system has none. */
 export function setXattrAt(directory: number, name: string, attribute: string, value: Uint8Array): number {
   if (!encodable(viaProc(directory, name)) || !encode(second, attribute)) return -ENAMETOOLONG;
   return outcome(cSetxattr(first, second, value, value.length, 0));
 }
 
+/** An extended attribute's value, of the link itself where `name` is one; -ENODATA when there is none of that name. */
 export function getXattrAt(directory: number, name: string, attribute: string): Buffer | number {
   if (!encodable(viaProc(directory, name)) || !encode(second, attribute)) return -ENAMETOOLONG;
   const length = outcome(Number(cGetxattr(first, second, null, 0)));

@@ -13,6 +13,10 @@ export function pause(milliseconds: number): void {
   Atomics.wait(sleeper, 0, 0, milliseconds);
 }
 
+/**
+ * Writes one value. Throws EngineError that names file and value: InvalidArgument for what the kernel does not take, NotFound where
+ * the controller is missing.
+ */
 export function writeControl(directory: string, file: string, value: string | number): void {
   writeControls(directory, file, [String(value)]);
 }
@@ -45,6 +49,7 @@ function refusal(reason: SysError, path: string, value: string): EngineError {
   });
 }
 
+/** A file's text without its last newline. Throws SysError, ENOENT where the controller is missing. */
 export function readControl(directory: string, file: string): string {
   const path = `${directory}/${file}`;
   try {

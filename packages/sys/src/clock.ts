@@ -11,6 +11,7 @@ export interface WallTime {
 
 const timespec = new BigInt64Array(2);
 
+/** Since 1970, in UTC. */
 export function wallTime(): WallTime {
   cClockGettime(CLOCK_REALTIME, timespec);
   return { seconds: Number(timespec[0]), nanos: Number(timespec[1]) };

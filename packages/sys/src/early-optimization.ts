@@ -5,6 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 /** Calls of a function, and calls since its types last changed, before V8's first optimizing compiler takes it up. */
 const CALLS = 40;
 
+/** For the whole process, and for functions that are compiled from now on. */
 export function optimizeEarly(): void {
   setFlagsFromString(`--invocation-count-for-maglev=${CALLS}`);
   setFlagsFromString(`--minimum-invocations-after-ic-update=${CALLS}`);

@@ -19,10 +19,12 @@ export function bind<R = number>(prototype: string): CFunction<R> {
 const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
 const strerror = bind<string>('const char* strerror(int)');
 
+/** errno of the last call through koffi; every other call changes it, so read it at once. */
 export function errno(): number {
   return koffi.errno();
 }
 
+/** `ENOENT` for 2. What node:os does not know is `E` and the number. */
 export function errnoName(number: number): string {
   return NAMES.get(number) ?? `E${number}`;
 }
@@ -32,6 +34,7 @@ export function errnoText(name: string): string {
   return errnoTextOf((constants.errno as Record<string, number>)[name] ?? 0);
 }
 
+/** The text of an errno, as `errnoText`. */
 export function errnoTextOf(number: number): string {
   return strerror(number).toLowerCase();
 }

@@ -12,6 +12,7 @@ const IFF_UP = 1;
 /** struct ifreq: a name of 16 bytes, then the flags. */
 const IFREQ_SIZE = 40;
 
+/** Throws SysError: EPERM without CAP_NET_ADMIN in the namespace. */
 export function bringUpLoopback(): void {
   const request = Buffer.alloc(IFREQ_SIZE);
   request.write('lo', 0);

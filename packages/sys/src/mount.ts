@@ -64,12 +64,14 @@ const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
 /** What of a mount's data goes into an error: an overlay of many layers fills a page with it. */
 const SHOWN_DATA = 200;
 
+/** mount(2). `flags` of MS, `data` as the file system's options, joined by commas. Throws SysError with the arguments, data cut short. */
 export function mount(source: string | null, target: string, type: string | null, flags: number, data: string | null = null): void {
   if (cMount(source, target, type, flags, data) === 0) return;
   const shown = data !== null && data.length > SHOWN_DATA ? `${data.slice(0, SHOWN_DATA)}…` : (data ?? '');
   throw sysError('mount', [source ?? '', target, type ?? '', `flags=0x${flags.toString(16)}`, shown]);
 }
 
+/** umount2(2). `flags`: 0, or MNT_DETACH, which takes the mount out of sight at once and off when nobody uses it. */
 export function umount(target: string, flags = 0): void {
   check(cUmount2(target, flags), 'umount', target);
 }

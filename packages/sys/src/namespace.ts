@@ -46,6 +46,7 @@ export function forkInto(flags: number, options: { cgroup?: number } = {}): numb
   return check(pid, 'clone3', `0x${flags.toString(16)}`);
 }
 
+/** unshare(2): the calling thread's own new namespaces, `flags` of CLONE. NEWPID is for its next children, not for itself. */
 export function unshare(flags: number): void {
   check(cUnshare(flags), 'unshare', `0x${flags.toString(16)}`);
 }

@@ -63,6 +63,7 @@ export function tryOpenInRoot(root: number, path: string, flags: number, options
   }
 }
 
+/** openat(2): `name` in an open directory, close-on-exec. Links are followed unless `flags` has O.NOFOLLOW: for plain names only. */
 export function openAt(directory: number, name: string, flags: number, mode = 0): number {
   return check(cOpenat(directory, name, flags | O.CLOEXEC, mode), 'openat', name);
 }
@@ -85,10 +86,12 @@ export function mknodAt(directory: number, name: string, type: number, mode: num
   check(cMknodat(directory, name, type | mode, device), 'mknodat', name);
 }
 
+/** symlinkat(2): `name` in the directory becomes a link that says `target`. EEXIST when something is there. */
 export function symlinkAt(target: string, directory: number, name: string): void {
   check(cSymlinkat(target, directory, name), 'symlinkat', target, name);
 }
 
+/** unlinkat(2) of anything but a directory. */
 export function unlinkAt(directory: number, name: string): void {
   check(cUnlinkat(directory, name, 0), 'unlinkat', name);
 }
@@ -124,14 +127,17 @@ export function exchange(one: string, other: string): boolean {
   return false;
 }
 
+/** The directory of a descriptor becomes the working directory, as chdir. */
 export function fchdir(fd: number): void {
   check(cFchdir(fd), 'fchdir');
 }
 
+/** chdir(2), of which process.cwd() learns nothing: currentDirectory() asks the kernel. */
 export function chdir(path: string): void {
   check(cChdir(path), 'chdir', path);
 }
 
+/** chroot(2); the working directory stays where it is. */
 export function chroot(path: string): void {
   check(cChroot(path), 'chroot', path);
 }
@@ -161,10 +167,12 @@ export function dupAbove(fd: number, lowest: number): number {
   return check(cFcntl(fd, F_DUPFD_CLOEXEC, lowest), 'fcntl', fd);
 }
 
+/** Whether the next execve closes the descriptor. */
 export function setCloseOnExec(fd: number, on: boolean): void {
   check(cFcntl(fd, F_SETFD, on ? 1 : 0), 'fcntl', fd);
 }
 
+/** mkfifo(3); the umask takes its part of `mode`. EEXIST when something is there. */
 export function mkfifo(path: string, mode: number): void {
   check(cMkfifo(path, mode), 'mkfifo', path);
 }

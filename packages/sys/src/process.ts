@@ -46,6 +46,7 @@ const SIG_SETMASK = 2;
 /** struct sigaction of glibc: handler, mask, flags, restorer. All zero is SIG_DFL. */
 const SIGACTION_SIZE = 152;
 
+/** From here on no execve gives more rights (set-user-id bits, file capabilities); for good, and for all descendants. */
 export function setNoNewPrivileges(): void {
   check(cPrctl(PR.SET_NO_NEW_PRIVS, 1, 0, 0, 0), 'prctl', 'PR_SET_NO_NEW_PRIVS');
 }
@@ -78,14 +79,17 @@ export function setProcessName(name: string): void {
   check(cPrctlName(PR.SET_NAME, name, 0, 0, 0), 'prctl', 'PR_SET_NAME');
 }
 
+/** Real, effective and saved user id. Capabilities go with user 0, unless setKeepCapabilities was called. */
 export function setUid(uid: number): void {
   check(cSyscall3(SYSCALL.setresuid, uid, uid, uid), 'setresuid', uid);
 }
 
+/** Real, effective and saved group id. */
 export function setGid(gid: number): void {
   check(cSyscall3(SYSCALL.setresgid, gid, gid, gid), 'setresgid', gid);
 }
 
+/** The supplementary groups, and no others. EPERM in a user namespace that denies setgroups. */
 export function setGroups(gids: readonly number[]): void {
   check(cSetgroups(SYSCALL.setgroups, gids.length, Uint32Array.from(gids)), 'setgroups', gids.join(','));
 }
@@ -97,6 +101,7 @@ export interface CapabilityMasks {
   inheritable: bigint;
 }
 
+/** capset(2) of the calling thread; EPERM for what it does not have. */
 export function setCapabilities(masks: CapabilityMasks): void {
   const header = new Uint32Array([CAPABILITY_VERSION_3, 0]);
   const data = new Uint32Array(6);
@@ -115,10 +120,12 @@ export function dropBoundingCapability(capability: number): boolean {
   throw sysError('prctl', ['PR_CAPBSET_DROP', capability]);
 }
 
+/** No capability survives an execve by an ordinary user. */
 export function clearAmbientCapabilities(): void {
   check(cPrctl(PR.CAP_AMBIENT, PR.CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), 'prctl', 'PR_CAP_AMBIENT');
 }
 
+/** The capability survives an execve by an ordinary user; it must be permitted and inheritable. */
 export function raiseAmbientCapability(capability: number): void {
   check(cPrctl(PR.CAP_AMBIENT, PR.CAP_AMBIENT_RAISE, capability, 0, 0), 'prctl', 'PR_CAP_AMBIENT', capability);
 }
@@ -145,28 +152,34 @@ export const RLIMIT = {
   RTTIME: 15,
 } as const;
 
+/** setrlimit(2). `resource` of RLIMIT, values in its unit (bytes, seconds, a count), RLIM_INFINITY for none. */
 export function setRlimit(resource: number, soft: bigint, hard: bigint): void {
   check(cSetrlimit(resource, new BigUint64Array([soft, hard])), 'setrlimit', resource, soft, hard);
 }
 
+/** getrlimit(2), in the units of setRlimit. */
 export function getRlimit(resource: number): { soft: bigint; hard: bigint } {
   const raw = new BigUint64Array(2);
   check(cGetrlimit(resource, raw), 'getrlimit', resource);
   return { soft: raw[0] ?? 0n, hard: raw[1] ?? 0n };
 }
 
+/** Of the caller's UTS namespace; 64 bytes at most. */
 export function setHostname(name: string): void {
   check(cSethostname(name, Buffer.byteLength(name)), 'sethostname', name);
 }
 
+/** The NIS domain name of the caller's UTS namespace; 64 bytes at most. */
 export function setDomainname(name: string): void {
   check(cSetdomainname(name, Buffer.byteLength(name)), 'setdomainname', name);
 }
 
+/** Sets the mask and returns the former one. */
 export function umask(mask: number): number {
   return cUmask(mask);
 }
 
+/** A session and process group of the caller's own, without a terminal. EPERM when it leads a group already. */
 export function setsid(): void {
   check(cSetsid(), 'setsid');
 }
@@ -206,6 +219,7 @@ export function blockSignals(): () => void {
   return () => void check(cSigprocmask(SIG_SETMASK, before, null), 'sigprocmask');
 }
 
+/** Also undoes what blockSignals did in a parent: a mask is inherited over fork and execve. */
 export function unblockAllSignals(): void {
   check(cSigprocmask(SIG_SETMASK, NO_SIGNALS, null), 'sigprocmask');
 }
@@ -224,6 +238,7 @@ export function ignoreSignal(signal: number): void {
   check(cSigaction(signal, action, null), 'sigaction', signal);
 }
 
+/** personality(2): the execution domain of the caller and what it executes (PER_LINUX32 …). */
 export function setPersonality(persona: number): void {
   check(cPersonality(persona), 'personality', persona);
 }
@@ -238,6 +253,7 @@ export function setMemoryPolicy(mode: number, nodes: Uint8Array): void {
   check(cSetMempolicy(SYSCALL.setMempolicy, mode, nodes, nodes.length * 8), 'set_mempolicy', mode);
 }
 
+/** ioprio_set(2) of the caller: class in the bits from 13 on, priority 0 to 7 below. */
 export function setIoPriority(value: number): void {
   const IOPRIO_WHO_PROCESS = 1;
   check(cSyscall3(SYSCALL.ioprioSet, IOPRIO_WHO_PROCESS, 0, value), 'ioprio_set', value);

@@ -30,10 +30,12 @@ export function setControllingTerminal(tty: number): void {
   check(cIoctlNumber(tty, TIOCSCTTY, 0), 'ioctl', 'TIOCSCTTY');
 }
 
+/** Of the terminal, by either of its ends; its foreground processes get SIGWINCH when it has changed. */
 export function setWindowSize(tty: number, size: WindowSize): void {
   check(cIoctl(tty, TIOCSWINSZ, new Uint16Array([size.rows, size.columns, 0, 0])), 'ioctl', 'TIOCSWINSZ');
 }
 
+/** Of the terminal, by either of its ends. */
 export function getWindowSize(tty: number): WindowSize {
   const raw = new Uint16Array(4);
   check(cIoctl(tty, TIOCGWINSZ, raw), 'ioctl', 'TIOCGWINSZ');

@@ -3,6 +3,7 @@ import { bind } from './libc.ts';
 
 const cStrsignal = bind<string>('const char* strsignal(int)');
 
+/** `signal` is its number; one that does not exist is `unknown signal N`. */
 export function signalText(signal: number): string {
   return cStrsignal(signal).toLowerCase();
 }

@@ -97,6 +97,7 @@ const SHARED = {
   mountSetattr: 442,
 };
 
+/** The numbers by our own names for the calls: the kernel's, in camel case. */
 export function syscallNumbers(arch: NodeJS.Architecture) {
   return { ...(arch === 'arm64' ? ARM64 : X64), ...SHARED };
 }

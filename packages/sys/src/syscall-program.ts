@@ -61,6 +61,7 @@ export interface Outcome {
   failure: { step: number; errno: number } | undefined;
 }
 
+/** A list of system calls in the making: `call` adds one, and its result can be an argument of later ones. */
 export class SyscallProgram {
   /** Grown by copying: no step knows its own address. */
   #steps = new Words(128 * STEP);
@@ -68,10 +69,12 @@ export class SyscallProgram {
   readonly #isExecve: boolean[] = [];
   readonly #data = new Data();
 
+  /** How many steps there are so far. */
   get length(): number {
     return this.#length;
   }
 
+  /** Adds a call: its number (SYSCALL), up to six arguments, and how far to go after an error; without that an error ends the child. */
   call(number: number, args: readonly Argument[], options: CallOptions = {}): Result {
     const step = this.#length++;
     const at = step * STEP;

@@ -35,6 +35,7 @@ const ARM64 = [
   0xd4000001, // svc 0
 ].flatMap((instruction) => [instruction & 255, (instruction >> 8) & 255, (instruction >> 16) & 255, instruction >>> 24]);
 
+/** An ELF file for this machine's processor. */
 export function tinyProgram(): Buffer {
   return elfProgram(Buffer.concat([Buffer.from(process.arch === 'arm64' ? ARM64 : X64), Buffer.from('warm\n')]));
 }

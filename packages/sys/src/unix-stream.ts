@@ -18,6 +18,7 @@ const MSG_NOSIGNAL = 0x4000;
 /** sun_path, with its terminating zero. */
 const LONGEST_PATH = 107;
 
+/** One connection, the caller's to dispose of. */
 export class UnixStream implements Disposable {
   #fd: number;
 
@@ -40,12 +41,13 @@ export class UnixStream implements Disposable {
     }
   }
 
+  /** All of the bytes. Throws SysError: EPIPE when the peer has hung up. */
   write(bytes: Uint8Array): void {
     for (let sent = 0; sent < bytes.length; )
       sent += check(cSend(this.#fd, bytes.subarray(sent), bytes.length - sent, MSG_NOSIGNAL), 'send');
   }
 
-  /** Exactly so many bytes. */
+  /** Exactly so many bytes; throws when the peer hangs up before. */
   read(length: number): Buffer {
     const bytes = Buffer.alloc(length);
     for (let got = 0; got < length; ) {

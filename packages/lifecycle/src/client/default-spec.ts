@@ -37,6 +37,7 @@ export interface SpecOptions {
   terminal?: boolean;
 }
 
+/** Throws InvalidArgument when nothing says what to run, or the image names its user by name. */
 export function defaultSpec({ namespace, id, image, args, env = [], cwd, user, terminal = false }: SpecOptions): Spec {
   const command = [...(image.Entrypoint ?? []), ...(args ?? image.Cmd ?? [])];
   if (command.length === 0)

@@ -28,6 +28,7 @@ export interface LifecycleClientOptions {
   patience?: number;
 }
 
+/** Dispose of it when done. Calls throw EngineError with the service's kinds; Unavailable when it cannot be reached. */
 export class LifecycleClient implements Disposable {
   readonly connection: ShortcutConnection;
   readonly namespace: string;

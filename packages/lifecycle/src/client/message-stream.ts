@@ -22,6 +22,7 @@ export interface MessageStream {
   end(): void;
 }
 
+/** Resolves when the service knows the stream. `signal` ends it from either side's point of view. */
 export async function openStream({ streaming }: Pick<LifecycleClient, 'streaming'>, signal: AbortSignal): Promise<MessageStream> {
   const id = `berth-${randomUUID({ disableEntropyCache: true })}`;
   const call: Duplex<Any, Any> = streaming.stream({ signal });

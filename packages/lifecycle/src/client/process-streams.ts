@@ -15,6 +15,7 @@ export interface StreamOptions {
   terminal?: boolean;
 }
 
+/** The FIFOs of one process, in a directory of their own below the system's temporary one, which goes when it is disposed of. */
 export class ProcessStreams implements Disposable {
   /** For Tasks.Create and Tasks.Exec: '' is none. */
   readonly names = { stdin: '', stdout: '', stderr: '' };

@@ -19,6 +19,7 @@ export class ClientProcess implements AsyncDisposable {
   readonly containerId: string;
   /** '' for the container's first process. */
   readonly execId: string;
+  /** On the host; 0 before the start. */
   pid = 0;
   protected readonly client: LifecycleClient;
   readonly #streams: ProcessStreams;
@@ -30,6 +31,7 @@ export class ClientProcess implements AsyncDisposable {
     this.#streams = streams;
   }
 
+  /** Has the program executed. What it cannot be executed for is the error, in the runtime's words. */
   async start(): Promise<void> {
     const { containerId, execId } = this;
     this.pid = (await this.client.tasks.start({ containerId, execId })).pid;
@@ -81,6 +83,7 @@ export class ClientProcess implements AsyncDisposable {
   }
 }
 
+/** A container's first process, and what is done with the whole container. Disposing of it kills every process of the container. */
 export class ClientTask extends ClientProcess {
   /** Adds a process; `start` starts it. AlreadyExists for an id in use. */
   async exec(execId: string, process: Process, options: StreamOptions = {}): Promise<ClientProcess> {
@@ -96,10 +99,12 @@ export class ClientTask extends ClientProcess {
     }
   }
 
+  /** Freezes all processes of the container. FailedPrecondition for one that does not run. */
   async pause(): Promise<void> {
     await this.client.tasks.pause({ containerId: this.containerId });
   }
 
+  /** Lets them go on. */
   async resume(): Promise<void> {
     await this.client.tasks.resume({ containerId: this.containerId });
   }

@@ -49,6 +49,7 @@ export type ServiceClient<S extends ServiceType> = { readonly [Name in keyof S['
 // biome-ignore lint/suspicious/noExplicitAny: matches every method
 type AnyMethod = MethodType<any, any>;
 
+/** One connection, made by the first call and closed by `close` or disposal. Calls throw EngineError: the status' kind and message. */
 export class GrpcConnection implements Disposable {
   readonly #client: Client;
   readonly #defaults: CallOptions;
@@ -93,6 +94,7 @@ export class GrpcConnection implements Disposable {
     return this.#client.getChannel().getConnectivityState(false) === connectivityState.READY;
   }
 
+  /** The functions of a service; costs nothing until one is called. */
   client<S extends ServiceType>(service: S): ServiceClient<S> {
     const methods: Record<string, unknown> = {};
     for (const [key, method] of Object.entries(service.methods)) {

@@ -17,6 +17,7 @@ export const MESSAGE_LIMIT = 16 * 1024 * 1024;
 /** Bytes that a stream may send ahead of its reader. HTTP/2's own 64 KiB make a blob stop for an answer sixteen times in a mebibyte. */
 export const FLOW_WINDOW = 4 * 1024 * 1024;
 
+/** Whatever a handler threw as a status: kind as code, message, the layer that failed as trailer. */
 export function statusOf(thrown: unknown): Pick<StatusObject, 'code' | 'details' | 'metadata'> {
   const error = toEngineError(thrown);
   const metadata = new Metadata();
@@ -24,6 +25,7 @@ export function statusOf(thrown: unknown): Pick<StatusObject, 'code' | 'details'
   return { code: grpcCode(error.kind), details: error.message.slice(0, LONGEST_MESSAGE), metadata };
 }
 
+/** A status as the error that it tells of, with the layer that the peer named. `method` is the call's path. */
 export function errorOf(error: ServiceError, method: string): EngineError {
   const layer = error.metadata?.get(LAYER)[0];
   return new EngineError(kindOfGrpcCode(error.code), error.details || error.message, {

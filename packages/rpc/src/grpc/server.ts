@@ -30,6 +30,7 @@ export interface GrpcServerOptions {
   largestSent?: number;
 }
 
+/** Services on one unix socket: register them, then listen. */
 export class GrpcServer {
   readonly #server: Server;
   readonly #onCall: OnCall | undefined;

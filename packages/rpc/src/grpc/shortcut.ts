@@ -16,6 +16,7 @@ const PROBE_TIMEOUT = 1000;
 type AnyMethod = MethodType<any, any>;
 type Unary = (request: Init<unknown>, options?: CallOptions) => Promise<unknown>;
 
+/** As GrpcConnection; whether a call goes the shorter way is not to be seen but by `shortened`. */
 export class ShortcutConnection extends GrpcConnection {
   readonly #defaults: Pick<CallOptions, 'namespace' | 'timeout'>;
   #ttrpc: TtrpcClient | undefined;

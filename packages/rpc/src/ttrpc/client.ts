@@ -39,6 +39,7 @@ interface Pending {
   fail(error: EngineError): void;
 }
 
+/** One connection with any number of calls on it. Calls throw EngineError: the status' kind and message, Unavailable once it is lost. */
 export class TtrpcClient implements Disposable {
   readonly #stream: Duplex;
   readonly #decoder = new FrameDecoder();

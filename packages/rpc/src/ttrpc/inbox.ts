@@ -1,10 +1,12 @@
 // Messages that arrive by callback and are read by `for await`: the receiving side of a streaming call.
 
+/** Keeps what is pushed until it is read, however much that is. For one reader. */
 export class Inbox<T> implements AsyncIterable<T> {
   readonly #waiting: T[] = [];
   #end: { error?: unknown } | undefined;
   #wake: (() => void) | undefined;
 
+  /** One message more; none after the end. */
   push(message: T): void {
     if (this.#end) return;
     this.#waiting.push(message);

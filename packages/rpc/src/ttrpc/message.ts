@@ -12,6 +12,7 @@ export const NAMESPACE = 'containerd-namespace-ttrpc';
 /** Berth's own detail of a status: the layer in which the error arose, as text. */
 const LAYER = 'berth.layer';
 
+/** A request's metadata, of which Go's ttrpc sends a list. */
 export function metadataOf(request: Request): Metadata {
   const metadata = new Map<string, string>();
   for (const { key, value } of request.metadata) {
@@ -21,6 +22,7 @@ export function metadataOf(request: Request): Metadata {
   return metadata;
 }
 
+/** Metadata as a request carries it. */
 export function toKeyValues(metadata: Iterable<readonly [string, string]>): { key: string; value: string }[] {
   return Array.from(metadata, ([key, value]) => ({ key, value }));
 }
@@ -30,6 +32,7 @@ export function answer(payload: Uint8Array): Uint8Array {
   return Response.encode({ payload });
 }
 
+/** The message of a response frame that says what a handler threw: kind as code, message, the layer that failed. */
 export function refusal(thrown: unknown): Uint8Array {
   const error = toEngineError(thrown);
   const details = error.layer === undefined ? [] : [{ typeUrl: LAYER, value: Buffer.from(error.layer) }];

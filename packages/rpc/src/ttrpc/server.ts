@@ -37,11 +37,13 @@ export type Implementation<S extends ServiceType> = { [Name in keyof S['methods'
 // biome-ignore lint/suspicious/noExplicitAny: the handler's type was checked by register()
 type Route = { method: AnyMethod; handle: (request: any, call: Call) => any };
 
+/** Services on a unix socket, and on connections that are handed to it. */
 export class TtrpcServer {
   readonly #routes = new Map<string, Route>();
   readonly #connections = new Set<Connection>();
   #listener: Server | undefined;
 
+  /** Adds a service. A method left out answers NotImplemented. */
   register<S extends ServiceType>(service: S, implementation: Implementation<S>): this {
     for (const [key, method] of Object.entries(service.methods)) {
       const handler = implementation[key];

@@ -38,6 +38,7 @@ export interface ServiceType {
   readonly methods: { readonly [method: string]: MethodType<any, any> };
 }
 
+/** Makes of a generated pair of functions what callers use. `write` leaves defaults out; `read` takes fields in any order. */
 export function messageType<T>(
   fullName: string,
   write: (writer: Writer, message: Init<T>) => void,

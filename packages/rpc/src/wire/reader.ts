@@ -6,6 +6,7 @@ import { WIRE_FIXED32, WIRE_FIXED64, WIRE_LENGTH, WIRE_VARINT } from './writer.t
 const TWO_32 = 0x1_0000_0000;
 const GROUP_START = 3;
 
+/** A position in a message's bytes, which moves on with each value read. */
 export class Reader {
   /** Where the next byte is read. */
   position = 0;

@@ -9,6 +9,7 @@ export const WIRE_FIXED32 = 5;
 
 const TWO_32 = 0x1_0000_0000;
 
+/** Bytes of a message in the making. For one message; `finish` gives them. */
 export class Writer {
   #buffer: Buffer;
   #length = 0;

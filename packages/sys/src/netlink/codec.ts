@@ -19,6 +19,7 @@ function view(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** One attribute: length, type, the payload as it is, and zeros up to four bytes. */
 export function attribute(type: number, payload: Uint8Array): Attribute {
   const bytes = new Uint8Array(padded(ATTRIBUTE_HEADER + payload.length));
   const header = view(bytes);
@@ -28,6 +29,7 @@ export function attribute(type: number, payload: Uint8Array): Attribute {
   return bytes;
 }
 
+/** A 32-bit number in the machine's byte order. */
 export function u32(type: number, value: number): Attribute {
   const payload = new Uint8Array(4);
   view(payload).setUint32(0, value >>> 0, true);
@@ -46,10 +48,12 @@ export function text(type: number, value: string): Attribute {
   return attribute(type, encoder.encode(`${value}\0`));
 }
 
+/** Attributes inside an attribute, with the flag that says so. */
 export function nested(type: number, ...attributes: Attribute[]): Attribute {
   return attribute(type | NLA_F_NESTED, concat(attributes));
 }
 
+/** Parts one after the other; whoever made them has padded them. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;
@@ -70,6 +74,7 @@ export interface Message {
   payload: Uint8Array;
 }
 
+/** A message as it goes into a datagram, padded. */
 export function encodeMessage(message: Message): Uint8Array {
   const length = HEADER + message.payload.length;
   const bytes = new Uint8Array(padded(length));
@@ -115,12 +120,14 @@ export function decodeAttributes(bytes: Uint8Array): Map<number, Uint8Array> {
   return attributes;
 }
 
+/** A string attribute up to its NUL; '' for none. */
 export function readText(payload: Uint8Array | undefined): string {
   if (payload === undefined) return '';
   const end = payload.indexOf(0);
   return new TextDecoder().decode(end < 0 ? payload : payload.subarray(0, end));
 }
 
+/** A 32-bit number in the machine's byte order; undefined for none. */
 export function readU32(payload: Uint8Array | undefined): number | undefined {
   return payload === undefined || payload.length < 4 ? undefined : view(payload).getUint32(0, true);
 }

@@ -87,10 +87,12 @@ export function createVeth(pair: VethPair): Request {
   return { type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, payload: body, what: `create veth ${pair.name}` };
 }
 
+/** The link of an index up: addresses and routes can be used. */
 export function setLinkUp(index: number): Request {
   return { type: RTM_NEWLINK, flags: 0, payload: ifinfomsg(index, IFF_UP, IFF_UP), what: `set link ${index} up` };
 }
 
+/** The link of an index down: its routes go, its name may be changed. */
 export function setLinkDown(index: number): Request {
   return { type: RTM_NEWLINK, flags: 0, payload: ifinfomsg(index, 0, IFF_UP), what: `set link ${index} down` };
 }
@@ -101,6 +103,7 @@ export function moveLink(index: number, name: string, namespaceFd: number): Requ
   return { type: RTM_NEWLINK, flags: 0, payload, what: `move link ${index} to another namespace as ${name}` };
 }
 
+/** A link by name; of a veth pair the other end goes too. ENODEV when there is none. */
 export function deleteLink(name: string): Request {
   const payload = concat([ifinfomsg(0, 0, 0), text(IFLA_IFNAME, name)]);
   return { type: RTM_DELLINK, flags: 0, payload, what: `delete link ${name}` };
@@ -118,6 +121,7 @@ export function findLink(socket: NetlinkSocket, name: string): Link | undefined 
   }
 }
 
+/** All links of the socket's namespace. */
 export function listLinks(socket: NetlinkSocket): Link[] {
   const request = { type: RTM_GETLINK, flags: 0, payload: ifinfomsg(0, 0, 0), what: 'list links' };
   return socket.dump(request).map((message) => decodeLink(message.payload));
@@ -138,6 +142,7 @@ function decodeLink(payload: Uint8Array): Link {
   };
 }
 
+/** `02:42:ac:11:00:02` as six bytes. */
 export function macBytes(mac: string): Uint8Array {
   return Uint8Array.from(mac.split(':'), (part) => Number.parseInt(part, 16));
 }

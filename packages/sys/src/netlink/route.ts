@@ -45,6 +45,7 @@ export function addAddress(index: number, address: InterfaceAddress): Request {
   return { type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_REPLACE, payload: addressBody(index, address), what };
 }
 
+/** Takes an address away; EADDRNOTAVAIL when the interface has it not. */
 export function removeAddress(index: number, address: InterfaceAddress): Request {
   const what = `remove address ${address.address.join('.')}/${address.prefixLength}`;
   return { type: RTM_DELADDR, flags: 0, payload: addressBody(index, address), what };

@@ -53,6 +53,7 @@ export interface Request {
   acknowledged?: boolean;
 }
 
+/** A socket of one netlink family and one network namespace. Failures are SysErrors with the kernel's own message where it gives one. */
 export class NetlinkSocket implements Disposable {
   readonly #name: string;
   #fd: number;

@@ -47,6 +47,7 @@ export interface MapElement {
   data?: Uint8Array;
 }
 
+/** Changes of one table, gathered in order; `commit` has the kernel take all of them or none. */
 export class NftBatch {
   readonly #family: Family;
   readonly #table: string;

@@ -119,6 +119,7 @@ export function masquerade(): Expression {
 
 const VERDICTS = { drop: 0, accept: 1, return: -5 } as const;
 
+/** Ends the rule: the packet is dropped or accepted by this chain, or goes back to the calling one. */
 export function verdict(name: keyof typeof VERDICTS): Expression {
   return expression('immediate', be32(1, NFT_REG_VERDICT), nested(2, nested(NFTA_DATA_VERDICT, be32(1, VERDICTS[name]))));
 }
