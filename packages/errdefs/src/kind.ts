@@ -1,6 +1,6 @@
 // The kinds of error that every layer of Berth speaks, named as containerd's errdefs names them.
-// A kind says what a caller may do about the error; the message says what happened. Only http.ts, grpc.ts
-// and exit.ts of this package turn a kind into a protocol's code.
+// A kind says what a caller may do about the error; the message says what happened. Only http.ts and grpc.ts of this package turn a
+// kind into a protocol's code.
 
 /** Every kind, in containerd's wording (github.com/containerd/errdefs). */
 export const ERROR_KINDS = [
