@@ -2,10 +2,11 @@
 // nothing is left. Spawning is retried when the forked engine crashed before it could report.
 import { closeSync } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';
-import type { State } from '@berth/oci/runtime-spec';
+import type { Process, Spec, State } from '@berth/oci/runtime-spec';
 import { CLONE, setns } from '@berth/sys/namespace';
 import type { Span } from '@berth/trace/tracer';
 import { readBundle, validateSpec } from './bundle.ts';
+import type { Cgroup } from './cgroup/cgroup.ts';
 import { claim } from './claim.ts';
 import type { CreateOptions, MountPoint } from './container.ts';
 import { runHooks } from './hooks.ts';
@@ -13,9 +14,10 @@ import { writeIdMaps } from './id-maps.ts';
 import { runInit } from './init/init.ts';
 import { planInit } from './init-plan.ts';
 import { cloneSources } from './mount-sources.ts';
-import { planNamespaces } from './namespaces.ts';
+import { type NamespacePlan, planNamespaces } from './namespaces.ts';
 import { moveNetDevices } from './net-devices.ts';
 import { setOomScore } from './oom-score.ts';
+import type { InitPlan } from './plan.ts';
 import { processStatus } from './process-status.ts';
 import { detachedRoot } from './remapped-root.ts';
 import { enterResctrl, leaveResctrl } from './resource-director.ts';
@@ -42,72 +44,21 @@ function build(options: CreateOptions, span: Span | undefined): Created {
   using held = new UndoStack();
   using undo = new UndoStack();
   const spec = options.spec ?? readBundle(options.bundle);
-  validateSpec(spec);
-  const process = spec.process;
-  if (!process) throw new EngineError('InvalidArgument', 'config.json: process is missing', { layer: 'runtime' });
-  if (options.rootfsMounts?.length && !spec.linux?.namespaces?.some(({ type }) => type === 'mount'))
-    throw new EngineError('InvalidArgument', 'mounts for the root filesystem need a mount namespace of the container', {
-      layer: 'runtime',
-    });
+  const process = processOf(options, spec);
   using claimed = claim(options, spec, undo, span);
   const { directory, state, cgroup, mounted, gate } = claimed;
-  const resources = spec.linux?.resources ?? {};
   const rdt = spec.linux?.intelRdt;
   if (rdt) undo.defer(() => leaveResctrl(rdt, options.id));
 
   using descriptors = new UndoStack();
   const namespaces = planNamespaces(spec.linux, descriptors);
   const plan = planInit(options, spec, process, { gate, cgroup, namespaces, mounted });
-  const newUser = (namespaces.cloneFlags & CLONE.NEWUSER) !== 0;
-  for (const [index, mount] of plan.rootfsMounts.entries()) {
-    const tree = newUser ? detachedRoot(options.rootfsMounts?.[index] as MountPoint) : undefined;
-    if (tree === undefined) continue;
-    mount.tree = tree;
-    descriptors.defer(() => closeSync(tree));
-  }
-  cloneSources(plan.mounts, spec.linux, descriptors);
-  const join = () => {
-    for (const { fd, flag } of namespaces.joins) setns(fd, flag);
-  };
+  prepareMounts(options, plan, descriptors);
+  const moveDevices = (pid: number) => moveNetDevices(spec.linux, pid, undo, held);
 
   // A container need not have a /proc to read them from.
   ignoredSignals();
-  const bear = (): { newborn: Newborn; ready: Ready } => {
-    using failed = new UndoStack();
-    using fork = span?.child('fork');
-    const newborn = spawn({
-      cloneFlags: plan.cloneFlags,
-      pidNamespace: namespaces.joinPid,
-      intermediate: namespaces.needsIntermediate ? join : undefined,
-      cgroupDirectory: plan.waitsForParent ? undefined : cgroup.location.paths[''],
-      live: (channel) => runInit(plan, channel),
-    });
-    fork?.end();
-    const { pid, channel } = newborn;
-    failed.defer(() => channel.close());
-    failed.defer(() => discardChild(newborn));
-    if (newUser) writeIdMaps(pid, spec.linux?.uidMappings ?? [], spec.linux?.gidMappings ?? []);
-    if (plan.waitsForParent) {
-      // A user namespace has no right to the host's cgroup files, nor to better its score or its limits.
-      setOomScore(pid, process.oomScoreAdj);
-      cgroup.join(pid);
-      if (cgroup.needsProcess) cgroup.apply(resources, 'create');
-      raiseHardLimits(pid, plan.rlimits);
-      sendGo(newborn);
-    }
-    const current: State = { ...plan.hookState, status: 'creating', pid };
-    const ready = awaitReady(newborn, {
-      passListener: (listener) => passListener(listener, spec, pid, current),
-      runHooks() {
-        moveNetDevices(spec.linux, pid, undo, held);
-        runHooks('prestart', spec.hooks?.prestart, current);
-        runHooks('createRuntime', spec.hooks?.createRuntime, current);
-      },
-    });
-    failed.commit();
-    return { newborn, ready };
-  };
-  const { newborn, ready } = retrying(bear);
+  const { newborn, ready } = retrying(() => bearInit(plan, namespaces, cgroup, moveDevices, span));
   const { pid, channel } = newborn;
   using _channel = { [Symbol.dispose]: () => channel.close() };
   undo.defer(() => discardChild(newborn));
@@ -115,7 +66,7 @@ function build(options: CreateOptions, span: Span | undefined): Created {
   if (master !== undefined) undo.defer(() => closeSync(master));
 
   if (rdt) enterResctrl(rdt, options.id, pid);
-  if (!plan.hooks.runtime) moveNetDevices(spec.linux, pid, undo, held);
+  if (!plan.hooks.runtime) moveDevices(pid);
   recordTimings(span, ready.timings);
   state.pid = pid;
   state.startTime = processStatus(pid)?.startTime ?? 0;
@@ -124,6 +75,77 @@ function build(options: CreateOptions, span: Span | undefined): Created {
   sendGo(newborn);
   undo.commit();
   return { state, master };
+}
+
+/** The process of a specification that was checked. */
+function processOf(options: CreateOptions, spec: Spec): Process {
+  validateSpec(spec);
+  if (!spec.process) throw new EngineError('InvalidArgument', 'config.json: process is missing', { layer: 'runtime' });
+  if (options.rootfsMounts?.length && !spec.linux?.namespaces?.some(({ type }) => type === 'mount'))
+    throw new EngineError('InvalidArgument', 'mounts for the root filesystem need a mount namespace of the container', {
+      layer: 'runtime',
+    });
+  return spec.process;
+}
+
+/** Mounts that init, in a user namespace, could not make or reach: made here, for init to attach. */
+function prepareMounts(options: CreateOptions, plan: InitPlan, descriptors: UndoStack): void {
+  if (plan.cloneFlags & CLONE.NEWUSER) {
+    for (const [index, mount] of plan.rootfsMounts.entries()) {
+      const tree = detachedRoot(options.rootfsMounts?.[index] as MountPoint);
+      if (tree === undefined) continue;
+      mount.tree = tree;
+      descriptors.defer(() => closeSync(tree));
+    }
+  }
+  cloneSources(plan.mounts, plan.linux, descriptors);
+}
+
+/** Forks init and does for it what it has no right to, until it is ready: the runtime hooks have run then. */
+function bearInit(
+  plan: InitPlan,
+  namespaces: NamespacePlan,
+  cgroup: Cgroup,
+  moveDevices: (pid: number) => void,
+  span: Span | undefined,
+): { newborn: Newborn; ready: Ready } {
+  const { spec, process } = plan;
+  using failed = new UndoStack();
+  using fork = span?.child('fork');
+  const join = () => {
+    for (const { fd, flag } of namespaces.joins) setns(fd, flag);
+  };
+  const newborn = spawn({
+    cloneFlags: plan.cloneFlags,
+    pidNamespace: namespaces.joinPid,
+    intermediate: namespaces.needsIntermediate ? join : undefined,
+    cgroupDirectory: plan.waitsForParent ? undefined : cgroup.location.paths[''],
+    live: (channel) => runInit(plan, channel),
+  });
+  fork?.end();
+  const { pid, channel } = newborn;
+  failed.defer(() => channel.close());
+  failed.defer(() => discardChild(newborn));
+  if (plan.cloneFlags & CLONE.NEWUSER) writeIdMaps(pid, spec.linux?.uidMappings ?? [], spec.linux?.gidMappings ?? []);
+  if (plan.waitsForParent) {
+    // A user namespace has no right to the host's cgroup files, nor to better its score or its limits.
+    setOomScore(pid, process.oomScoreAdj);
+    cgroup.join(pid);
+    if (cgroup.needsProcess) cgroup.apply(spec.linux?.resources ?? {}, 'create');
+    raiseHardLimits(pid, plan.rlimits);
+    sendGo(newborn);
+  }
+  const current: State = { ...plan.hookState, status: 'creating', pid };
+  const ready = awaitReady(newborn, {
+    passListener: (listener) => passListener(listener, spec, pid, current),
+    runHooks() {
+      moveDevices(pid);
+      runHooks('prestart', spec.hooks?.prestart, current);
+      runHooks('createRuntime', spec.hooks?.createRuntime, current);
+    },
+  });
+  failed.commit();
+  return { newborn, ready };
 }
 
 function retrying<T>(attempt: () => T): T {
