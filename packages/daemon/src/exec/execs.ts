@@ -1,6 +1,7 @@
 // Commands in running containers: create, start (attached or not), resize, inspect.
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseDetachKeys } from '@berth/api/detach-keys';
 import type { ExecCreateRequest, ExecStartRequest } from '@berth/api/exec';
@@ -21,7 +22,7 @@ import { runtimeOf } from '../containers/task/runtime.ts';
 import { isRuntimeError, runtimeExitCode, runtimeMessage } from '../containers/task/runtime-error.ts';
 import { execStdioUris } from '../containers/task/stdio.ts';
 import { openTaskIo } from '../containers/task/task-io.ts';
-import { connectProcess, runAttachment } from '../io/attachment.ts';
+import { type AttachStreams, connectProcess, runAttachment } from '../io/attachment.ts';
 import { traced } from '../lifecycle/lifecycle.ts';
 import type { HijackedStream } from '../server/hijack.ts';
 import { ExecInstance } from './exec-instance.ts';
@@ -126,18 +127,7 @@ export class Execs {
       );
       await registered;
       const streams = { stdin, stdout: request.AttachStdout === true || terminal, stderr: request.AttachStderr === true };
-      const process =
-        client &&
-        (await connectProcess(path, streams).catch(async (error) => {
-          // A start that has failed took the socket with it: what it says is the reason.
-          await started?.catch(async (reason) => {
-            await task.delete().catch(() => {});
-            throw reason;
-          });
-          // Nobody would see what it does.
-          if (started) await task.kill(SIGKILL).catch(() => {});
-          throw error;
-        }));
+      const process = client && (await connectStarting(path, streams, task, started));
       try {
         const { pid } = await (started ?? start());
         exec.pid = pid;
@@ -236,6 +226,27 @@ export class Execs {
       container.execs.delete(exec.id);
       this.#byId.delete(exec.id);
     }
+  }
+}
+
+/** The way to an exec's streams. `started`: its start, when that is under way already. */
+async function connectStarting(
+  path: string,
+  streams: AttachStreams,
+  task: ExecTask,
+  started: Promise<unknown> | undefined,
+): Promise<Socket> {
+  try {
+    return await connectProcess(path, streams);
+  } catch (error) {
+    // A start that has failed took the socket with it: what it says is the reason.
+    await started?.catch(async (reason) => {
+      await task.delete().catch(() => {});
+      throw reason;
+    });
+    // Nobody would see what it does.
+    if (started) await task.kill(SIGKILL).catch(() => {});
+    throw error;
   }
 }
 
