@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import { StdcopyDecoder } from '@berth/api/stdcopy';
+import { WebSocket } from 'ws';
 import { Berthd } from '../harness/berthd.ts';
 
 let daemon: Berthd;
@@ -76,16 +77,22 @@ test('unknown paths and methods', async () => {
   for (const [method, path] of [
     ['GET', '/nope'],
     ['PATCH', '/containers/json'],
+    ['GET', '/containers/json/'],
   ] as const) {
     const reply = await call(method, path);
     assert.deepEqual([reply.status, message(reply)], [404, 'page not found']);
   }
 });
 
+test('HEAD is a route of its own', async () => {
+  assert.equal((await call('HEAD', '/info')).status, 404);
+  assert.equal((await call('OPTIONS', '/info')).status, 200);
+});
+
 test('bodies that are no request', async () => {
   const malformed = await call('POST', '/containers/create', '{bad');
   assert.equal(malformed.status, 400);
-  assert.match(message(malformed), /^invalid JSON: /);
+  assert.equal(message(malformed), "invalid JSON: invalid character 'b' looking for beginning of object key string");
   const wrong = await call('POST', '/containers/create', '{"HostConfig":{"Memory":"1g"}}');
   assert.deepEqual(
     [wrong.status, message(wrong)],
@@ -131,6 +138,48 @@ test('attach by upgrade: bytes after the headers are input, a half-close ends it
     ],
   );
   await call('DELETE', `/containers/${id}?force=1`);
+});
+
+/** A container's streams by WebSocket; what came, once it is closed. */
+async function overWebSocket(path: string, says: string): Promise<{ messages: (Buffer | string)[]; code: number }> {
+  const client = new WebSocket(`ws+unix://${daemon.socket}:${path}`);
+  const messages: (Buffer | string)[] = [];
+  client.on('message', (data, binary) => messages.push(binary ? (data as Buffer) : String(data)));
+  await new Promise((resolve, reject) => client.once('open', resolve).once('error', reject));
+  client.send(says);
+  const code = await new Promise<number>((resolve) => client.once('close', resolve));
+  return { messages, code };
+}
+
+test('attach by WebSocket: messages are input, output has no frames', async () => {
+  const script = 'read line; echo "got $line"; echo err >&2; exit 3';
+  for (const [version, Tty] of [['v1.51', false] as const, ['v1.51', true] as const, ['v1.24', false] as const]) {
+    const id = await created({ Image: 'busybox', Cmd: ['sh', '-c', script], OpenStdin: true, Tty });
+    await call('POST', `/containers/${id}/start`);
+    const streams = version === 'v1.24' ? '' : '&stdin=1&stdout=1&stderr=1';
+    const { messages, code } = await overWebSocket(`/${version}/containers/${id}/attach/ws?stream=1${streams}`, 'typed\n');
+    assert.equal(code, 1000);
+    assert.deepEqual(new Set(messages.map((message) => typeof message)), new Set([version === 'v1.24' ? 'string' : 'object']));
+    const output = messages.join('').replaceAll('\r', '');
+    assert.deepEqual(output.split('\n').sort(), [...(Tty ? ['typed'] : []), '', 'err', 'got typed'].sort());
+    await call('DELETE', `/containers/${id}?force=1`);
+  }
+});
+
+test('the log comes by WebSocket too, and what is no WebSocket is refused', async () => {
+  const id = await created({ Image: 'busybox', Cmd: ['sh', '-c', 'echo logged'] });
+  const waiting = call('POST', `/containers/${id}/wait?condition=next-exit`);
+  await call('POST', `/containers/${id}/start`);
+  await waiting;
+  const path = `/containers/${id}/attach/ws?logs=1&stdout=1`;
+  assert.equal((await overWebSocket(path, '')).messages.join(''), 'logged\n');
+  const plain = await call('GET', path);
+  assert.equal(plain.status, 400);
+  assert.match(message(plain), /^not websocket protocol/);
+  const upgrade = { connection: 'upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'short' };
+  assert.equal((await call('GET', path, undefined, upgrade)).status, 400);
+  assert.equal((await call('GET', '/containers/absent/attach/ws')).status, 404);
+  await call('DELETE', `/containers/${id}`);
 });
 
 test('an upgrade that fails is an ordinary error', async () => {

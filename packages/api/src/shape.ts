@@ -2,6 +2,7 @@
 // of sixty lines loads in no time (schema libraries cost the daemon's start-up 100 ms) and words its errors like Go's decoder,
 // naming the field. `null` stands for a missing value everywhere, as in Go; unknown fields are ignored, as the Engine API does.
 import { EngineError } from '@berth/errdefs/engine-error';
+import { jsonSyntaxError } from './json-syntax.ts';
 
 export type Shape =
   | 'string'
@@ -36,12 +37,14 @@ export function checkShape(value: unknown, shape: Shape, name: string): void {
   }
 }
 
-/** Parses a JSON body. Clients match on `invalid JSON`. */
+/** Parses a JSON body. Clients match on `invalid JSON`, and on what Go says of it. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new EngineError('InvalidArgument', `invalid JSON: ${(cause as Error).message}`, { layer: 'daemon', cause });
+    const wrong = jsonSyntaxError(text);
+    const message = wrong === undefined ? 'unexpected content after JSON' : `invalid JSON: ${wrong}`;
+    throw new EngineError('InvalidArgument', message, { layer: 'daemon', cause });
   }
 }
 

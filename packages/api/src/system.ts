@@ -39,7 +39,6 @@ export interface InfoResponse {
   Driver: string;
   DriverStatus: [string, string][];
   DockerRootDir: string;
-  SystemStatus: null;
   Plugins: { Volume: string[]; Network: string[]; Authorization: null; Log: string[] };
   MemoryLimit: boolean;
   SwapLimit: boolean;
@@ -89,7 +88,6 @@ export interface InfoResponse {
   RuncCommit: { ID: string };
   InitCommit: { ID: string };
   SecurityOptions: string[];
-  ProductLicense: string;
   DefaultAddressPools?: { Base: string; Size: number }[];
   Containerd: { Address: string; Namespaces: { Containers: string; Plugins: string } };
   CDISpecDirs: string[];

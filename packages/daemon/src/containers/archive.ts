@@ -15,10 +15,21 @@ import { prepareRootfs } from './prepare.ts';
 import { openMounts } from './rootfs.ts';
 import { resolveUser } from './spec/users.ts';
 
+export interface ContainerPath {
+  readonly path: string;
+  /** What the client calls the container: messages say it so. */
+  readonly reference: string;
+}
+
 /** HEAD: what is at a path. */
-export function statPath(context: ContainerContext, container: Container, path: string, span: Span): Promise<PathStat> {
+export function statPath(
+  context: ContainerContext,
+  container: Container,
+  { path, reference }: ContainerPath,
+  span: Span,
+): Promise<PathStat> {
   return withFiles(context, container, { writable: false }, span, async (view) => {
-    using found = findPath(view, path, container.id);
+    using found = findPath(view, path, reference);
     return describePath(view, path, found);
   });
 }
@@ -27,12 +38,12 @@ export function statPath(context: ContainerContext, container: Container, path: 
 export function readArchive(
   context: ContainerContext,
   container: Container,
-  path: string,
+  { path, reference }: ContainerPath,
   span: Span,
   send: (stat: PathStat, archive: AsyncIterable<Uint8Array>) => Promise<void>,
 ): Promise<void> {
   return withFiles(context, container, { writable: false }, span, async (view) => {
-    using found = findPath(view, path, container.id);
+    using found = findPath(view, path, reference);
     emitContainerEvent(context, container, 'archive-path');
     await send(describePath(view, path, found), packTree({ ...found, as: archiveName(found) }));
   });
@@ -49,13 +60,13 @@ export interface WriteOptions {
 export function writeArchive(
   context: ContainerContext,
   container: Container,
-  path: string,
+  { path, reference }: ContainerPath,
   archive: AsyncIterable<Uint8Array>,
   options: WriteOptions,
   span: Span,
 ): Promise<void> {
   return withFiles(context, container, { writable: true }, span, async (view) => {
-    using found = findPath(view, path, container.id, { whole: true });
+    using found = findPath(view, path, reference, { whole: true });
     if (!isDirectory(found.stat)) throw new EngineError('InvalidArgument', 'extraction point is not a directory', { layer: 'daemon' });
     checkWritable(view, found.directory, container);
     const user = container.record.config.User ?? '';

@@ -31,7 +31,7 @@ export async function attachContainer(
   if (phase === 'paused')
     throw new EngineError('Conflict', `container ${container.id} is paused, unpause the container before attach`, { layer: 'daemon' });
   if (phase === 'restarting') {
-    throw new EngineError('Conflict', `container ${container.id} is restarting, wait until the container is running`, { layer: 'daemon' });
+    throw new EngineError('Conflict', `Container ${container.id} is restarting, wait until the container is running`, { layer: 'daemon' });
   }
   const stdin = request.stdin && container.record.config.OpenStdin === true;
   const streams = { stdin, stdout: request.stdout, stderr: request.stderr };

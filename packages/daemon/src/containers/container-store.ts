@@ -37,10 +37,11 @@ export class ContainerStore implements ImageUsers {
 
   /** By full id, name, or unique id prefix, in this order. Throws NotFound. */
   get(reference: string): Container {
+    if (reference === '') throw new EngineError('InvalidArgument', 'invalid name or ID supplied: ""', { layer: 'daemon' });
     const name = reference.replace(/^\//, '');
     const exact = this.#byId.get(reference) ?? this.#byId.get(this.#idByName.get(name) ?? '');
     if (exact) return exact;
-    const matches = reference === '' ? [] : [...this.#byId.values()].filter((container) => container.id.startsWith(reference));
+    const matches = [...this.#byId.values()].filter((container) => container.id.startsWith(reference));
     if (matches.length === 1 && matches[0]) return matches[0];
     if (matches.length > 1) {
       throw new EngineError('InvalidArgument', `multiple IDs found with provided prefix: ${reference}`, { layer: 'daemon' });

@@ -41,6 +41,9 @@ export async function createContainer(
   span: Span,
 ): Promise<ContainerCreateResponse> {
   const { HostConfig: askedHost, NetworkingConfig: networking, ...askedConfig } = request;
+  if (Object.keys(askedConfig).length === 0) {
+    throw new EngineError('InvalidArgument', 'config cannot be empty in order to create a container', { layer: 'daemon' });
+  }
   const name = options.name === '' ? '' : checkName(options.name);
   checkContainerConfig(askedConfig);
   const hostConfig = normalizeHostConfig(askedHost ?? {}, context.config);

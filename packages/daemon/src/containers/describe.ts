@@ -7,6 +7,7 @@ import { findNetwork } from '../networks/find-network.ts';
 import { directorySize } from '../state/disk.ts';
 import type { Container, ContainerMount } from './container.ts';
 import type { ContainerContext } from './context.ts';
+import { UNSET } from './host-config-unset.ts';
 import { layersOf } from './rootfs.ts';
 import { networkFiles } from './spec/make-spec.ts';
 import { MASKED_PATHS, READONLY_PATHS } from './spec/security.ts';
@@ -36,10 +37,8 @@ export function inspectContainer(context: ContainerContext, container: Container
     AppArmorProfile: '',
     ExecIDs: container.running && container.execs.size > 0 ? [...container.execs.keys()] : null,
     HostConfig: {
+      ...UNSET,
       ...hostConfig,
-      Binds: hostConfig.Binds ?? null,
-      ContainerIDFile: hostConfig.ContainerIDFile ?? '',
-      ConsoleSize: hostConfig.ConsoleSize ?? [0, 0],
       MaskedPaths: hostConfig.MaskedPaths ?? [...MASKED_PATHS],
       ReadonlyPaths: hostConfig.ReadonlyPaths ?? [...READONLY_PATHS],
     },
@@ -61,7 +60,7 @@ export function summarizeContainer(context: ContainerContext, container: Contain
     Command: [record.path, ...record.args].join(' '),
     Created: Math.floor(Date.parse(record.created) / 1000),
     Ports: portList(container),
-    ...(options.size ? sizes(container) : {}),
+    ...(options.size ? listedSizes(container) : {}),
     Labels: { ...record.config.Labels },
     State: record.state.phase,
     Status: statusText(container),
@@ -183,6 +182,12 @@ function graphDriver(container: Container): ContainerInspect['GraphDriver'] {
   const { upper, work, lower } = layersOf(container.rootfs);
   if (lower.length === 0) return { Name: 'overlay2', Data: null };
   return { Name: 'overlay2', Data: { LowerDir: lower.join(':'), UpperDir: upper ?? '', WorkDir: work ?? '', MergedDir: '' } };
+}
+
+/** A list leaves zeros out. */
+function listedSizes(container: Container): { SizeRw?: number; SizeRootFs?: number } {
+  const { SizeRw, SizeRootFs } = sizes(container);
+  return { ...(SizeRw > 0 ? { SizeRw } : {}), ...(SizeRootFs > 0 ? { SizeRootFs } : {}) };
 }
 
 function sizes(container: Container): { SizeRw: number; SizeRootFs: number } {

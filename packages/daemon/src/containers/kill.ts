@@ -21,9 +21,7 @@ export async function killContainer(context: ContainerContext, container: Contai
   const number = signal === '' ? SIGKILL : signalNumber(signal);
   if (await cancelRestart(container)) return;
   if (!container.running) {
-    throw new EngineError('Conflict', `cannot kill container: ${container.id}: container ${container.id} is not running`, {
-      layer: 'daemon',
-    });
+    throw new EngineError('Conflict', `container ${container.id} is not running`, { layer: 'daemon' });
   }
   // A container that is told to end must not come back; other signals say nothing about that.
   if (number === SIGKILL || number === stopSignal(container)) container.record.state.stoppedByUser = true;

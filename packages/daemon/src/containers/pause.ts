@@ -8,8 +8,8 @@ import { type ContainerContext, emitContainerEvent } from './context.ts';
 export async function pauseContainer(context: ContainerContext, container: Container, span: Span): Promise<void> {
   await container.lock.run(async () => {
     const { phase } = container.record.state;
-    if (phase === 'paused') throw conflict(`container ${container.id} is already paused`);
-    if (phase === 'restarting') throw conflict(`container ${container.id} is restarting, wait until the container is running`);
+    if (phase === 'paused') throw conflict(`Container ${container.id} is already paused`);
+    if (phase === 'restarting') throw conflict(`Container ${container.id} is restarting, wait until the container is running`);
     if (phase !== 'running') throw conflict(`container ${container.id} is not running`);
     await context.lifecycle.tasks.pause({ containerId: container.id }, traced(span));
     container.setPaused(true);
@@ -19,7 +19,7 @@ export async function pauseContainer(context: ContainerContext, container: Conta
 
 export async function unpauseContainer(context: ContainerContext, container: Container, span: Span): Promise<void> {
   await container.lock.run(async () => {
-    if (container.record.state.phase !== 'paused') throw conflict(`container ${container.id} is not paused`);
+    if (container.record.state.phase !== 'paused') throw conflict(`Container ${container.id} is not paused`);
     await context.lifecycle.tasks.resume({ containerId: container.id }, traced(span));
     container.setPaused(false);
     emitContainerEvent(context, container, 'unpause');

@@ -1,21 +1,31 @@
 // `POST /containers/{id}/rename`.
-import { EngineError } from '@berth/errdefs/engine-error';
+import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
 import type { Container } from './container.ts';
 import { type ContainerContext, emitContainerEvent } from './context.ts';
 import { checkName } from './names.ts';
 
 export async function renameContainer(context: ContainerContext, container: Container, name: string): Promise<void> {
   if (name === '') throw new EngineError('InvalidArgument', 'Neither old nor new names may be empty', { layer: 'daemon' });
-  const wanted = checkName(name);
+  const wanted = newName(() => checkName(name.startsWith('/') ? name : `/${name}`));
   await container.lock.run(() => {
     const old = container.name;
     if (wanted === old) {
       throw new EngineError('InvalidArgument', 'Renaming a container with the same name as its current name', { layer: 'daemon' });
     }
-    context.store.reserveName(wanted, container.id);
+    newName(() => context.store.reserveName(wanted, container.id));
     context.store.releaseName(old, container.id);
     container.record.name = wanted;
     container.save();
     emitContainerEvent(context, container, 'rename', { oldName: `/${old}` });
   });
+}
+
+/** What is wrong with the new name, in moby's words. */
+function newName(check: () => string): string {
+  try {
+    return check();
+  } catch (thrown) {
+    const { kind, message, layer, details } = toEngineError(thrown);
+    throw new EngineError(kind, `Error when allocating new name: ${message}`, { layer, details, cause: thrown });
+  }
 }

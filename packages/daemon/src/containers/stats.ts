@@ -51,7 +51,7 @@ async function takeSample(context: ContainerContext, container: Container, befor
     precpu_stats: before?.cpu_stats ?? NO_CPU,
     cpu_stats: measured?.cpu_stats ?? NO_CPU,
     memory_stats: measured?.memory_stats ?? {},
-    blkio_stats: measured?.blkio_stats ?? blkio([], []),
+    blkio_stats: measured?.blkio_stats ?? blkio(null, null, null),
     pids_stats: measured?.pids_stats ?? {},
     ...(measured && container.record.hostConfig.NetworkMode !== 'host' ? { networks: networkStats(container.record.state.pid) } : {}),
   };
@@ -92,23 +92,11 @@ function fromV1(metrics: MetricsV1): Measured {
     memory_stats: {
       usage: Number(memory?.usage?.usage ?? 0),
       max_usage: Number(memory?.usage?.max ?? 0),
-      failcnt: Number(memory?.usage?.failcnt ?? 0),
+      ...(memory?.usage?.failcnt ? { failcnt: Number(memory.usage.failcnt) } : {}),
       limit: memoryLimit(memory?.usage?.limit),
-      stats: {
-        cache: Number(memory?.cache ?? 0),
-        rss: Number(memory?.rss ?? 0),
-        inactive_file: Number(memory?.inactiveFile ?? 0),
-        active_file: Number(memory?.activeFile ?? 0),
-        inactive_anon: Number(memory?.inactiveAnon ?? 0),
-        active_anon: Number(memory?.activeAnon ?? 0),
-        total_inactive_file: Number(memory?.totalInactiveFile ?? 0),
-        total_cache: Number(memory?.totalCache ?? 0),
-        total_rss: Number(memory?.totalRss ?? 0),
-        pgfault: Number(memory?.pgFault ?? 0),
-        pgmajfault: Number(memory?.pgMajFault ?? 0),
-      },
+      stats: memory ? memoryWords(memory, ['usage', 'swap', 'kernel', 'kernelTcp']) : {},
     },
-    blkio_stats: blkio((io?.ioServiceBytesRecursive ?? []).map(entry), (io?.ioServicedRecursive ?? []).map(entry)),
+    blkio_stats: blkio((io?.ioServiceBytesRecursive ?? []).map(entry), (io?.ioServicedRecursive ?? []).map(entry), []),
     pids_stats: pidsStats(pids),
   };
 }
@@ -135,16 +123,9 @@ function fromV2(metrics: MetricsV2): Measured {
     memory_stats: {
       usage: Number(memory?.usage ?? 0),
       limit: memoryLimit(memory?.usageLimit),
-      stats: {
-        anon: Number(memory?.anon ?? 0),
-        file: Number(memory?.file ?? 0),
-        inactive_file: Number(memory?.inactiveFile ?? 0),
-        active_file: Number(memory?.activeFile ?? 0),
-        pgfault: Number(memory?.pgfault ?? 0),
-        pgmajfault: Number(memory?.pgmajfault ?? 0),
-      },
+      stats: memory ? memoryWords(memory, ['usage', 'usageLimit', 'maxUsage', 'swapUsage', 'swapLimit', 'swapMaxUsage']) : {},
     },
-    blkio_stats: blkio(pairs('rbytes', 'wbytes'), pairs('rios', 'wios')),
+    blkio_stats: blkio(pairs('rbytes', 'wbytes'), pairs('rios', 'wios'), null),
     pids_stats: pidsStats(pids),
   };
 }
@@ -159,17 +140,33 @@ function entry(one: { op: string; major: bigint; minor: bigint; value: bigint })
   return { major: Number(one.major), minor: Number(one.minor), op: one.op.toLowerCase(), value: Number(one.value) };
 }
 
-function blkio(bytes: BlkioEntry[], operations: BlkioEntry[]): ContainerStats['blkio_stats'] {
+/** `rest`: what only cgroup v1 has lists of, and Berth's shim does not measure. */
+function blkio(bytes: BlkioEntry[] | null, operations: BlkioEntry[] | null, rest: [] | null): ContainerStats['blkio_stats'] {
   return {
     io_service_bytes_recursive: bytes,
     io_serviced_recursive: operations,
-    io_queue_recursive: null,
-    io_service_time_recursive: null,
-    io_wait_time_recursive: null,
-    io_merged_recursive: null,
-    io_time_recursive: null,
-    sectors_recursive: null,
+    io_queue_recursive: rest,
+    io_service_time_recursive: rest,
+    io_wait_time_recursive: rest,
+    io_merged_recursive: rest,
+    io_time_recursive: rest,
+    sectors_recursive: rest,
   };
+}
+
+/** memory.stat's words: the message's fields, but for those that the kernel tells elsewhere. */
+function memoryWords(memory: object, elsewhere: readonly string[]): Record<string, number> {
+  const words = Object.entries(memory).filter(([name, value]) => typeof value === 'bigint' && !elsewhere.includes(name));
+  return Object.fromEntries(words.map(([name, value]) => [memoryWord(name), Number(value)]));
+}
+
+/** `totalInactiveFile` is total_inactive_file, `pgMajFault` pgmajfault. */
+function memoryWord(name: string): string {
+  if (name === 'hierarchicalSwapLimit') return 'hierarchical_memsw_limit';
+  return name
+    .replace(/pg(pg|maj)?(in|out|fault)$/i, (word) => `_${word.toLowerCase()}`)
+    .replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+    .replace(/^_/, '');
 }
 
 /** No limit is shown as the memory of the machine. */

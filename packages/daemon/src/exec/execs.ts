@@ -46,11 +46,11 @@ export class Execs {
     this.#context = context;
   }
 
-  create(container: Container, request: ExecCreateRequest): ExecInstance {
-    requireRunning(container);
+  /** `reference`: what the client calls the container. */
+  create(container: Container, reference: string, request: ExecCreateRequest): ExecInstance {
+    requireRunning(container, reference);
     parseDetachKeys(request.DetachKeys ?? '');
     const exec = new ExecInstance(randomBytes(32).toString('hex'), container.id, request);
-    if (exec.argv.length === 0) throw new EngineError('InvalidArgument', 'No exec command specified', { layer: 'daemon' });
     this.#forgetOldest(container);
     this.#byId.set(exec.id, exec);
     container.execs.set(exec.id, exec);
@@ -250,13 +250,13 @@ async function connectStarting(
   }
 }
 
-function requireRunning(container: Container): void {
+function requireRunning(container: Container, reference = container.id): void {
   if (container.restarting) {
     throw new EngineError('Conflict', `Container ${container.id} is restarting, wait until the container is running`, { layer: 'daemon' });
   }
   if (!container.running) throw new EngineError('Conflict', `container ${container.id} is not running`, { layer: 'daemon' });
   if (container.record.state.phase === 'paused') {
-    throw new EngineError('Conflict', `Container ${container.id} is paused, unpause the container before exec`, { layer: 'daemon' });
+    throw new EngineError('Conflict', `Container ${reference} is paused, unpause the container before exec`, { layer: 'daemon' });
   }
 }
 

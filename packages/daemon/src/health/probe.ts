@@ -30,7 +30,7 @@ export async function runProbe(
   const Start = nowText();
   const output = new ProbeOutput();
   try {
-    const exec = execs.create(container, { Cmd: [...check.argv], AttachStdout: true, AttachStderr: true });
+    const exec = execs.create(container, container.id, { Cmd: [...check.argv], AttachStdout: true, AttachStderr: true });
     container.record.state.probe = exec.id;
     container.save();
     const exited = once(exec.exits, 'exit').then(([code]) => code as number);

@@ -1,10 +1,10 @@
 // The daemon's picture of the images in the lifecycle service: names grouped by image, and lookup by whatever people type. The
 // lifecycle service holds the truth; what is kept here is read from it at start and again whenever it says that images changed.
-import { EngineError, isKind } from '@berth/errdefs/engine-error';
+import { EngineError, isKind, toEngineError } from '@berth/errdefs/engine-error';
 import { chainIds, type Digest, isDigest } from '@berth/oci/digest';
 import { type Descriptor, isIndexType, isLayerType, parseImageConfig, parseManifestDocument } from '@berth/oci/image-spec';
 import { bestMatch, formatPlatform, hostPlatform, type Platform, parsePlatform, rank } from '@berth/oci/platform';
-import { canonical, familiar, familiarName, type Reference, tryParseReference, withDefaultTag } from '@berth/oci/reference';
+import { canonical, familiar, familiarName, parseReference, type Reference, tryParseReference, withDefaultTag } from '@berth/oci/reference';
 import type { Image as ImageRecord } from '@berth/rpc/gen/containerd/services/images/v1/images';
 import { dateOf } from '@berth/rpc/timestamp';
 import type { Image, ImageResolver } from './image.ts';
@@ -205,13 +205,16 @@ export class ImageCatalog implements ImageResolver {
   }
 }
 
-/** Docker's words, with which its CLI decides to pull. */
+/** Docker's words, with which its CLI decides to pull; for what is no name at all, why it is none. */
 export function noSuchImage(text: string): EngineError {
-  const reference = tryParseReference(text);
-  return new EngineError('NotFound', `No such image: ${reference ? familiar(withDefaultTag(reference)) : text}`, {
-    layer: 'daemon',
-    details: { image: text },
-  });
+  const missing = (name: string) => new EngineError('NotFound', `No such image: ${name}`, { layer: 'daemon', details: { image: text } });
+  if (isDigest(text) || /^[a-f0-9]{64}$/.test(text)) return missing(text);
+  try {
+    return missing(familiar(withDefaultTag(parseReference(text))));
+  } catch (thrown) {
+    const { kind, message } = toEngineError(thrown);
+    return new EngineError(kind, message, { layer: 'daemon', cause: thrown });
+  }
 }
 
 function nameOf(record: ImageRecord): Name {

@@ -3,6 +3,7 @@ import type { Filters } from '@berth/api/filters';
 import type { EndpointSettings, NetworkCreateRequest, NetworkResource } from '@berth/api/network';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Network, NetworkRecord } from '@berth/network/driver';
+import { parseCidr } from '@berth/network/ip';
 import type { Container } from '../containers/container.ts';
 import type { ContainerContext } from '../containers/context.ts';
 import { attachNetworks, endpointRequest } from '../containers/networking/connect-networks.ts';
@@ -45,6 +46,11 @@ export class NetworkVerbs {
   }
 
   create(request: NetworkCreateRequest): NetworkRecord {
+    if (!request.Name) throw new EngineError('InvalidArgument', 'invalid name: name is empty', { layer: 'daemon' });
+    if (PREDEFINED.has(request.Name)) {
+      throw new EngineError('PermissionDenied', `operation is not permitted on predefined ${request.Name} network `, { layer: 'daemon' });
+    }
+    checkSubnets(request);
     const subnets = (request.IPAM?.Config ?? []).map(({ Subnet, Gateway, IPRange }) => ({
       ...(Subnet ? { subnet: Subnet } : {}),
       ...(Gateway ? { gateway: Gateway } : {}),
@@ -90,7 +96,7 @@ export class NetworkVerbs {
       const { record } = container;
       if (driver === 'host' || record.hostConfig.NetworkMode === 'host') {
         throw new EngineError(
-          'PermissionDenied',
+          'InvalidArgument',
           'cannot connect container to host network - container must be created in host network mode',
           { layer: 'daemon' },
         );
@@ -130,7 +136,7 @@ export class NetworkVerbs {
     await container.lock.run(() => {
       const { record } = container;
       if (driver === 'host') {
-        throw new EngineError('PermissionDenied', 'container cannot be disconnected from host network or connected to host network', {
+        throw new EngineError('InvalidArgument', 'container cannot be disconnected from host network or connected to host network', {
           layer: 'daemon',
         });
       }
@@ -150,5 +156,23 @@ export class NetworkVerbs {
   /** Containers that name the network, running or not. */
   #users(network: Network): readonly Container[] {
     return this.#context.store.all().filter((container) => container.record.networks[network.record.name] !== undefined);
+  }
+}
+
+/** Throws InvalidArgument that names everything which is no subnet, in moby's words (api/types/network/ipam.go). */
+function checkSubnets({ IPAM }: NetworkCreateRequest): void {
+  const wrong = (IPAM?.Config ?? []).flatMap(({ Subnet, IPRange }) => [
+    ...(Subnet && !isCidr(Subnet) ? [`invalid subnet ${Subnet}: invalid CIDR block notation`] : []),
+    ...(IPRange && !isCidr(IPRange) ? [`invalid ip-range ${IPRange}: invalid CIDR block notation`] : []),
+  ]);
+  if (wrong.length > 0) throw new EngineError('InvalidArgument', `invalid network config:\n${wrong.join('\n')}`, { layer: 'daemon' });
+}
+
+function isCidr(text: string): boolean {
+  try {
+    parseCidr(text);
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import type { PathStat } from '@berth/api/container';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { type Request, Router } from 'express';
-import { exportContainer, readArchive, statPath, writeArchive } from '../containers/archive.ts';
+import { type ContainerPath, exportContainer, readArchive, statPath, writeArchive } from '../containers/archive.ts';
 import type { ContainerContext } from '../containers/context.ts';
 import { uncompressed } from '../images/uncompressed.ts';
 import { sendEmpty } from '../server/reply.ts';
@@ -44,10 +44,10 @@ export function archiveRoutes(context: ContainerContext): Router {
   return router;
 }
 
-function pathOf(request: Request): string {
+function pathOf(request: Request): ContainerPath {
   const path = query(request, 'path');
   if (path === '') throw new EngineError('InvalidArgument', 'bad parameter: path is missing', { layer: 'daemon' });
-  return path;
+  return { path, reference: parameter(request, 'id') };
 }
 
 function encodeStat(stat: PathStat): string {

@@ -3,7 +3,7 @@ import type { ContainerCreateRequest } from '@berth/api/container';
 import { Filters } from '@berth/api/filters';
 import type { Resources, RestartPolicy } from '@berth/api/host-config';
 import { CONTAINER_CREATE, CONTAINER_UPDATE } from '@berth/api/request-shapes';
-import { EngineError } from '@berth/errdefs/engine-error';
+import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
 import { type Request, Router } from 'express';
 import { attachContainer } from '../containers/attach.ts';
 import { changesOf } from '../containers/changes.ts';
@@ -11,6 +11,7 @@ import type { Container } from '../containers/container.ts';
 import type { ContainerContext } from '../containers/context.ts';
 import { createContainer } from '../containers/create.ts';
 import { inspectContainer } from '../containers/describe.ts';
+import { inspectFor, summaryFor } from '../containers/for-version.ts';
 import { killContainer, stopContainer } from '../containers/kill.ts';
 import { LIST_FILTERS, listContainers } from '../containers/list.ts';
 import { frameEntry, readLog } from '../containers/logs.ts';
@@ -28,7 +29,8 @@ import { updateContainer } from '../containers/update.ts';
 import { parseCondition, waitFor } from '../containers/wait.ts';
 import { hijack } from '../server/hijack.ts';
 import { beginStream, clientGone, sendEmpty, sendJson } from '../server/reply.ts';
-import { jsonBody, parameter, query, queryBoolean, queryInteger, spanOf, speaksAtLeast } from '../server/request.ts';
+import { jsonBody, parameter, query, queryBoolean, queryInteger, spanOf, speaking, speaksAtLeast } from '../server/request.ts';
+import { checkWebSocket, openWebSocket } from '../server/websocket.ts';
 import { parseTimestamp } from '../state/clock.ts';
 
 export function containerRoutes(context: ContainerContext): Router {
@@ -43,7 +45,12 @@ export function containerRoutes(context: ContainerContext): Router {
       size: queryBoolean(request, 'size'),
       filters,
     };
-    sendJson(response, 200, await listContainers(context, options));
+    const listed = await listContainers(context, options);
+    sendJson(
+      response,
+      200,
+      listed.map((summary) => summaryFor(speaking(request), summary)),
+    );
   });
 
   router.post('/containers/create', async (request, response) => {
@@ -57,8 +64,12 @@ export function containerRoutes(context: ContainerContext): Router {
     sendJson(response, 200, await pruneContainers(context, filters, spanOf(request)));
   });
 
-  router.get('/containers/:id/json', (request, response) => {
-    sendJson(response, 200, inspectContainer(context, named(request), { size: queryBoolean(request, 'size') }));
+  router.get('/containers/:id/json', async (request, response) => {
+    const container = named(request);
+    // Where its layers are is known once they are there; what went wrong with them is the start's to tell.
+    await container.prepared?.catch(() => {});
+    const inspected = inspectContainer(context, container, { size: queryBoolean(request, 'size') });
+    sendJson(response, 200, inspectFor(speaking(request), inspected));
   });
 
   router.get('/containers/:id/top', async (request, response) => {
@@ -132,7 +143,13 @@ export function containerRoutes(context: ContainerContext): Router {
   });
 
   router.post('/containers/:id/kill', async (request, response) => {
-    await killContainer(context, named(request), query(request, 'signal'), spanOf(request));
+    const name = parameter(request, 'id');
+    try {
+      await killContainer(context, context.store.get(name), query(request, 'signal'), spanOf(request));
+    } catch (thrown) {
+      const { kind, message, layer, details } = toEngineError(thrown);
+      throw new EngineError(kind, `cannot kill container: ${name}: ${message}`, { layer, details, cause: thrown });
+    }
     sendEmpty(response, 204);
   });
 
@@ -184,6 +201,22 @@ export function containerRoutes(context: ContainerContext): Router {
     await attachContainer(context, container, wish, () => hijack(request, response, !container.terminal));
   });
 
+  router.get('/containers/:id/attach/ws', async (request, response) => {
+    const container = named(request);
+    checkWebSocket(request);
+    // All streams, before they could be chosen.
+    const wants = (stream: string) => !speaksAtLeast(request, '1.42') || queryBoolean(request, stream);
+    const wish = {
+      stdin: wants('stdin'),
+      stdout: wants('stdout'),
+      stderr: wants('stderr'),
+      stream: queryBoolean(request, 'stream'),
+      logs: queryBoolean(request, 'logs'),
+      detachKeys: query(request, 'detachKeys'),
+    };
+    await attachContainer(context, container, wish, () => openWebSocket(request, response, !container.terminal));
+  });
+
   router.delete('/containers/:id', async (request, response) => {
     const options = { force: queryBoolean(request, 'force'), volumes: queryBoolean(request, 'v') };
     await removeContainer(context, named(request), options, spanOf(request));
@@ -194,12 +227,18 @@ export function containerRoutes(context: ContainerContext): Router {
 }
 
 export function terminalSize(request: Request): { height: number; width: number } {
-  const height = queryInteger(request, 'h');
-  const width = queryInteger(request, 'w');
-  if (height === undefined || width === undefined || height < 0 || width < 0) {
-    throw new EngineError('InvalidArgument', 'invalid resize: the query parameters h and w must be whole numbers', { layer: 'daemon' });
-  }
-  return { height, width };
+  return { height: dimension(request, 'height', 'h'), width: dimension(request, 'width', 'w') };
+}
+
+function dimension(request: Request, what: string, name: string): number {
+  const text = query(request, name);
+  const wrong = !/^-?\d+$/.test(text)
+    ? 'invalid syntax'
+    : Number(text) < 0 || Number(text) > 0xffff_ffff
+      ? 'value out of range'
+      : undefined;
+  if (wrong) throw new EngineError('InvalidArgument', `invalid resize ${what} ${JSON.stringify(text)}: ${wrong}`, { layer: 'daemon' });
+  return Number(text);
 }
 
 function stopOptions(request: Request): { seconds?: number; signal?: string } {

@@ -3,7 +3,7 @@
 import type { ExecCreateRequest, ExecStartRequest } from '@berth/api/exec';
 import { EXEC_CREATE, EXEC_START } from '@berth/api/request-shapes';
 import { encodeFrame, STREAM } from '@berth/api/stdcopy';
-import { toEngineError } from '@berth/errdefs/engine-error';
+import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
 import { Router } from 'express';
 import type { ContainerContext } from '../containers/context.ts';
 import type { Execs } from '../exec/execs.ts';
@@ -17,8 +17,10 @@ export function execRoutes(context: ContainerContext, execs: Execs): Router {
 
   router.post('/containers/:id/exec', async (request, response) => {
     const body = await jsonBody<ExecCreateRequest>(request, EXEC_CREATE, 'ExecConfig', true);
-    const container = context.store.get(parameter(request, 'id'));
-    const exec = execs.create(container, body);
+    if (!body.Cmd?.length) throw new EngineError('InvalidArgument', 'No exec command specified', { layer: 'daemon' });
+    const reference = parameter(request, 'id');
+    const container = context.store.get(reference);
+    const exec = execs.create(container, reference, body);
     sendJson(response, 201, { Id: exec.id });
     execs.expectStart(exec, container);
   });

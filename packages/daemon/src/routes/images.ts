@@ -1,7 +1,7 @@
 // The Engine API's images, and what it asks registries: paths, parameters and status codes. What they do is in ../images.
 import { pipeline } from 'node:stream/promises';
 import { Filters } from '@berth/api/filters';
-import type { AuthConfig, ImageSummary } from '@berth/api/image';
+import type { AuthConfig } from '@berth/api/image';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { parseReference, parseRepositoryAndTag, withDefaultTag } from '@berth/oci/reference';
 import { credentialsOf } from '@berth/oci/registry/credentials';
@@ -9,6 +9,7 @@ import { openAddress } from '@berth/oci/registry/open-address';
 import { formatTraceparent } from '@berth/trace/context';
 import express, { type Request, type Response, type Router } from 'express';
 import { parseRate } from '../config/size.ts';
+import { inspectFor, summaryFor } from '../images/for-version.ts';
 import type { Image } from '../images/image.ts';
 import type { ImageContext } from '../images/image-context.ts';
 import { importImage } from '../images/import-image.ts';
@@ -36,7 +37,7 @@ import {
   queryInteger,
   queryList,
   requestState,
-  speaksAtLeast,
+  speaking,
   streamedBody,
 } from '../server/request.ts';
 
@@ -65,7 +66,7 @@ export function imageRoutes(context: ImageContext): Router {
     sendJson(
       response,
       200,
-      summaries.map((summary) => forVersion(request, summary)),
+      summaries.map((summary) => summaryFor(speaking(request), summary)),
     );
   });
 
@@ -106,7 +107,7 @@ export function imageRoutes(context: ImageContext): Router {
   router.get('/images/*name/json', async (request, response) => {
     const image = await imageFor(context, request);
     const inspected = await inspectImage(context, image, { manifests: queryBoolean(request, 'manifests') });
-    sendJson(response, 200, speaksAtLeast(request, '1.44') ? inspected : { ...inspected, VirtualSize: inspected.Size });
+    sendJson(response, 200, inspectFor(speaking(request), inspected));
   });
 
   router.get('/images/*name/history', async (request, response) => {
@@ -235,20 +236,4 @@ function rateOf(request: Request): number | undefined {
 
 function traceOf(request: Request): string {
   return formatTraceparent(requestState(request).span.context);
-}
-
-/** What clients of older versions expect to find. */
-function forVersion(request: Request, summary: ImageSummary): ImageSummary {
-  if (speaksAtLeast(request, '1.51')) return summary;
-  // How many containers stand on an image was not counted before.
-  const { Descriptor, ...older } = { ...summary, Containers: -1 };
-  if (speaksAtLeast(request, '1.48')) return { ...older, ...(Descriptor ? { Descriptor } : {}) };
-  if (speaksAtLeast(request, '1.44')) return older;
-  const whole = { ...older, VirtualSize: summary.Size };
-  if (speaksAtLeast(request, '1.43')) return whole;
-  return {
-    ...whole,
-    RepoTags: summary.RepoTags?.length ? summary.RepoTags : ['<none>:<none>'],
-    RepoDigests: summary.RepoDigests?.length ? summary.RepoDigests : ['<none>@<none>'],
-  };
 }

@@ -3,8 +3,9 @@ import { Filters } from '@berth/api/filters';
 import { Router } from 'express';
 import { type EngineEvent, EVENT_FILTERS, matchesEvent, serializeEvent } from '../events/events.ts';
 import { beginStream, clientGone, sendJson } from '../server/reply.ts';
-import { query, queryList, speaksAtLeast } from '../server/request.ts';
+import { query, queryList, speaking, speaksAtLeast } from '../server/request.ts';
 import { nowNanoseconds, parseTimestamp } from '../state/clock.ts';
+import { diskUsageFor, infoFor } from '../system/for-version.ts';
 import type { SystemInfo } from '../system/system-info.ts';
 
 export function systemRoutes(system: SystemInfo): Router {
@@ -24,9 +25,13 @@ export function systemRoutes(system: SystemInfo): Router {
 
   router.get('/version', async (_request, response) => sendJson(response, 200, await system.version()));
 
-  router.get('/info', async (_request, response) => sendJson(response, 200, await system.info()));
+  router.get('/info', async (request, response) => sendJson(response, 200, infoFor(speaking(request), await system.info())));
 
-  router.get('/system/df', async (request, response) => sendJson(response, 200, await system.diskUsage(queryList(request, 'type'))));
+  router.get('/system/df', async (request, response) => {
+    const speaks = speaking(request);
+    const usage = await system.diskUsage(speaks('1.42') ? queryList(request, 'type') : []);
+    sendJson(response, 200, diskUsageFor(speaks, usage));
+  });
 
   router.get('/events', (request, response) => {
     const filters = Filters.parse(query(request, 'filters'), EVENT_FILTERS);

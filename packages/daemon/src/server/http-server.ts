@@ -27,10 +27,12 @@ export function engineHandler(routers: readonly Router[], options: ServerOptions
   const app = express();
   app.disable('x-powered-by').disable('etag');
   app.options('/{*any}', (_request, response) => void response.status(200).end());
+  app.use((request: Request, response: Response, next: NextFunction) => {
+    if (isStricter(request)) sendError(response, pageNotFound());
+    else next();
+  });
   for (const router of routers) app.use(router);
-  app.use((_request: Request, response: Response) =>
-    sendError(response, new EngineError('NotFound', 'page not found', { layer: 'daemon' })),
-  );
+  app.use((_request: Request, response: Response) => sendError(response, pageNotFound()));
   app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
     // A client that left in the middle of a stream is no failure of ours.
     if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') options.onError(error, `${request.method} ${request.url}`);
@@ -56,6 +58,15 @@ export function engineHandler(routers: readonly Router[], options: ServerOptions
     request.url = path;
     app(request, response);
   };
+}
+
+/** What express takes for a route and moby does not: a path with a slash at its end, and HEAD where only GET is asked for. */
+function isStricter({ method, path }: Request): boolean {
+  return (path.length > 1 && path.endsWith('/')) || (method === 'HEAD' && !/^\/(_ping|containers\/[^/]+\/archive)$/.test(path));
+}
+
+function pageNotFound(): EngineError {
+  return new EngineError('NotFound', 'page not found', { layer: 'daemon' });
 }
 
 /** A server for one listener; `tls` for https. It is not listening yet. */

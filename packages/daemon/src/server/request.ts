@@ -38,6 +38,13 @@ export function speaksAtLeast(request: IncomingMessage, version: string): boolea
   return compareVersions(requestState(request).apiVersion, version) >= 0;
 }
 
+/** Whether a request's client speaks at least a version: what an answer's fields depend on. */
+export type Speaks = (version: string) => boolean;
+
+export function speaking(request: IncomingMessage): Speaks {
+  return (version) => speaksAtLeast(request, version);
+}
+
 /** Negative, zero or positive, as `1.9` comes before `1.10`. */
 export function compareVersions(left: string, right: string): number {
   const [leftMajor = 0, leftMinor = 0] = left.split('.').map(Number);

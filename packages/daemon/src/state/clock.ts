@@ -1,5 +1,6 @@
 // Moments with nanoseconds, as the Engine API shows them. Node's wall clock has microseconds at best; the monotonic clock's
 // nanoseconds are added to one reading of it, so that two events never share a moment and never run backwards within a process.
+import { EngineError } from '@berth/errdefs/engine-error';
 
 const originWall = BigInt(Date.now()) * 1_000_000n;
 const originMonotonic = process.hrtime.bigint();
@@ -33,10 +34,15 @@ export function parseTime(text: string): bigint {
   return BigInt(Date.parse(`${match[1]}${match[3]}`)) * 1_000_000n + BigInt((match[2] ?? '').padEnd(9, '0'));
 }
 
-/** `since` and `until` of the Engine API: Unix seconds with an optional fraction, or RFC 3339. Undefined when empty or 0. */
+/** `since` and `until` of the Engine API: Unix seconds with an optional fraction, or RFC 3339. Undefined when empty or 0. Throws InvalidArgument. */
 export function parseTimestamp(text: string): bigint | undefined {
   if (text === '' || text === '0') return undefined;
   const match = /^(\d+)(?:\.(\d{1,9})\d*)?$/.exec(text);
   if (match?.[1]) return BigInt(match[1]) * 1_000_000_000n + BigInt((match[2] ?? '').padEnd(9, '0'));
-  return parseTime(text) || undefined;
+  if (text.startsWith('0001-')) return undefined;
+  const moment = parseTime(text);
+  if (moment !== 0n) return moment;
+  throw new EngineError('InvalidArgument', `invalid time ${JSON.stringify(text)}: use Unix seconds or an RFC 3339 time`, {
+    layer: 'daemon',
+  });
 }

@@ -112,7 +112,6 @@ export class SystemInfo {
         ...(config.snapshotter === 'overlayfs' ? OVERLAY_STATUS : []),
       ],
       DockerRootDir: config.dataRoot,
-      SystemStatus: null,
       Plugins: { Volume: ['local'], Network: ['bridge', 'host', 'null'], Authorization: null, Log: ['json-file', 'local', 'none'] },
       MemoryLimit: controllers.has('memory'),
       SwapLimit: this.#cgroups.limitsSwap,
@@ -158,7 +157,6 @@ export class SystemInfo {
       RuncCommit: { ID: COMMIT },
       InitCommit: { ID: '' },
       SecurityOptions: ['name=seccomp,profile=builtin', ...(config.cgroupnsMode === 'private' ? ['name=cgroupns'] : [])],
-      ProductLicense: '',
       ...(config.network.addressPools.length > 0
         ? { DefaultAddressPools: config.network.addressPools.map(({ base, size }) => ({ Base: base, Size: size })) }
         : {}),

@@ -40,7 +40,7 @@ export interface FoundPath extends Disposable {
   readonly base: string;
 }
 
-/** `container` is for messages; `whole` follows the last element as if a dot came after it. */
+/** `container`, as the client wrote it, is for messages; `whole` follows the last element as if a dot came after it. */
 export function findPath(view: FilesView, path: string, container: string, { whole = false } = {}): FoundPath {
   // `..` is taken off the text, as moby does: it never climbs out of where a link leads.
   const clean = normalize(`/${path}`).replace(/(?<=.)\/$/, '');
@@ -56,6 +56,7 @@ export function findPath(view: FilesView, path: string, container: string, { who
     );
   }
   const directory = openInRoot(view.root, toBytes(itself ? clean : dirname(clean)), O.PATH | O.DIRECTORY);
+  if (directory === ENOTDIR && whole) throw new EngineError('InvalidArgument', 'extraction point is not a directory', { layer: 'daemon' });
   if (directory < 0) throw notFound(path, container, directory);
   const name = itself ? '.' : toBytes(base);
   const stat = statAt(directory, name);

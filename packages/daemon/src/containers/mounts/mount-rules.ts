@@ -19,9 +19,11 @@ const TMPFS_VALUES: readonly string[] = ['size', 'mode', 'uid', 'gid', 'nr_inode
 /** `-v` as the mount that it means, and its mode as it was written. */
 export function parseBind(text: string, volumeDriver: string | undefined): { request: MountRequest; mode: string } {
   const parts = text.split(':');
-  const [source = '', target = '', mode = ''] = parts;
+  // A path alone is where an anonymous volume goes.
+  const [source = '', target = '', mode = ''] = parts.length === 1 ? ['', text] : parts;
   const wrong = `invalid volume specification: '${text}'`;
-  if (source === '' || parts.length > 3 || (parts.length === 2 && validMode(target))) throw invalid(wrong);
+  if (text === '' || (source === '' && parts.length > 1) || parts.length > 3 || (parts.length === 2 && validMode(target)))
+    throw invalid(wrong);
   if (!validMode(mode)) throw invalid(`invalid mode: ${mode}`);
   const words = mode.split(',');
   const propagation = words.find((word) => PROPAGATIONS.includes(word)) as Propagation | undefined;

@@ -15,11 +15,14 @@ export function runtimeExitCode(message: string): 126 | 127 | 128 {
   return 128;
 }
 
-/** With the words around it that containerd and runc put there, for runtimes that did not say them. */
+/** With the words around it that containerd and runc put there, whatever the runtime and its shim said. */
 export function runtimeMessage(told: string, verb: 'create' | 'exec'): string {
-  const message = inRuncsWords(told.replace(/^failed to create shim task: /, ''));
-  if (/^OCI runtime/.test(message)) return message;
-  if (verb === 'create') return `OCI runtime create failed: runc create failed: ${message}: unknown`;
+  const message = inRuncsWords(told.replace(/^failed to create shim task: /, ''))
+    .replace(/^OCI runtime (create|exec) failed: /, '')
+    .replace(/^(runc create|exec) failed: /, '')
+    .replace(/: unknown$/, '');
+  const runc = message.startsWith('unable to start') ? 'runc create failed: ' : '';
+  if (verb === 'create') return `OCI runtime create failed: ${runc}${message}: unknown`;
   return `OCI runtime exec failed: exec failed: ${message.replace('error during container init: ', '')}: unknown`;
 }
 
