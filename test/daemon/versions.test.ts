@@ -102,3 +102,14 @@ test('from 1.42 on a log says that it is in frames', async () => {
     assert.equal(type, `application/vnd.docker.${Number(version.slice(2)) >= 42 ? 'multiplexed' : 'raw'}-stream`, version);
   }
 });
+
+test('from 1.46 on images that are made are told of', async () => {
+  const { stdout } = await daemon.docker(['commit', 'one', 'made']);
+  const now = Math.floor(Date.now() / 1000) + 1;
+  for (const version of VERSIONS) {
+    const { body } = await get(
+      `/v${version}/events?since=1&until=${now}&filters=${encodeURIComponent('{"event":["create"],"type":["image"]}')}`,
+    );
+    assert.equal(body.includes(stdout.trim()), Number(version.slice(2)) >= 46, version);
+  }
+});

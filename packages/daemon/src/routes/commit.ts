@@ -26,8 +26,9 @@ export function commitRoutes(containers: ContainerContext, images: ImageContext)
     const pauses = state.phase === 'running' && queryBoolean(request, 'pause', true);
     await prepareRootfs(containers, container, span);
     if (pauses) await pauseContainer(containers, container, span);
+    let Id: string;
     try {
-      const Id = await commitImage(images, {
+      Id = await commitImage(images, {
         container: { id, imageId, chainId, path, args },
         config: merged(config, asked),
         changes: queryList(request, 'changes'),
@@ -40,10 +41,11 @@ export function commitRoutes(containers: ContainerContext, images: ImageContext)
         imageID: Id,
         imageRef: reference ? repository : '',
       });
-      sendJson(response, 201, { Id });
     } finally {
       if (pauses) await unpauseContainer(containers, container, span);
     }
+    // Who has the answer finds the container running.
+    sendJson(response, 201, { Id });
   });
 
   return router;

@@ -38,7 +38,9 @@ export function systemRoutes(system: SystemInfo): Router {
     const since = parseTimestamp(query(request, 'since'));
     const until = parseTimestamp(query(request, 'until'));
     beginStream(response, speaksAtLeast(request, '1.52') ? 'application/jsonl' : 'application/json');
+    const hidden = (event: EngineEvent) => event.Type === 'image' && event.Action === 'create' && !speaksAtLeast(request, '1.46');
     const send = (event: EngineEvent) => {
+      if (hidden(event)) return;
       if (matchesEvent(event, filters) && (until === undefined || event.moment <= until)) response.write(serializeEvent(event));
     };
     if (since !== undefined) for (const event of system.events.since(since)) send(event);
