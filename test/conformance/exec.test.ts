@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { cgroupMode } from '@berth/runtime/cgroup/hierarchy';
 import { conformance } from './suite.ts';
 
 conformance('a process joins every namespace and the cgroup of the container', (laboratory) => {
@@ -100,9 +101,10 @@ conformance(
       for (const mount of spec.mounts ?? [])
         if (mount.type === 'cgroup') mount.options = mount.options?.filter((option) => option !== 'ro');
     });
-    const make = laboratory.runtime(['exec', id, 'mkdir', '/sys/fs/cgroup/pids/hold']);
+    const [hierarchy, controller] = cgroupMode() === 'unified' ? ['', ''] : ['pids', 'pids:'];
+    const make = laboratory.runtime(['exec', id, 'mkdir', join('/sys/fs/cgroup', hierarchy, 'hold')]);
     assert.equal(make.code, 0, make.stderr);
-    const result = laboratory.runtime(['exec', '--cgroup', 'pids:/hold', id, 'grep', 'pids', '/proc/self/cgroup']);
+    const result = laboratory.runtime(['exec', '--cgroup', `${controller}/hold`, id, 'grep', `:${hierarchy}:`, '/proc/self/cgroup']);
     assert.match(result.stdout, /:\/hold\n|hold$/m, result.stderr);
     assert.match(laboratory.runtime(['exec', '--cgroup', 'nonsense', id, 'true']).stderr, /bad --cgroup|no such file/);
   },
