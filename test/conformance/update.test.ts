@@ -1,6 +1,6 @@
 // update: limits of a running container, from flags, a file and standard input; what the files of cgroup v1 say then.
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Laboratory } from '../runtime/laboratory.ts';
 import { conformance } from './suite.ts';
@@ -51,4 +51,14 @@ conformance(
 
 conformance('what the kernel refuses is an error', (laboratory) => {
   assert.notEqual(laboratory.runtime(['update', '--cpu-quota', '1', started(laboratory)]).code, 0);
+});
+
+conformance('shares of the cache and of memory bandwidth need a processor that has them', (laboratory, t) => {
+  if (existsSync('/sys/fs/resctrl/info')) return t.diagnostic('this machine has them: packages/runtime/src/resource-director.test.ts');
+  const id = started(laboratory);
+  assert.match(laboratory.runtime(['update', '--l3-cache-schema', 'L3:0=f', id]).stderr, /Intel RDT\/CAT: l3 cache schema is not enabled/);
+  assert.match(
+    laboratory.runtime(['update', '--mem-bw-schema', 'MB:0=20', id]).stderr,
+    /Intel RDT\/MBA: memory bandwidth schema is not enabled/,
+  );
 });

@@ -39,7 +39,7 @@ const QUIET = ['-y', '-qq', '--no-install-recommends', '-o', 'APT::Sandbox::User
 
 /** With lists of its own: this machine's sources, and its architecture, stay as they are. */
 function unpackDebian(part: string): void {
-  const sources = join(part, 'sources.list');
+  const sources = join(part, 'archives/sources.list');
   writeFileSync(sources, `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${debianMirror()} ${SUITE} main\n`);
   const settings = {
     'Dir::Etc::sourcelist': sources,

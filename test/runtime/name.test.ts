@@ -1,8 +1,10 @@
 // berth-runtime in runc's place, under runc's name: what it says of itself there, and what its log says with --debug.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { pathOf } from '../seams/peers.ts';
 import { Laboratory, RUNTIME } from './laboratory.ts';
 
 test('a link to the program gives it its name', (t) => {
@@ -19,6 +21,23 @@ test('a link to the program gives it its name', (t) => {
     laboratory.runtime(['run', '--bundle', bundle, laboratory.id()]).stderr,
     /runc run failed: unable to start container process/,
   );
+});
+
+const VERBS = 'checkpoint create delete events exec features kill list pause ps restore resume run spec start state update';
+const runc = pathOf('runc');
+
+test("every flag that runc's help names is there", { skip: runc ? false : 'not installed: runc' }, (t) => {
+  const laboratory = Laboratory.open(t);
+  const flags = (command: string, ...args: string[]) =>
+    [...execFileSync(command, [...args, '--help'], { encoding: 'utf8' }).matchAll(/^ {3}(--[a-z0-9-]+)/gm)].map(([, flag]) => flag);
+  for (const verb of [[], ...VERBS.split(' ').map((name) => [name])]) {
+    const own = flags(laboratory.command, ...verb);
+    assert.deepEqual(
+      flags(runc as string, ...verb).filter((flag) => !own.includes(flag)),
+      [],
+      `${verb}`,
+    );
+  }
 });
 
 test("--debug logs the steps with runc's names for them", (t) => {

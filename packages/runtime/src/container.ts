@@ -20,7 +20,7 @@ import { exec } from './exec.ts';
 import { openGate } from './gate.ts';
 import { runHooks } from './hooks.ts';
 import { isAlive } from './process-status.ts';
-import { leaveResctrl } from './resource-director.ts';
+import { leaveResctrl, type RdtSchemas, updateResctrl } from './resource-director.ts';
 import { fifoPath, readState, type SavedState, savedIds, stateDirectory, validateId, writeState } from './state-file.ts';
 
 const SIGKILL = 9;
@@ -168,12 +168,13 @@ export class Container {
     this.cgroup().thaw();
   }
 
-  /** Other limits, in config.json's form; what is not named stays. InvalidArgument, naming file and value, for what the kernel refuses. */
-  update(resources: LinuxResources): void {
+  /** Other limits, in config.json's form, and shares of cache and memory bandwidth; what is not named stays. InvalidArgument, naming file and value, for what the kernel refuses. */
+  update(resources: LinuxResources, shares: RdtSchemas = {}): void {
     if (this.status() === 'stopped') throw new EngineError('FailedPrecondition', 'container not running', { layer: 'runtime' });
     validateResources(resources);
+    const linux = { ...this.#saved.spec.linux };
+    if (shares.l3CacheSchema || shares.memBwSchema) linux.intelRdt = updateResctrl(linux.intelRdt, shares, this.id, this.pid);
     this.cgroup().apply(resources, 'update');
-    const linux = this.#saved.spec.linux ?? {};
     this.#saved.spec.linux = { ...linux, resources: mergeResources(linux.resources ?? {}, resources) };
     writeState(this.#directory, this.#saved);
   }

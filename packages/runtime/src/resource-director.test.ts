@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { enterResctrl, leaveResctrl, validateIntelRdt } from './resource-director.ts';
+import { enterResctrl, leaveResctrl, updateResctrl, validateIntelRdt } from './resource-director.ts';
 
 test('a container without a class has a directory of its own', (t) => {
   const root = mkdtempSync(join(tmpdir(), 'berth-resctrl-'));
@@ -29,6 +29,18 @@ test('a class with a name is shared and stays; the measurement is the containerâ
   rmSync(join(root, 'gold/mon_groups/box/tasks'));
   leaveResctrl(rdt, 'box', root);
   assert.deepEqual([existsSync(join(root, 'gold')), existsSync(join(root, 'gold/mon_groups/box'))], [true, false]);
+});
+
+test('an update changes the shares that it names; a container without a class gets one', (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'berth-resctrl-'));
+  t.after(() => rmSync(root, { recursive: true }));
+  mkdirSync(join(root, 'info/L3'), { recursive: true });
+  const rdt = updateResctrl(undefined, { l3CacheSchema: 'L3:0=f' }, 'box', 42, root);
+  assert.equal(readFileSync(join(root, 'box/tasks'), 'utf8'), '42');
+  assert.throws(() => updateResctrl(rdt, { memBwSchema: 'MB:0=20' }, 'box', 42, root), /memory bandwidth schema is not enabled/);
+  mkdirSync(join(root, 'info/MB'));
+  assert.deepEqual(updateResctrl(rdt, { memBwSchema: 'MB:0=20' }, 'box', 42, root), { l3CacheSchema: 'L3:0=f', memBwSchema: 'MB:0=20' });
+  assert.equal(readFileSync(join(root, 'box/schemata'), 'utf8'), 'L3:0=f\nMB:0=20\n');
 });
 
 test('a class cannot be a path', () => {

@@ -30,8 +30,21 @@ export function enterResctrl(rdt: IntelRdt, id: string, pid: number, root = resc
   telling(root, () => writeFileSync(join(directory, 'tasks'), String(pid)));
   if (!rdt.enableMonitoring) return;
   const group = monitoringGroup(directory, id);
-  telling(root, () => mkdirSync(group));
+  if (!existsSync(group)) telling(root, () => mkdirSync(group));
   telling(root, () => writeFileSync(join(group, 'tasks'), String(pid)));
+}
+
+/** What an update may name; the rest of a class stays as it is. */
+export type RdtSchemas = Pick<IntelRdt, 'l3CacheSchema' | 'memBwSchema'>;
+
+/** New shares for a container. One that had none gets a class of its own, with its init in it. Returns what it has from then on. */
+export function updateResctrl(old: IntelRdt | undefined, schemas: RdtSchemas, id: string, pid: number, root = resctrlRoot()): IntelRdt {
+  const has = (resource: string) => root !== undefined && existsSync(join(root, 'info', resource));
+  if (schemas.l3CacheSchema && !has('L3')) throw notEnabled('Intel RDT/CAT: l3 cache schema is not enabled');
+  if (schemas.memBwSchema && !has('MB')) throw notEnabled('Intel RDT/MBA: memory bandwidth schema is not enabled');
+  const rdt = { ...old, ...schemas };
+  enterResctrl(rdt, id, pid, root);
+  return rdt;
 }
 
 /** Removes what is the container's alone: a class with a name stays, for whoever shares it. */
@@ -71,6 +84,10 @@ function telling(root: string, step: () => void): void {
     }
     throw new EngineError('InvalidArgument', `intelRdt: ${why || (cause as Error).message}`, { layer: 'runtime', cause });
   }
+}
+
+function notEnabled(message: string): EngineError {
+  return new EngineError('FailedPrecondition', message, { layer: 'runtime' });
 }
 
 function invalid(kind: 'InvalidArgument' | 'FailedPrecondition', message: string): EngineError {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { LinuxResources } from '@berth/oci/runtime-spec';
 import { parseDocument } from '../bundle.ts';
 import { loadContainer } from '../container.ts';
+import type { RdtSchemas } from '../resource-director.ts';
 import { type Arguments, numberOf, onlyId, sizeOf, textOf } from './arguments.ts';
 import type { Command } from './command.ts';
 
@@ -27,12 +28,15 @@ export const update: Command = {
     'memory-reservation': { kind: 'value', help: 'soft memory limit in bytes' },
     'memory-swap': { kind: 'value', help: 'memory and swap in bytes, -1 for no limit' },
     'pids-limit': { kind: 'value', help: 'number of processes' },
+    'l3-cache-schema': { kind: 'value', help: 'shares of the L3 cache (Intel RDT), as `L3:0=f;1=f0`' },
+    'mem-bw-schema': { kind: 'value', help: 'shares of the memory bandwidth (Intel RDT), as `MB:0=20;1=70`' },
   },
   permute: true,
   run(parsed, { root }) {
     const container = loadContainer(root, onlyId(parsed, 'update'));
     const file = textOf(parsed, 'resources');
-    container.update(file === undefined ? fromFlags(parsed) : fromFile(file));
+    if (file === undefined) container.update(fromFlags(parsed), sharesOf(parsed));
+    else container.update(fromFile(file));
     return 0;
   },
 };
@@ -40,6 +44,11 @@ export const update: Command = {
 function fromFile(file: string): LinuxResources {
   const [source, name] = file === '-' ? [0, 'standard input'] : [file, file];
   return parseDocument(readFileSync(source, 'utf8'), name) as LinuxResources;
+}
+
+function sharesOf(parsed: Arguments): RdtSchemas {
+  const [l3CacheSchema, memBwSchema] = [textOf(parsed, 'l3-cache-schema'), textOf(parsed, 'mem-bw-schema')];
+  return { ...(l3CacheSchema ? { l3CacheSchema } : {}), ...(memBwSchema ? { memBwSchema } : {}) };
 }
 
 function fromFlags(parsed: Arguments): LinuxResources {
