@@ -1,6 +1,6 @@
 // The six kinds of hooks: when they run, where, with what on standard input, and what their failure does.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Hook, HookKind, Spec } from '@berth/oci/runtime-spec';
 import { eventually } from '../runtime/laboratory.ts';
@@ -48,7 +48,7 @@ conformance('hooks run in the namespaces that the specification says', (laborato
     hook(spec, 'createRuntime', own('runtime'));
     hook(spec, 'createContainer', own('container'));
   });
-  assert.equal(readFileSync(`${file}.runtime`, 'utf8'), readFileSync(`${file}.runtime`, 'utf8'));
+  assert.equal(readFileSync(`${file}.runtime`, 'utf8'), `${readlinkSync('/proc/self/ns/net')}\n`);
   assert.notEqual(readFileSync(`${file}.container`, 'utf8'), readFileSync(`${file}.runtime`, 'utf8'));
 });
 
@@ -68,6 +68,24 @@ conformance(
     assert.match(slow.stderr, /hook ran past specified timeout of 1(\.0)?s/);
   },
   { crun: 'crun words its errors in its own way' },
+);
+
+conformance(
+  'a poststart hook that fails stops the container; one of poststop is only told of',
+  async (laboratory) => {
+    const id = laboratory.id();
+    const bundle = laboratory.bundle('sleep 1000', (spec) => {
+      hook(spec, 'poststart', shell('echo reef >&2; exit 3'));
+      hook(spec, 'poststop', shell('exit 4'));
+    });
+    assert.equal(laboratory.runtime(['create', '-b', bundle, id]).code, 0);
+    const result = laboratory.runtime(['start', id]);
+    assert.equal(result.code, 1);
+    assert.match(result.stderr, /error running hook #0 of poststart: exit status 3.*reef/);
+    await eventually(() => laboratory.state(id).status === 'stopped');
+    assert.equal(laboratory.runtime(['delete', id]).code, 0);
+  },
+  { runc: 'runc 1.1 runs poststart hooks at the end of create', crun: 'crun only tells of poststart hooks that fail' },
 );
 
 conformance('a hook may write as much as it likes', (laboratory) => {

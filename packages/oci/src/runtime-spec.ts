@@ -1,4 +1,4 @@
-// The types of a bundle's config.json and of a runtime's state, as opencontainers/runtime-spec 1.2 defines them
+// The types of a bundle's config.json and of a runtime's state, as opencontainers/runtime-spec 1.3 defines them
 // (config.md, config-linux.md, runtime.md). Linux only. Types alone: reading and checking is the runtime's bundle.ts.
 
 /** The version that is written into new configurations and reported as ociVersion. */

@@ -116,8 +116,8 @@ export class Container {
   }
 
   /**
-   * Lets init execute the user's program. With poststart hooks it returns when that has happened. FailedPrecondition for a container that
-   * was started before.
+   * Lets init execute the user's program. With poststart hooks it returns when that has happened; one that fails stops the container.
+   * FailedPrecondition for a container that was started before.
    */
   start(options: { span?: Span } = {}): void {
     using _span = options.span?.child('runtime.start', 'runtime');
@@ -128,7 +128,12 @@ export class Container {
       throw new EngineError('FailedPrecondition', 'cannot start an already running container', { layer: 'runtime' });
     const poststart = this.spec.hooks?.poststart ?? [];
     openGate(fifoPath(this.#directory), { awaitProgram: poststart.length > 0 });
-    runHooks('poststart', poststart, this.#hookState('running'));
+    try {
+      runHooks('poststart', poststart, this.#hookState('running'));
+    } catch (error) {
+      this.#killAll(SIGKILL);
+      throw error;
+    }
   }
 
   /** Sends a signal, by its number, to init, or with `all` to every process in the cgroup. NotFound when init is dead, unless `all`. */
@@ -168,7 +173,10 @@ export class Container {
     this.cgroup().thaw();
   }
 
-  /** Other limits, in config.json's form, and shares of cache and memory bandwidth; what is not named stays. InvalidArgument, naming file and value, for what the kernel refuses. */
+  /**
+   * Other limits, in config.json's form, and shares of cache and memory bandwidth; what is not named stays. InvalidArgument, naming file and
+   * value, for what the kernel refuses.
+   */
   update(resources: LinuxResources, shares: RdtSchemas = {}): void {
     if (this.status() === 'stopped') throw new EngineError('FailedPrecondition', 'container not running', { layer: 'runtime' });
     validateResources(resources);

@@ -1,6 +1,6 @@
 // What this runtime can do, as runtime-spec's features.md describes it.
 import { CAPABILITY_NAMES } from '@berth/oci/capability-names';
-import { HOOK_KINDS, NAMESPACE_TYPES, OCI_VERSION } from '@berth/oci/runtime-spec';
+import { HOOK_KINDS, NAMESPACE_TYPES } from '@berth/oci/runtime-spec';
 import { MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES } from './memory-policy.ts';
 import { knownMountOptions } from './mount-options.ts';
 import { SECCOMP_FLAGS } from './seccomp/filter.ts';
@@ -8,7 +8,8 @@ import { SECCOMP_FLAGS } from './seccomp/filter.ts';
 export function features() {
   return {
     ociVersionMin: '1.0.0',
-    ociVersionMax: OCI_VERSION,
+    // Newer than what is written into configurations, which older runtimes are to take, too.
+    ociVersionMax: '1.3.0',
     hooks: [...HOOK_KINDS],
     mountOptions: knownMountOptions(),
     linux: {
