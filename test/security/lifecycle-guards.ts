@@ -100,7 +100,7 @@ export const LIFECYCLE_GUARDS: readonly Guard[] = [
     test: TEST,
     changes: [
       {
-        file: 'packages/daemon/src/containers/populate-volumes.ts',
+        file: 'packages/daemon/src/containers/mounts/populate-volumes.ts',
         guard: 'tryOpenInRoot(root, mount.Destination, O.RDONLY | O.DIRECTORY)',
         // biome-ignore lint/suspicious/noTemplateCurlyInString: source text
         without: 'openSync(`/proc/self/fd/${root}/${mount.Destination}`, O.RDONLY | O.DIRECTORY)',
