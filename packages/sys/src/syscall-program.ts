@@ -151,7 +151,7 @@ export class SyscallProgram {
       threadControlBlock,
       report.span,
       ...this.#data.spans,
-      ...errorTexts().spans,
+      ...errorTexts().data.spans,
     ];
     // One gap before each, and one after the last; the list itself is kept, too.
     const gaps = kept.length + 2;
@@ -178,15 +178,16 @@ export class SyscallProgram {
   }
 }
 
-let texts: { address: number; spans: Span[] } | undefined;
+/** `data` has the bytes behind the address: forgotten, they would be somebody else's after the next collection. */
+let texts: { address: number; data: Data } | undefined;
 
 /** struct iovec[]: the text of each errno, and a line feed. Made once, for all forks. */
-function errorTexts(): { address: number; spans: Span[] } {
+function errorTexts(): { address: number; data: Data } {
   if (texts) return texts;
   const data = new Data();
   const lines = Array.from({ length: ERRNOS }, (_, errno) => Buffer.from(`${errnoTextOf(errno)}\n`));
   const address = data.address(lines.flatMap((line) => [line, line.length]));
-  texts = { address, spans: data.spans };
+  texts = { address, data };
   return texts;
 }
 
