@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 
-/** Makes room for a socket at `path`. FailedPrecondition when somebody serves there. */
+/** Makes room for a socket at `path`. FailedPrecondition when it is something else, or somebody serves there. */
 export async function claimSocket(path: string): Promise<void> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
   if (!existsSync(path)) return;
@@ -28,7 +28,8 @@ export function protectSocket(path: string, { uid, gid }: { uid: number; gid: nu
   if (uid !== 0 || gid !== 0) chownSync(path, uid, gid);
 }
 
-function answers(path: string): Promise<boolean> {
+/** Whether somebody serves on the socket. */
+export function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = connect(path);
     probe.on('connect', () => {

@@ -1,26 +1,13 @@
-// Signals: their names by number (signal(7)), and those that this process ignores, which its children must not inherit as ignored.
+// Signals (signal(7)): their numbers by name, and those that this process ignores, which its children must not inherit as ignored.
 import { readFileSync } from 'node:fs';
-import { constants } from 'node:os';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { signalNumber as numberOf } from '@berth/sys/signal-number';
 
-const SIGRTMIN = 34;
-const SIGRTMAX = 64;
-
-/** `KILL`, `SIGKILL`, `9`, `SIGRTMIN+3` (any case); as runc and Docker read them. */
+/** As runc and Docker read them. Throws InvalidArgument with runc's wording. */
 export function signalNumber(text: string): number {
-  const number = /^\d+$/.test(text) ? Number(text) : named(text.toUpperCase().replace(/^SIG/, ''));
-  if (number === undefined || number > SIGRTMAX) throw new EngineError('InvalidArgument', `unknown signal "${text}"`, { layer: 'runtime' });
+  const number = numberOf(text);
+  if (number === undefined) throw new EngineError('InvalidArgument', `unknown signal "${text}"`, { layer: 'runtime' });
   return number;
-}
-
-function named(name: string): number | undefined {
-  const realtime = /^RTM(IN|AX)(?:([+-])(\d+))?$/.exec(name);
-  if (realtime) {
-    const offset = Number(realtime[3] ?? 0) * (realtime[2] === '-' ? -1 : 1);
-    const number = (realtime[1] === 'IN' ? SIGRTMIN : SIGRTMAX) + offset;
-    return number >= SIGRTMIN ? number : undefined;
-  }
-  return (constants.signals as Record<string, number>)[`SIG${name}`];
 }
 
 let ignored: number[] | undefined;

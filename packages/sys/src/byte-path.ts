@@ -1,5 +1,6 @@
 // File system calls on names as bytes, for archives: a tar's names need not be UTF-8. A name is a "byte string": each character is
 // one byte ('latin1'). Hot code: these functions do not throw, they return a negative errno, and they allocate nothing.
+import { deviceNumber } from './device-number.ts';
 import { bind, errno } from './libc.ts';
 import { SYSCALL } from './syscall-numbers.ts';
 
@@ -75,12 +76,7 @@ export function mkdirAt(directory: number, name: string, mode: number): number {
 
 /** `mode` includes the type: S_IFCHR, S_IFBLK or S_IFIFO. */
 export function mknodAt(directory: number, name: string, mode: number, major: number, minor: number): number {
-  const device =
-    ((BigInt(major) & 0xfffff000n) << 32n) |
-    ((BigInt(major) & 0xfffn) << 8n) |
-    ((BigInt(minor) & 0xffffff00n) << 12n) |
-    (BigInt(minor) & 0xffn);
-  return encodable(name) ? outcome(cMknodat(directory, first, mode, device)) : -ENAMETOOLONG;
+  return encodable(name) ? outcome(cMknodat(directory, first, mode, deviceNumber(major, minor))) : -ENAMETOOLONG;
 }
 
 /** symlinkat(2): `name` in the directory becomes a link that says `target`, which nobody looks at. */

@@ -1,5 +1,6 @@
 // Paths below a root that is not to be trusted: openat2(2) with RESOLVE_IN_ROOT makes the kernel resolve every symbolic link and
 // `..` inside that root, and refuse /proc's magic links. The *at calls act on descriptors that were found so.
+import { deviceNumber } from './device-number.ts';
 import { bind, check, errno, errnoName, sysError } from './libc.ts';
 import { SYSCALL } from './syscall-numbers.ts';
 
@@ -78,12 +79,7 @@ export function mkdirAt(directory: number, name: string, mode: number): boolean 
 
 /** `type` is S_IFCHR, S_IFBLK or S_IFIFO. */
 export function mknodAt(directory: number, name: string, type: number, mode: number, major: number, minor: number): void {
-  const device =
-    ((BigInt(major) & 0xfffff000n) << 32n) |
-    ((BigInt(major) & 0xfffn) << 8n) |
-    ((BigInt(minor) & 0xffffff00n) << 12n) |
-    (BigInt(minor) & 0xffn);
-  check(cMknodat(directory, name, type | mode, device), 'mknodat', name);
+  check(cMknodat(directory, name, type | mode, deviceNumber(major, minor)), 'mknodat', name);
 }
 
 /** symlinkat(2): `name` in the directory becomes a link that says `target`. EEXIST when something is there. */

@@ -128,7 +128,13 @@ test('a process becomes its program and gives back its memory before that; what 
       // What is in use by its address alone must not be collected.
       gc();
       program.become();`;
-    const flags = ['--expose-gc', '--v8-pool-size=0', '--single-threaded', '--disable-warning=ExperimentalWarning', '--input-type=module-typescript'];
+    const flags = [
+      '--expose-gc',
+      '--v8-pool-size=0',
+      '--single-threaded',
+      '--disable-warning=ExperimentalWarning',
+      '--input-type=module-typescript',
+    ];
     return spawnSync(process.execPath, [...flags, '-e', script], { encoding: 'utf8' });
   };
   const good = lives('/bin/sh');

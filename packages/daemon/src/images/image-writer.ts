@@ -2,14 +2,13 @@
 // names. Used by import, load, commit and builds, always under a lease (ImageServices.withLease).
 import { randomUUID } from 'node:crypto';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
+import { configLabels, manifestLabels } from '@berth/lifecycle/transfer/references';
 import { chainIds, type Digest } from '@berth/oci/digest';
-import { type Descriptor, type ImageConfig, type Index, type Manifest, MEDIA_TYPE, parseImageConfig } from '@berth/oci/image-spec';
+import { type Descriptor, type ImageConfig, type Manifest, MEDIA_TYPE, parseImageConfig } from '@berth/oci/image-spec';
 import { diffMetadata } from '@berth/rpc/diff-terms';
 import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
 import type { ImageServices } from './image-services.ts';
 
-export const CONTENT_LABEL = 'containerd.io/gc.ref.content';
-const SNAPSHOT_LABEL = 'containerd.io/gc.ref.snapshot';
 export const UNCOMPRESSED_LABEL = 'containerd.io/uncompressed';
 
 export interface Layer {
@@ -118,7 +117,7 @@ export async function saveImage(
 ): Promise<{ id: Digest; manifest: Descriptor }> {
   // A configuration that came as bytes keeps them: they are the image's id.
   const configBytes = Buffer.isBuffer(image.config) ? image.config : Buffer.from(JSON.stringify(image.config));
-  const id = await services.put(configBytes, { lease, labels: configLabels(services, parseImageConfig(configBytes)) });
+  const id = await services.put(configBytes, { lease, labels: configLabels(parseImageConfig(configBytes), services.snapshotter) });
   const document: Manifest = {
     schemaVersion: 2,
     mediaType: MEDIA_TYPE.dockerManifest,
@@ -131,24 +130,6 @@ export async function saveImage(
   const names = image.names?.length ? image.names : [danglingName(digest)];
   for (const name of names) await putName(services, name, manifest, image.labels);
   return { id, manifest };
-}
-
-/** By which the garbage collector finds what a manifest refers to. */
-export function manifestLabels({ config, layers }: Manifest): Record<string, string> {
-  const labels = layers.map((layer, position) => [`${CONTENT_LABEL}.l.${position}`, layer.digest] as const);
-  return { [`${CONTENT_LABEL}.config`]: config.digest, ...Object.fromEntries(labels) };
-}
-
-/** Likewise for those of an index's manifests that are here. */
-export function indexLabels(index: Index, here: ReadonlySet<string>): Record<string, string> {
-  const labels = index.manifests.map(({ digest }, position) => [`${CONTENT_LABEL}.m.${position}`, digest] as const);
-  return Object.fromEntries(labels.filter(([, digest]) => here.has(digest)));
-}
-
-/** Likewise from a configuration to the snapshot of its layers. */
-export function configLabels(services: ImageServices, config: ImageConfig): Record<string, string> {
-  const chainId = chainIds(config.rootfs.diff_ids).at(-1);
-  return chainId === undefined ? {} : { [`${SNAPSHOT_LABEL}.${services.snapshotter}`]: chainId };
 }
 
 /** Gives `target` a name, taking it from whatever had it. */

@@ -1,11 +1,12 @@
 // POST /images/load: images from an archive. It is taken in as a whole, its images are checked, unpacked and then named; what a
 // refused archive has stored goes with the lease.
+import { configLabels, indexLabels, manifestLabels } from '@berth/lifecycle/transfer/references';
 import { type Digest, shortDigest } from '@berth/oci/digest';
 import { formatPlatform, type Platform } from '@berth/oci/platform';
 import { canonical, familiar } from '@berth/oci/reference';
 import { PLATFORM_LABEL } from './image-catalog.ts';
 import { emitImageEvent, type ImageContext } from './image-context.ts';
-import { configLabels, danglingName, indexLabels, manifestLabels, putName, saveImage } from './image-writer.ts';
+import { danglingName, putName, saveImage } from './image-writer.ts';
 import { storeArchive } from './load-archive.ts';
 import { type LoadPlan, loadPlans } from './load-plan.ts';
 import type { ProgressSink } from './progress-output.ts';
@@ -71,10 +72,10 @@ async function keepImage(
 ): Promise<Digest> {
   const { configBytes, config, layers, manifest, index, documents } = plan;
   if (manifest === undefined) return (await saveImage(services, lease, { config: configBytes, layers, names, labels })).id;
-  const id = await services.put(configBytes, { lease, labels: configLabels(services, config) });
+  const id = await services.put(configBytes, { lease, labels: configLabels(config, services.snapshotter) });
   // What is below is labelled before what leads to it.
   for (const { bytes, content } of [...documents].reverse()) {
-    const here = new Set(documents.map(({ descriptor }) => descriptor.digest));
+    const here = documents.map(({ descriptor }) => descriptor);
     const kept = content.kind === 'manifest' ? manifestLabels(content.manifest) : indexLabels(content.index, here);
     await services.put(bytes, { lease, labels: kept });
   }

@@ -2,6 +2,7 @@
 // the last of those takes the image with it.
 import type { ImageDeleteItem } from '@berth/api/image';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { CONTENT_LABEL } from '@berth/lifecycle/gc/references';
 import { shortDigest } from '@berth/oci/digest';
 import { attests, type Descriptor, type Index, isIndexType, parseManifestDocument } from '@berth/oci/image-spec';
 import { formatPlatform, type Platform } from '@berth/oci/platform';
@@ -9,7 +10,7 @@ import type { Image } from './image.ts';
 import { noSuchImage, PLATFORM_LABEL } from './image-catalog.ts';
 import { emitImageEvent, type ImageContext } from './image-context.ts';
 import { manifestParts } from './image-manifests.ts';
-import { CONTENT_LABEL, danglingName, putName } from './image-writer.ts';
+import { danglingName, putName } from './image-writer.ts';
 import { type RemoveOptions, removeImage } from './remove-image.ts';
 import { unpackImage } from './unpack-image.ts';
 

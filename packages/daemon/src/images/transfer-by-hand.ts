@@ -2,6 +2,8 @@
 // stores and unpacks through Content, Snapshots and Diff, as containerd's own clients did then. One platform, layers side by side.
 import { buffer } from 'node:stream/consumers';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { CONTENT_LABEL } from '@berth/lifecycle/gc/references';
+import { configLabels, manifestLabels } from '@berth/lifecycle/transfer/references';
 import { chainIds, type Digest, shortDigest } from '@berth/oci/digest';
 import {
   type Descriptor,
@@ -19,7 +21,7 @@ import { Rate } from '@berth/oci/registry/rate';
 import { Repository, verified } from '@berth/oci/registry/repository';
 import { putManifest, uploadBlob } from '@berth/oci/registry/upload';
 import type { ImageServices } from './image-services.ts';
-import { configLabels, manifestLabels, putName, unpackLayer } from './image-writer.ts';
+import { putName, unpackLayer } from './image-writer.ts';
 import type { RegistryTransfer } from './transfer-client.ts';
 
 type Tell = (event: string, descriptor?: Descriptor, progress?: number) => void;
@@ -59,10 +61,10 @@ async function pull(
   );
   for (const one of fetched) one.catch(() => {});
   await unpackLayers(services, lease, config, manifest.layers, fetched, tell);
-  await services.put(configBytes, { lease, labels: configLabels(services, config) });
+  await services.put(configBytes, { lease, labels: configLabels(config, services.snapshotter) });
   await services.put(bytes, { lease, labels: manifestLabels(manifest) });
   if (descriptor.digest !== root.descriptor.digest) {
-    await services.put(root.bytes, { lease, labels: { 'containerd.io/gc.ref.content.m.0': descriptor.digest } });
+    await services.put(root.bytes, { lease, labels: { [`${CONTENT_LABEL}.m.0`]: descriptor.digest } });
   }
   await putName(services, store.name ?? transfer.reference, root.descriptor, store.labels as Record<string, string> | undefined);
 }

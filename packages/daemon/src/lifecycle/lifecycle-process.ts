@@ -2,10 +2,10 @@
 // running, started again when it dies. Containers do not notice: shims keep them, their logs and their exit codes.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { answers } from '@berth/lifecycle/socket';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 
@@ -135,14 +135,4 @@ function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = connect(path, () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.on('error', () => resolve(false));
-  });
 }

@@ -1,11 +1,12 @@
 // The addresses of -H: unix:// sockets (0660, the group's if there is one) and tcp:// with or without TLS. A unix socket that
 // another daemon serves is left alone; one that nobody answers on is taken over.
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import type { Server } from 'node:http';
-import { connect, type ListenOptions } from 'node:net';
+import type { ListenOptions } from 'node:net';
 import { dirname } from 'node:path';
 import type { SecureContextOptions, TlsOptions } from 'node:tls';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { answers } from '@berth/lifecycle/socket';
 import type { TlsFiles } from '../config/config.ts';
 
 export interface Address {
@@ -64,19 +65,13 @@ export function tlsOptions(files: TlsFiles): SecureContextOptions & TlsOptions {
 async function claimSocket(path: string): Promise<void> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
   if (!existsSync(path)) return;
-  const answered = await new Promise<boolean>((resolve) => {
-    const probe = connect(path, () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.on('error', () => resolve(false));
-  });
-  if (answered) {
-    throw new EngineError('FailedPrecondition', `can't create unix socket ${path}: a daemon is serving it; stop it or choose another -H`, {
-      layer: 'daemon',
-    });
-  }
+  if (!lstatSync(path).isSocket()) throw inTheWay(path, 'it is no socket; remove it');
+  if (await answers(path)) throw inTheWay(path, 'a daemon is serving it; stop it');
   rmSync(path, { force: true });
+}
+
+function inTheWay(path: string, why: string): EngineError {
+  return new EngineError('FailedPrecondition', `can't create unix socket ${path}: ${why} or choose another -H`, { layer: 'daemon' });
 }
 
 function restrictSocket(path: string, group: string | undefined): void {

@@ -16,7 +16,7 @@ import { baseOf, directoryOf } from './member-name.ts';
 import { withoutMountPoints } from './mount-points.ts';
 import { MountedTree } from './private-mount.ts';
 import { type Change, changes } from './tree-changes.ts';
-import { entryOf, HardLinks, isDirectory, isWhiteout, type Member, openDirectory, walk } from './tree-walk.ts';
+import { entryOf, HardLinks, isDirectory, isWhiteout, keepsXattr, type Member, openDirectory, walk } from './tree-walk.ts';
 
 export interface CompareJob {
   kind: 'compare';
@@ -131,11 +131,6 @@ function isOpaque({ directory, name, path }: Member): boolean {
     if (typeof opaque !== 'number' && opaque.toString('latin1') === 'y') return true;
   }
   return false;
-}
-
-/** What travels with an image: file capabilities and the user's own attributes, not the host's labels. */
-function keepsXattr(name: string): boolean {
-  return name === 'security.capability' || (name.startsWith('user.') && !name.startsWith('user.overlay.'));
 }
 
 function* data(member: Member, size: number): Generator<Buffer> {

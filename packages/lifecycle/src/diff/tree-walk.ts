@@ -42,6 +42,11 @@ export function isDirectory(stat: FileStat): boolean {
   return (stat.mode & S_IFMT) === S_IFDIR;
 }
 
+/** The extended attributes that archives have: file capabilities and the user's own, not the host's labels. */
+export function keepsXattr(name: string): boolean {
+  return name === 'security.capability' || (name.startsWith('user.') && !name.startsWith('user.overlay.'));
+}
+
 /** A file that overlayfs reads as "deleted". */
 export function isWhiteout(stat: FileStat): boolean {
   return (stat.mode & S_IFMT) === S_IFCHR && stat.major === 0 && stat.minor === 0;

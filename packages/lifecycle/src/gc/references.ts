@@ -6,8 +6,8 @@
 import type { Labels } from '../metadata/labels.ts';
 
 export const ROOT_LABEL = 'containerd.io/gc.root';
-const CONTENT_LABEL = 'containerd.io/gc.ref.content';
-const SNAPSHOT_LABEL = 'containerd.io/gc.ref.snapshot.';
+export const CONTENT_LABEL = 'containerd.io/gc.ref.content';
+export const SNAPSHOT_LABEL = 'containerd.io/gc.ref.snapshot';
 
 /** An object of one namespace: `content/<digest>`, `ingests/<ref>` or `snapshots/<snapshotter>/<name>`. */
 export type Node = string;
@@ -19,8 +19,8 @@ export const snapshotNode = (snapshotter: string, name: string): Node => `snapsh
 /** The objects that labels refer to. */
 export function* referencesIn(labels: Labels): Generator<Node> {
   for (const [key, value] of Object.entries(labels)) {
-    if (key.startsWith(SNAPSHOT_LABEL)) {
-      const snapshotter = key.slice(SNAPSHOT_LABEL.length).split('/')[0];
+    if (key.startsWith(`${SNAPSHOT_LABEL}.`)) {
+      const snapshotter = key.slice(SNAPSHOT_LABEL.length + 1).split('/')[0];
       if (snapshotter) yield snapshotNode(snapshotter, value);
     } else if (key === CONTENT_LABEL || key.startsWith(`${CONTENT_LABEL}.`) || key.startsWith(`${CONTENT_LABEL}/`))
       yield contentNode(value);

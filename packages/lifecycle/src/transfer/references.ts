@@ -1,28 +1,31 @@
 // The labels by which the garbage collector finds what a stored object needs (containerd's docs/garbage-collection.md): an index
 // names its manifests, a manifest its configuration and layers, a configuration the snapshot that its layers were unpacked to.
+// The service's transfers write them, and the daemon where it stores images by itself.
 import { chainIds } from '@berth/oci/digest';
 import type { Descriptor, ImageConfig, Index, Manifest } from '@berth/oci/image-spec';
 import type { Reference } from '@berth/oci/reference';
+import { CONTENT_LABEL, SNAPSHOT_LABEL } from '../gc/references.ts';
 import type { Labels } from '../metadata/labels.ts';
 
-const CONTENT = 'containerd.io/gc.ref.content';
-const SNAPSHOT = 'containerd.io/gc.ref.snapshot';
 const SOURCE = 'containerd.io/distribution.source';
 
+/** To those of an index's manifests that are here. */
 export function indexLabels(index: Index, kept: readonly Descriptor[]): Labels {
   const digests = new Set(kept.map((descriptor) => descriptor.digest));
-  const entries = index.manifests.map((descriptor, position) => [`${CONTENT}.m.${position}`, descriptor.digest] as const);
+  const entries = index.manifests.map((descriptor, position) => [`${CONTENT_LABEL}.m.${position}`, descriptor.digest] as const);
   return Object.fromEntries(entries.filter(([, digest]) => digests.has(digest)));
 }
 
+/** To configuration and layers. */
 export function manifestLabels(manifest: Manifest): Labels {
-  const layers = manifest.layers.map((layer, position) => [`${CONTENT}.l.${position}`, layer.digest] as const);
-  return { [`${CONTENT}.config`]: manifest.config.digest, ...Object.fromEntries(layers) };
+  const layers = manifest.layers.map((layer, position) => [`${CONTENT_LABEL}.l.${position}`, layer.digest] as const);
+  return { [`${CONTENT_LABEL}.config`]: manifest.config.digest, ...Object.fromEntries(layers) };
 }
 
+/** To the snapshot of the uppermost layer, in the snapshotter of that name; none for an image without layers. */
 export function configLabels(config: ImageConfig, snapshotter: string): Labels {
   const top = chainIds(config.rootfs.diff_ids).at(-1);
-  return top === undefined ? {} : { [`${SNAPSHOT}.${snapshotter}`]: top };
+  return top === undefined ? {} : { [`${SNAPSHOT_LABEL}.${snapshotter}`]: top };
 }
 
 /** From which repository of which registry a blob came: where a later push may mount it from. */

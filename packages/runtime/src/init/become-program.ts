@@ -11,7 +11,7 @@ import { loadFilter } from '../seccomp/filter.ts';
 import { ignoredSignals } from '../signals.ts';
 import { applyScheduling } from './scheduling.ts';
 
-/** makedev(1, 3) as stat reports it. */
+/** 1, 3 as st_rdev has it. */
 const NULL_DEVICE = (1 << 8) | 3;
 const EXECUTE = 1;
 /** This process, which reserves gigabytes of addresses, could not do another step under them. */

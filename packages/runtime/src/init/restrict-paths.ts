@@ -8,9 +8,7 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import { errno, errnoName, sysError } from '@berth/sys/libc';
 import { ATTR, attachTree, cloneTree, MS, mount, setMountAttributes } from '@berth/sys/mount';
 import { fileSystemType, O, PROC_SUPER_MAGIC, tryOpenInRoot } from '@berth/sys/path';
-
-/** makedev(1, 3) as stat reports it. */
-const NULL_DEVICE = (1 << 8) | 3;
+import { isNullDevice } from './become-program.ts';
 
 /** Undefined when there is nothing at the path: then nothing needs hiding. */
 function openExisting(root: number, path: string): number | undefined {
@@ -53,8 +51,7 @@ export function mask(root: number, paths: readonly string[]): void {
 
 function openNull(root: number): number {
   const fd = openExisting(root, '/dev/null');
-  const status = fd === undefined ? undefined : fstatSync(fd);
-  if (fd === undefined || !status?.isCharacterDevice() || status.rdev !== NULL_DEVICE)
+  if (fd === undefined || !isNullDevice(fd))
     throw new EngineError('FailedPrecondition', 'cannot mask paths: /dev/null of the container is not the null device', {
       layer: 'runtime',
     });

@@ -6,7 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { failure } from '@berth/lifecycle/diff/call-failure';
-import { entryOf, HardLinks, namesIn } from '@berth/lifecycle/diff/tree-walk';
+import { entryOf, HardLinks, keepsXattr, namesIn } from '@berth/lifecycle/diff/tree-walk';
 import { toText } from '@berth/oci/tar/entry';
 import { tarEnd, tarHeader, tarPadding } from '@berth/oci/tar/writer';
 import { closeFd, type FileStat, openAt, statAt } from '@berth/sys/byte-path';
@@ -102,8 +102,4 @@ async function* member(directory: number, name: string, entry: Header): AsyncGen
   } finally {
     closeFd(fd);
   }
-}
-
-function keepsXattr(name: string): boolean {
-  return name === 'security.capability' || (name.startsWith('user.') && !name.startsWith('user.overlay.'));
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { DeviceMapping, DeviceRequest } from '@berth/api/host-config';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Device, DeviceRule } from '@berth/oci/runtime-spec';
+import { majorMinor } from '@berth/sys/device-number';
 
 export interface DeviceSettings {
   devices: Device[];
@@ -81,11 +82,8 @@ function push(settings: DeviceSettings, device: Device, access: string): void {
 
 function deviceOf(path: string, stats: Stats): Device | undefined {
   if (!stats.isCharacterDevice() && !stats.isBlockDevice()) return undefined;
-  // makedev(3)'s layout.
-  const number = BigInt(stats.rdev);
-  const major = Number(((number >> 8n) & 0xfffn) | ((number >> 32n) & 0xfffff000n));
-  const minor = Number((number & 0xffn) | ((number >> 12n) & 0xffffff00n));
-  return { type: stats.isBlockDevice() ? 'b' : 'c', path, major, minor, fileMode: stats.mode & 0o777, uid: stats.uid, gid: stats.gid };
+  const type = stats.isBlockDevice() ? 'b' : 'c';
+  return { type, path, ...majorMinor(stats.rdev), fileMode: stats.mode & 0o777, uid: stats.uid, gid: stats.gid };
 }
 
 /** Directories that hold no devices of the machine, and nodes the runtime makes itself. */

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import type { ThrottleDevice as RequestedThrottle, Resources, Ulimit } from '@berth/api/host-config';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { LinuxResources, Rlimit, ThrottleDevice } from '@berth/oci/runtime-spec';
+import { majorMinor } from '@berth/sys/device-number';
 
 /** Kernel and cgroup defaults stay where nothing was asked for. */
 export function linuxResources(asked: Resources): LinuxResources {
@@ -60,11 +61,7 @@ function throttles(asked: RequestedThrottle[] | null | undefined): ThrottleDevic
 
 function numberOf(path: string): { major: number; minor: number } {
   try {
-    const device = BigInt(statSync(path).rdev);
-    return {
-      major: Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n)),
-      minor: Number((device & 0xffn) | ((device >> 12n) & 0xffffff00n)),
-    };
+    return majorMinor(statSync(path).rdev);
   } catch {
     throw new EngineError('InvalidArgument', `no such device: "${path}"`, { layer: 'daemon' });
   }
