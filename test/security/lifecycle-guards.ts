@@ -134,7 +134,7 @@ export const LIFECYCLE_GUARDS: readonly Guard[] = [
     test: TEST,
     changes: [
       {
-        file: 'packages/daemon/src/containers/users.ts',
+        file: 'packages/daemon/src/containers/spec/users.ts',
         guard: 'new Set([gid, ...memberships, ...extra])',
         without: 'new Set([...memberships, ...extra])',
       },
@@ -156,7 +156,7 @@ export const LIFECYCLE_GUARDS: readonly Guard[] = [
     test: TEST,
     changes: [
       {
-        file: 'packages/daemon/src/containers/users.ts',
+        file: 'packages/daemon/src/containers/spec/users.ts',
         guard: 'if (!(id >= 0 && id <= MAX_ID)) {',
         without: 'if (Number.isNaN(id)) {',
       },
