@@ -1,7 +1,7 @@
 // berth-runtime checkpoint and restore: what ran goes on where it stood, in another container, later, or not at all.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, readdirSync, readFileSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, readdirSync, readFileSync, readSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -191,6 +191,30 @@ describe('checkpoint and restore', { skip: criuMissing() }, () => {
     const restored = await ask(second);
     assert.ok(restored > before && restored < later, `${before} < ${restored} < ${later}`);
     for (const each of [id, second]) assert.equal(laboratory.state(each).status, 'running');
+  });
+
+  test('a TCP connection is saved when that is asked for, and comes back open or closed', async (t) => {
+    const harbour = new Harbour(t);
+    const { laboratory } = harbour;
+    const id = laboratory.id();
+    // One end talks to the other, by way of the container's own loopback; what arrives is counted.
+    const talk =
+      'exec >/dev/null 2>&1 </dev/null; sleep 1000 | nc -l -p 9000 >/count & sleep 1; while echo on; do usleep 20000; done | nc 127.0.0.1 9000; sleep 999';
+    const bundle = laboratory.bundle(talk);
+    ok(laboratory.runtime(['run', '--detach', '--bundle', bundle, id]));
+    const arrived = () => (existsSync(join(bundle, 'rootfs/count')) ? statSync(join(bundle, 'rootfs/count')).size : 0);
+    await eventually(() => arrived() > 30);
+    assert.match(harbour.checkpoint(id).stderr, /tcp-established/);
+    ok(harbour.checkpoint(id, '--tcp-established'));
+    const before = arrived();
+    const closed = laboratory.id();
+    ok(harbour.restore(closed, bundle, '--tcp-close'));
+    // Whoever writes into a closed socket ends, and the shell goes on to what comes behind.
+    await eventually(() => laboratory.runtime(['exec', closed, 'ps']).stdout.includes('sleep 999'));
+    laboratory.runtime(['delete', '--force', closed]);
+    const open = laboratory.id();
+    ok(harbour.restore(open, bundle, '--tcp-established'));
+    await eventually(() => arrived() > before + 30);
   });
 
   test('a failure names the reason of criu, and the container goes on', async (t) => {

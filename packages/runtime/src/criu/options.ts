@@ -42,6 +42,8 @@ export interface CheckpointOptions extends CriuOptions {
 }
 
 export interface RestoreOptions extends CriuOptions {
+  /** Connections of the images come back as closed sockets. */
+  tcpClose?: boolean;
   lsmProfile?: string | undefined;
   lsmMountContext?: string | undefined;
 }

@@ -202,6 +202,7 @@ function restoreRequest(
     evasiveDevices: true,
     rstSibling: true,
     extMasters: true,
+    tcpClose: options.tcpClose ?? false,
     lsmProfile: options.lsmProfile ?? '',
     lsmMountContext: options.lsmMountContext ?? '',
     extMnt: mountsByName(spec, cgroup, bundle),
