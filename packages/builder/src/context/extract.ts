@@ -6,6 +6,7 @@ import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { placeArchive } from '@berth/lifecycle/diff/place-archive';
 import type { TreeWriterOptions } from '@berth/lifecycle/diff/tree-writer';
+import type { UnpackPool } from '@berth/lifecycle/diff/unpack-pool';
 
 export type ArchiveKind = 'tar' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
 
@@ -26,15 +27,17 @@ export function archiveKind(start: Buffer): ArchiveKind | undefined {
 
 /** Unpacks below `root`, a directory descriptor. An archive of nothing is fine. */
 export async function extractArchive(
+  threads: UnpackPool,
   source: Readable,
   root: number,
-  options: TreeWriterOptions & { signal?: AbortSignal } = {},
+  options: TreeWriterOptions = {},
+  signal?: AbortSignal,
 ): Promise<void> {
   const chunks = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   const first = await firstBytes(chunks);
   if (first.length === 0) return;
   try {
-    await placeArchive(decompressed(first, chunks), root, options);
+    await placeArchive(threads, decompressed(first, chunks), root, options, signal);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     if (/^(Z_|ZSTD_|ERR_ZSTD|ERR_STREAM)/.test(code) || isKind(error, 'InvalidArgument')) {

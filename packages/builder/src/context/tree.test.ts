@@ -19,6 +19,7 @@ import { after, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { IgnorePatterns } from '@berth/api/ignore-patterns';
 import { TreeWriter } from '@berth/lifecycle/diff/tree-writer';
+import { UnpackPool } from '@berth/lifecycle/diff/unpack-pool';
 import { type TarEntry, tarEntry } from '@berth/oci/tar/entry';
 import { archiveKind, extractArchive } from './extract.ts';
 import { checksum, DirectoryTree } from './file-tree.ts';
@@ -120,6 +121,7 @@ test('the checksum sees names, modes, links and bytes, and no times', async () =
 });
 
 test('archives plain and compressed', async () => {
+  await using threads = new UnpackPool();
   const tar = Buffer.alloc(1536);
   tar.write('hello.txt', 0);
   tar.write('0000644\0' + '0000000\0' + '0000000\0' + '00000000005\0' + '00000000000\0', 100, 'latin1');
@@ -136,13 +138,13 @@ test('archives plain and compressed', async () => {
     assert.equal(archiveKind(bytes), kind);
     const root = fresh();
     using tree = new DirectoryTree(root);
-    await extractArchive(Readable.from([bytes.subarray(0, 100), bytes.subarray(100)]), tree.fd);
+    await extractArchive(threads, Readable.from([bytes.subarray(0, 100), bytes.subarray(100)]), tree.fd);
     assert.equal(readFileSync(join(root, 'hello.txt'), 'utf8'), 'hello');
     assert.equal(statSync(join(root, 'hello.txt')).mode & 0o777, 0o644);
   }
   using tree = new DirectoryTree(fresh());
-  await assert.rejects(extractArchive(Readable.from([gzipSync(tar).subarray(0, 60)]), tree.fd), /Error processing tar file/);
-  await assert.rejects(extractArchive(Readable.from([Buffer.from('BZh91AY')]), tree.fd), /bzip2 are not supported/);
+  await assert.rejects(extractArchive(threads, Readable.from([gzipSync(tar).subarray(0, 60)]), tree.fd), /Error processing tar file/);
+  await assert.rejects(extractArchive(threads, Readable.from([Buffer.from('BZh91AY')]), tree.fd), /bzip2 are not supported/);
 });
 
 test('links to links are followed as the kernel would inside the root', () => {

@@ -2,6 +2,7 @@
 //
 // Runs in the daemon.
 import { EngineError } from '@berth/errdefs/engine-error';
+import type { UnpackPool } from '@berth/lifecycle/diff/unpack-pool';
 import { type Digest, shortDigest } from '@berth/oci/digest';
 import type { FileTree } from '../context/file-tree.ts';
 import type { Instruction } from '../dockerfile/instruction.ts';
@@ -17,6 +18,8 @@ import { StageBuilder } from './stage-builder.ts';
 export interface BuildRequest {
   dockerfile: string;
   context: FileTree;
+  /** For archives that ADD unpacks. */
+  threads: UnpackPool;
   /** null: the client has no value for it. */
   buildArgs: Readonly<Record<string, string | null>>;
   labels: Readonly<Record<string, string>>;
@@ -90,6 +93,7 @@ class Build {
       arguments: this.#arguments,
       escapeToken: this.#staged.escapeToken,
       context: this.#request.context,
+      threads: this.#request.threads,
       openFrom: (reference) => this.#openFrom(reference, stage),
       output: this.#request.output,
       signal: this.#request.signal,

@@ -10,6 +10,7 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import { baseOf, directoryOf } from '@berth/lifecycle/diff/member-name';
 import { joinPaths, type Owner, TreeWriter } from '@berth/lifecycle/diff/tree-writer';
 import { Turn } from '@berth/lifecycle/diff/turn';
+import type { UnpackPool } from '@berth/lifecycle/diff/unpack-pool';
 import { toBytes, toText } from '@berth/oci/tar/entry';
 import { archiveKind, extractArchive, SNIFF_SIZE } from '../context/extract.ts';
 import { checksum, DirectoryTree, type FileTree, type TreeFile } from '../context/file-tree.ts';
@@ -26,6 +27,7 @@ export interface CopyScope {
   /** The stage's files before this instruction. */
   target: FileTree;
   workingDirectory: string;
+  threads: UnpackPool;
   signal: AbortSignal;
 }
 
@@ -93,7 +95,7 @@ export async function planCopy(instruction: CopyInstruction, scope: CopyScope): 
   const resources = cleanup.move();
   return {
     text: `${[kind, ...options, sum].join(' ')} in ${posix.join('/', toText(place))}${intoDirectory && place !== '' ? '/' : ''} `,
-    write: (root) => writeSources(root, sources, { place, intoDirectory, owner, keepOwners: owners, mode, exclude, target: scope.target }),
+    write: (root) => writeSources(root, sources, { ...scope, place, intoDirectory, owner, keepOwners: owners, mode, exclude }),
     [Symbol.dispose]: () => resources.dispose(),
   };
 }
@@ -133,6 +135,7 @@ interface Placement {
   mode: number | undefined;
   exclude: IgnorePatterns | undefined;
   target: FileTree;
+  threads: UnpackPool;
 }
 
 const ROOT: Owner = { uid: 0, gid: 0 };
@@ -148,7 +151,7 @@ async function writeSources(root: number, sources: readonly Source[], placement:
       const stream = createReadStream('', { fd: source.tree.open(source.path), highWaterMark: 1 << 18 });
       using made = new TreeWriter(root, { owner: placement.owner });
       made.directory(place);
-      await extractArchive(stream, root, { base: place, owner: placement.owner, mode });
+      await extractArchive(placement.threads, stream, root, { base: place, owner: placement.owner, mode });
       continue;
     }
     const owner = placement.owner ?? (keepOwners ? undefined : ROOT);

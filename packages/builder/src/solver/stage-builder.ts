@@ -4,6 +4,7 @@
 import { posix } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { TreeWriter } from '@berth/lifecycle/diff/tree-writer';
+import type { UnpackPool } from '@berth/lifecycle/diff/unpack-pool';
 import { shortDigest } from '@berth/oci/digest';
 import { toBytes } from '@berth/oci/tar/entry';
 import type { FileTree } from '../context/file-tree.ts';
@@ -27,6 +28,7 @@ export interface StageContext {
   arguments: BuildArguments;
   escapeToken: string;
   context: FileTree;
+  threads: UnpackPool;
   /** The files of COPY --from. */
   openFrom(reference: string): Promise<OpenFiles>;
   output(text: string): void;
@@ -141,13 +143,21 @@ export class StageBuilder {
   }
 
   async #copy(instruction: InstructionOf<'COPY' | 'ADD'>): Promise<void> {
-    const { backend, context, escapeToken, signal } = this.#context;
+    const { backend, context, escapeToken, threads, signal } = this.#context;
     await using target = await backend.files(this.#state);
     await using from =
       instruction.from === undefined ? undefined : await this.#context.openFrom(expandWord(instruction.from, this.#lookup, escapeToken));
     const workingDirectory = this.#state.config.config?.WorkingDir || '/';
     const source = from?.tree ?? context;
-    using plan = await planCopy(instruction, { lookup: this.#lookup, escapeToken, source, target: target.tree, workingDirectory, signal });
+    using plan = await planCopy(instruction, {
+      lookup: this.#lookup,
+      escapeToken,
+      source,
+      target: target.tree,
+      workingDirectory,
+      threads,
+      signal,
+    });
     await this.#step(plan.text, { createdBy: noOperation(this.#state, plan.text) }, () =>
       backend.change(this.#state, (root) => plan.write(root)),
     );

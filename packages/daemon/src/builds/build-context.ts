@@ -9,6 +9,7 @@ import { IgnorePatterns } from '@berth/api/ignore-patterns';
 import { extractArchive } from '@berth/builder/context/extract';
 import { FileTree } from '@berth/builder/context/file-tree';
 import { EngineError } from '@berth/errdefs/engine-error';
+import type { UnpackPool } from '@berth/lifecycle/diff/unpack-pool';
 import { toBytes } from '@berth/oci/tar/entry';
 
 export interface BuildContext extends AsyncDisposable {
@@ -22,7 +23,13 @@ export function resetContexts(directory: string): void {
   rmSync(directory, { recursive: true, force: true });
 }
 
-export async function receiveContext(archive: Readable, directory: string, dockerfile: string, signal: AbortSignal): Promise<BuildContext> {
+export async function receiveContext(
+  threads: UnpackPool,
+  archive: Readable,
+  directory: string,
+  dockerfile: string,
+  signal: AbortSignal,
+): Promise<BuildContext> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const root = mkdtempSync(join(directory, 'context-'));
   const fd = openSync(root, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -31,7 +38,7 @@ export async function receiveContext(archive: Readable, directory: string, docke
     await rm(root, { recursive: true, force: true });
   };
   try {
-    await extractArchive(archive, fd, { signal });
+    await extractArchive(threads, archive, fd, {}, signal);
     const all = new FileTree(fd);
     const text = readDockerfile(all, dockerfile);
     const ignore = all.readText('.dockerignore');

@@ -61,7 +61,7 @@ export class Builds {
   }
 
   async run(parameters: BuildParameters, archive: Readable, write: ProgressSink, signal: AbortSignal, span: Span): Promise<void> {
-    await using context = await receiveContext(archive, this.#contexts, parameters.dockerfile, signal);
+    await using context = await receiveContext(this.#containers.threads, archive, this.#contexts, parameters.dockerfile, signal);
     const held: ProgressMessage[] = [];
     const told: ProgressSink = parameters.quiet ? (message) => held.push(message) : write;
     try {
@@ -103,7 +103,20 @@ export class Builds {
       const output = (text: string) => told({ stream: text });
       const { dockerfile, tree } = context;
       const id = await build(
-        { dockerfile, context: tree, buildArgs, labels, target, platform, useCache, cacheSources, removeContainers, signal, output },
+        {
+          dockerfile,
+          context: tree,
+          threads: this.#containers.threads,
+          buildArgs,
+          labels,
+          target,
+          platform,
+          useCache,
+          cacheSources,
+          removeContainers,
+          signal,
+          output,
+        },
         backend,
         this.#cache,
       );

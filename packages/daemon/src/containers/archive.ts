@@ -71,7 +71,7 @@ export function writeArchive(
     checkWritable(view, found.directory, container);
     const user = container.record.config.User ?? '';
     const owner = options.asUser && user !== '' ? resolveUser(user, [], context.accounts.of(container)) : undefined;
-    await placeArchive(archive, view.root, {
+    await placeArchive(context.threads, archive, view.root, {
       base: normalName(toBytes(path)),
       keepKinds: options.keepKinds,
       owner: owner && { uid: owner.uid, gid: owner.gid },

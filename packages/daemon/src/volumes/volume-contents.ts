@@ -49,7 +49,7 @@ export class VolumeContents {
     const unpack = async (path: string) => {
       const root = openSync(path, O.RDONLY | O.DIRECTORY);
       try {
-        await placeArchive(archive, root, { baseToo: true, noDevices: true, replaceLinks: true });
+        await placeArchive(this.#threads, archive, root, { baseToo: true, noDevices: true, replaceLinks: true });
       } finally {
         closeSync(root);
       }

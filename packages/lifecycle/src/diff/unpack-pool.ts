@@ -8,11 +8,15 @@ import type { FromWorker, Job, ToWorker } from './worker-protocol.ts';
 /** Milliseconds after which an idle thread gives its memory back. */
 const IDLE = 10_000;
 const MOST_WORKERS = 8;
+/** Pieces of a job's input that may be on the way to its thread. */
+const UNREAD = 8;
 
 export interface JobOptions {
   onProgress?: (consumed: number) => void;
   /** Receives what the job produces; the next chunk comes after the promise has resolved. */
   onChunk?: (bytes: Uint8Array) => Promise<void>;
+  /** What the job reads. A failure of it is the job's. */
+  input?: AsyncIterable<Uint8Array>;
   signal?: AbortSignal;
 }
 
@@ -39,6 +43,11 @@ export class UnpackPool implements AsyncDisposable {
       this.#waiting.push({ job, options, resolve: resolve as (result: unknown) => void, reject });
       this.#next();
     });
+  }
+
+  /** How many more jobs would begin at once. */
+  get free(): number {
+    return this.#limit - this.#all.size + this.#idle.length - this.#waiting.length;
   }
 
   #next(): void {
@@ -72,7 +81,9 @@ export class UnpackPool implements AsyncDisposable {
 
   #perform(worker: Worker, { job, options, resolve, reject }: Waiting): void {
     const say = (message: ToWorker) => worker.postMessage(message);
+    const feeder = options.input && new Feeder(options.input, worker);
     const finish = (reusable: boolean) => {
+      feeder?.stop();
       options.signal?.removeEventListener('abort', abort);
       worker.removeAllListeners('message').removeAllListeners('error').removeAllListeners('exit');
       if (reusable) this.#rest(worker);
@@ -94,6 +105,9 @@ export class UnpackPool implements AsyncDisposable {
               abort();
             },
           );
+          return;
+        case 'read':
+          feeder?.read();
           return;
         case 'done':
           resolve(message.result);
@@ -118,6 +132,10 @@ export class UnpackPool implements AsyncDisposable {
     }
     options.signal?.addEventListener('abort', abort, { once: true });
     say({ type: 'job', job });
+    feeder?.run().catch((error) => {
+      reject(error);
+      abort();
+    });
   }
 
   #rest(worker: Worker): void {
@@ -145,5 +163,41 @@ export class UnpackPool implements AsyncDisposable {
     for (const { timer } of this.#idle.splice(0)) clearTimeout(timer);
     await Promise.all([...this.#all].map((worker) => worker.terminate()));
     this.#next();
+  }
+}
+
+/** Sends a job's input to its thread, no faster than that reads it. */
+class Feeder {
+  readonly #input: AsyncIterable<Uint8Array>;
+  readonly #worker: Worker;
+  #unread = 0;
+  #over = false;
+  #wake: (() => void) | undefined;
+
+  constructor(input: AsyncIterable<Uint8Array>, worker: Worker) {
+    this.#input = input;
+    this.#worker = worker;
+  }
+
+  async run(): Promise<void> {
+    for await (const piece of this.#input) {
+      if (this.#over) return;
+      // Whole and its own: a part of a larger buffer would go with all of that.
+      const bytes = new Uint8Array(piece);
+      this.#worker.postMessage({ type: 'input', bytes } satisfies ToWorker, [bytes.buffer]);
+      if (++this.#unread >= UNREAD) await new Promise<void>((resolve) => (this.#wake = resolve));
+      if (this.#over) return;
+    }
+    if (!this.#over) this.#worker.postMessage({ type: 'end of input' } satisfies ToWorker);
+  }
+
+  read(): void {
+    this.#unread--;
+    this.#wake?.();
+  }
+
+  stop(): void {
+    this.#over = true;
+    this.#wake?.();
   }
 }

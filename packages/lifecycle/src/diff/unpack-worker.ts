@@ -7,6 +7,7 @@ import { applyLayer } from './apply-layer.ts';
 import { compareDirectories } from './compare-job.ts';
 import { copyTree } from './copy-job.ts';
 import { hashFile } from './hash-job.ts';
+import { placeMembers } from './place-job.ts';
 import type { FromWorker, Job, ToWorker } from './worker-protocol.ts';
 
 const CLONE_FS = 0x200;
@@ -21,16 +22,33 @@ bind('unsigned int umask(unsigned int)')(0);
 
 let abort = new AbortController();
 let taken: (() => void) | undefined;
+/** What has come of the job's input; undefined is its end. */
+let pieces: (Uint8Array | undefined)[] = [];
+let arrived: (() => void) | undefined;
 const say = (message: FromWorker, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
 
 port.on('message', (message: ToWorker) => {
-  if (message.type === 'abort') abort.abort();
-  else if (message.type === 'taken') taken?.();
-  else void work(message.job);
+  switch (message.type) {
+    case 'job':
+      void work(message.job);
+      return;
+    case 'abort':
+      abort.abort();
+      return;
+    case 'taken':
+      taken?.();
+      return;
+    case 'input':
+    case 'end of input':
+      pieces.push(message.type === 'input' ? message.bytes : undefined);
+      arrived?.();
+      return;
+  }
 });
 
 async function work(job: Job): Promise<void> {
   abort = new AbortController();
+  pieces = [];
   try {
     say({ type: 'done', result: await perform(job, abort.signal) });
   } catch (error) {
@@ -49,6 +67,8 @@ function perform(job: Job, signal: AbortSignal): Promise<unknown> | unknown {
       return copyTree(job, signal);
     case 'hash':
       return hashFile(job);
+    case 'place':
+      return placeMembers(job, input(signal), signal);
   }
 }
 
@@ -71,4 +91,21 @@ function deliver(chunk: Uint8Array): Promise<void> {
     abort.signal.addEventListener('abort', () => reject(abort.signal.reason), { once: true });
     say({ type: 'chunk', bytes }, [bytes.buffer]);
   });
+}
+
+async function* input(signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  for (;;) {
+    while (pieces.length === 0) {
+      signal.throwIfAborted();
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      arrived = resolve;
+      const stop = () => reject(signal.reason);
+      signal.addEventListener('abort', stop, { once: true });
+      await promise.finally(() => signal.removeEventListener('abort', stop));
+    }
+    const bytes = pieces.shift();
+    if (bytes === undefined) return;
+    say({ type: 'read' });
+    yield bytes;
+  }
 }
