@@ -1,6 +1,7 @@
 // File systems that are mounted without a place: fsopen(2), fsconfig(2) and fsmount(2) give a descriptor of the root that no mount
 // table shows and that goes with its last user (Linux 5.2). The daemon looks into containers' file systems that way.
-import { closeSync } from 'node:fs';
+import { close, closeSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { bind, check } from './libc.ts';
 
 const cFsopen = bind('long syscall(long, const char*, unsigned int)');
@@ -18,9 +19,15 @@ const CREATE = 6;
 const LONGEST_VALUE = 256;
 const MOUNT_ATTR = { RDONLY: 0x1, NOSUID: 0x2, NODEV: 0x4, NOEXEC: 0x8 };
 
-export interface Detached extends Disposable {
+/** With the last descriptor of an overlay that was written to, the kernel writes all of its file system to the disk: `await using`. */
+export interface Detached extends Disposable, AsyncDisposable {
   /** A directory descriptor of the root. */
   readonly fd: number;
+}
+
+/** Held until it is disposed of; asynchronously, a thread of the pool closes it. */
+export function heldDescriptor(fd: number): Detached {
+  return { fd, [Symbol.dispose]: () => closeSync(fd), [Symbol.asyncDispose]: () => promisify(close)(fd) };
 }
 
 /** An overlay of `lower`, topmost first, with `upper` on top when it is to be written to. */
@@ -60,8 +67,7 @@ export function detachedOverlay(layers: {
       (layers.setuid ? 0 : MOUNT_ATTR.NOSUID) |
       (layers.executable ? 0 : MOUNT_ATTR.NOEXEC) |
       (layers.upper === undefined ? MOUNT_ATTR.RDONLY : 0);
-    const fd = check(cFsmount(SYS.fsmount, context, CLOEXEC, attributes), 'fsmount', 'overlay');
-    return { fd, [Symbol.dispose]: () => closeSync(fd) };
+    return heldDescriptor(check(cFsmount(SYS.fsmount, context, CLOEXEC, attributes), 'fsmount', 'overlay'));
   } finally {
     closeSync(context);
   }
@@ -90,7 +96,7 @@ export function detachedClone(source: string): Detached {
     closeSync(fd);
     throw error;
   }
-  return { fd, [Symbol.dispose]: () => closeSync(fd) };
+  return heldDescriptor(fd);
 }
 
 /**

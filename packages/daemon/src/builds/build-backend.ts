@@ -92,7 +92,7 @@ export class LifecycleBuildBackend implements BuildBackend {
     const { mounts } = await services.snapshots.prepare({ snapshotter: services.snapshotter, key, parent }, { lease });
     try {
       {
-        using root = openMounts(mounts, { writable: true });
+        await using root = openMounts(mounts, { writable: true });
         await write(root.fd);
       }
       return await this.#commit(key, parent);

@@ -3,16 +3,11 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
-import { detachedOverlay } from '@berth/sys/detached-mount';
+import { type Detached, detachedOverlay, heldDescriptor } from '@berth/sys/detached-mount';
 import { errno, errnoName, sysError } from '@berth/sys/libc';
 import { O, tryOpenInRoot } from '@berth/sys/path';
 import type { Container } from './container.ts';
 import { type Accounts, parseAccounts } from './spec/users.ts';
-
-export interface Root extends Disposable {
-  /** A directory descriptor. */
-  readonly fd: number;
-}
 
 /** The layers of a snapshot as directories, topmost first. */
 export interface SnapshotLayers {
@@ -26,7 +21,7 @@ export interface SnapshotLayers {
 /** An account file larger than this is not one. */
 const LARGEST_FILE = 8 << 20;
 
-export function openRoot(container: Container, options: { writable: boolean }): Root {
+export function openRoot(container: Container, options: { writable: boolean }): Detached {
   if (container.running) {
     return directory(`/proc/${container.record.state.pid}/root`);
   }
@@ -36,7 +31,7 @@ export function openRoot(container: Container, options: { writable: boolean }): 
   return openMounts(container.rootfs, options);
 }
 
-export function openMounts(mounts: readonly Mount[], options: { writable: boolean }): Root {
+export function openMounts(mounts: readonly Mount[], options: { writable: boolean }): Detached {
   const layers = layersOf(mounts);
   if (layers.lower.length === 0 && layers.upper !== undefined) return directory(layers.upper);
   if (options.writable) return detachedOverlay({ lower: layers.lower, upper: layers.upper, work: layers.work, options: layers.options });
@@ -59,13 +54,12 @@ export function layersOf(mounts: readonly Mount[]): SnapshotLayers {
   };
 }
 
-function directory(path: string): Root {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  return { fd, [Symbol.dispose]: () => closeSync(fd) };
+function directory(path: string): Detached {
+  return heldDescriptor(openSync(path, constants.O_RDONLY | constants.O_DIRECTORY));
 }
 
 /** The text of a file inside `root`; '' when it is missing or no regular file. */
-function readTextInRoot(root: Root, path: string): string {
+function readTextInRoot(root: Detached, path: string): string {
   const fd = tryOpenInRoot(root.fd, path, O.RDONLY | O.NONBLOCK);
   if (fd < 0) {
     if (['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP'].includes(errnoName(errno()))) return '';

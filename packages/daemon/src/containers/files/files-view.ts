@@ -5,14 +5,14 @@ import { closeSync, existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path/posix';
 import { EngineError, SysError } from '@berth/errdefs/engine-error';
 import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
-import { attachDetached, detachedClone } from '@berth/sys/detached-mount';
+import { attachDetached, type Detached, detachedClone } from '@berth/sys/detached-mount';
 import { mkdirAt, O, openAt, openInRoot, tryOpenInRoot } from '@berth/sys/path';
 import type { Span } from '@berth/trace/tracer';
 import type { Container, ContainerMount } from '../container.ts';
 import type { ContainerContext } from '../context.ts';
 import { closeRunMounts, openRunMounts } from '../mounts/run-mounts.ts';
 import { prepareRootfs } from '../prepare.ts';
-import { openMounts, openRoot, type Root } from '../rootfs.ts';
+import { openMounts, openRoot } from '../rootfs.ts';
 
 export interface FilesView {
   /** Descriptor of the root directory. */
@@ -44,7 +44,7 @@ export function withFiles<T>(
     try {
       const mounts = container.record.mounts.filter((mount) => mount.Type !== 'tmpfs' && existsSync(sourceOf(mount)));
       // A container that never ran lacks the directories that its mounts go to.
-      using root = openLayers(layers, options.writable || mounts.length > 0);
+      await using root = openLayers(layers, options.writable || mounts.length > 0);
       const hidden = mounts.sort((one, other) => one.Destination.length - other.Destination.length).filter((mount) => !attach(root, mount));
       return await body({ root: root.fd, hidden: hidden.map((mount) => mount.Destination), live: false });
     } finally {
@@ -63,13 +63,13 @@ async function withRunning<T>(container: Container, body: (view: FilesView) => P
 }
 
 /** A snapshot that is a plain directory is cloned: mounts made in the directory itself would be the host's. */
-function openLayers(layers: readonly Mount[], writable: boolean): Root {
+function openLayers(layers: readonly Mount[], writable: boolean): Detached {
   const [only] = layers;
   return only?.type === 'bind' && layers.length === 1 ? detachedClone(only.source) : openMounts(layers, { writable });
 }
 
 /** False when the kernel cannot. */
-function attach(root: Root, mount: ContainerMount): boolean {
+function attach(root: Detached, mount: ContainerMount): boolean {
   const target = mountpoint(root.fd, mount.Destination, statSync(sourceOf(mount)).isDirectory());
   try {
     attachDetached(sourceOf(mount), target);
