@@ -14,6 +14,12 @@ const QUIET = process.env.npm_lifecycle_event !== 'setup';
 /** Debian packages whose programs the demo and the tests run. They are unpacked into .cache/debian, not installed. */
 const DEBIAN = ['busybox-static', 'docker-registry', 'containerd', 'docker.io', 'runc', 'skopeo', 'umoci', 'tini'];
 
+/** Further releases of containerd and ctr that tests compare with, and the Debian that has each: 13, and the next one. */
+const CONTAINERDS = [
+  ['1.7', 'trixie'],
+  ['2', 'forky'],
+];
+
 checkMachine();
 await step('dependencies', ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml', ...manifests()], installDependencies, 'node_modules');
 linkNode();
@@ -22,7 +28,10 @@ await step('debian', ['scripts/setup.mjs'], unpackDebian, '.cache/debian/usr/bin
 if (process.env.npm_lifecycle_event === 'test') {
   await step('iptables', ['scripts/setup.mjs'], unpackIptables, '.cache/debian/iptables');
   await step('criu', ['scripts/setup.mjs'], unpackCriu, '.cache/debian/usr/sbin');
-  await step('containerd 1.7', ['scripts/setup.mjs'], unpackContainerd, '.cache/debian/containerd-1.7');
+  for (const [release, suite] of CONTAINERDS) {
+    const unpack = () => unpackContainerd(release, suite);
+    await step(`containerd ${release}`, ['scripts/setup.mjs'], unpack, `.cache/debian/containerd-${release}`);
+  }
   await step('virtual machine', ['scripts/setup.mjs'], unpackMachine, '.cache/debian/boot');
 }
 
@@ -157,13 +166,13 @@ exec "$root/usr/lib64/ld-linux-x86-64.so.2" --library-path "$root/usr/lib/x86_64
   writeFileSync(command, script, { mode: 0o755 });
 }
 
-/** containerd and ctr of Debian 13, whatever this Debian is: the second containerd that tests compare with. */
-function unpackContainerd() {
-  const directory = join(CACHE, 'debian', 'containerd-1.7');
+/** containerd and ctr of another Debian, beside this one's own. */
+function unpackContainerd(release, suite) {
+  const directory = join(CACHE, 'debian', `containerd-${release}`);
   mkdirSync(directory, { recursive: true });
-  if (!unpackFrom('trixie', 'containerd', directory))
-    console.log('setup: no containerd of Debian 13: the tests that compare with it will be skipped');
-  // Its runc wants a C library that only Debian 13 has; any other serves.
+  if (!unpackFrom(suite, 'containerd', directory))
+    console.log(`setup: no containerd of Debian's ${suite}: the tests that compare with it will be skipped`);
+  // Their runc wants a C library that only that Debian has; any other serves.
   for (const name of ['usr/bin/runc', 'usr/sbin/runc']) rmSync(join(directory, name), { force: true });
 }
 

@@ -11,12 +11,12 @@ import { busyboxRootfs } from '../harness/busybox.ts';
 import { startRegistry } from '../registry/registry-process.ts';
 import { storeArchives } from '../registry/test-image.ts';
 import { liveThroughCtr } from '../seams/ctr-life.ts';
-import { CONTAINERD_1_7, LifecyclePeer, without17 } from '../seams/peers.ts';
+import { CONTAINERD_1_7, LifecyclePeer, withoutRelease } from '../seams/peers.ts';
 import { makeRootfs } from '../seams/rootfs.ts';
 import { alive } from './laboratory.ts';
 
 const BERTH = 'io.containerd.berth.v1';
-const options = { skip: without17, timeout: 120_000 };
+const options = { skip: withoutRelease(CONTAINERD_1_7), timeout: 120_000 };
 const unique = (name: string) => `${name}-${randomBytes(4).toString('hex')}`;
 
 async function ok(peer: LifecyclePeer, ...args: string[]): Promise<string> {

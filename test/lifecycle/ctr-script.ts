@@ -5,13 +5,16 @@ import { join } from 'node:path';
 export interface Step {
   /** Also how a difference is named. */
   name: string;
-  args: readonly string[];
+  /** Or how to make them of what the step before printed. */
+  args: readonly string[] | ((printed: string) => string[]);
   /** stdin. */
   input?: string;
   /** Runs until something that goes on by itself has come so far: the step is repeated until it prints this. */
   until?: RegExp;
   /** Only lines that match are compared: the others are progress, drawn as often as time allows. */
   only?: RegExp;
+  /** ctr has a terminal, and what is on its screen at the end is compared. */
+  terminal?: boolean;
 }
 
 export interface ScriptPlaces {
@@ -26,22 +29,34 @@ export interface ScriptPlaces {
   runtime: string;
   /** Beginning of containers' ids: unique on the machine, for cgroups are called by them. */
   prefix: string;
+  /** Whether checkpoints can be made here. */
+  criu: boolean;
 }
 
 const PROGRESS = /^(ctr|unpacking|done)/;
 
-export function script({ image, registry, layer, manifest, directory, rootfs, runtime, prefix }: ScriptPlaces): Step[] {
+export function script({ image, registry, layer, manifest, directory, rootfs, runtime, prefix, criu }: ScriptPlaces): Step[] {
   const copy = `${registry}/copy:1`;
   const archive = join(directory, 'image.tar');
   const id = (name: string) => `${prefix}-${name}`;
   const step = (line: string, more: Partial<Step> = {}): Step => ({ name: line, args: line.split(' '), ...more });
-  const named = (name: string, args: readonly string[], more: Partial<Step> = {}): Step => ({ name, args, ...more });
+  const named = (name: string, args: Step['args'], more: Partial<Step> = {}): Step => ({ name, args, ...more });
   const run = (name: string, flags: string[], where: string[], command: string[], more: Partial<Step> = {}) =>
     named(`run ${name}`, ['run', '--runtime', runtime, ...flags, ...where, id(name), ...command], more);
   const sh = (text: string) => ['/bin/sh', '-c', text];
   const ofRootfs = ['--rootfs', rootfs];
   // When garbage goes is each service's own affair, unless it is told.
   const collected = [step('leases create --id collect'), step('leases rm --sync collect')];
+  const checkpoint = `${registry}/checkpoint:1`;
+  const checkpoints = [
+    named('tasks checkpoint', ['tasks', 'checkpoint', id('long')]),
+    named('images rm of the checkpoint', (printed) => ['images', 'rm', printed.trim()]),
+    named('tasks checkpoint of nothing', ['tasks', 'checkpoint', 'none']),
+    named('tasks ls, checkpointed', ['tasks', 'ls']),
+    named('containers checkpoint', ['containers', 'checkpoint', '--rw', '--image', '--task', id('long'), checkpoint]),
+    named('images ls, with a checkpoint', ['images', 'ls', '-q']),
+    named('images rm of the container', ['images', 'rm', checkpoint]),
+  ];
   return [
     step('namespaces create made env=test'),
     step('namespaces create made'),
@@ -135,6 +150,12 @@ export function script({ image, registry, layer, manifest, directory, rootfs, ru
     run('of nothing', ['--rm'], [`${registry}/none:1`], ['/bin/true']),
     run('null-io', ['--rm', '--null-io'], ofRootfs, sh('echo nothing; exit 3')),
     run('rootfs', ['--rm'], ofRootfs, sh('echo from a directory')),
+    run('terminal', ['--rm', '-t'], [image], sh('[ -t 0 ] && [ -t 2 ] && echo a terminal; exit 6'), { terminal: true }),
+    run('pid-file', ['--rm', '--pid-file', join(directory, 'pid')], [image], sh('exit 0')),
+    run('log-uri', ['-d', '--log-uri', `file://${join(directory, 'log')}`], [image], ['/bin/sleep', '0.01']),
+    named('tasks ls, ended', ['tasks', 'ls'], { until: /log-uri\s+\d+\s+STOPPED/ }),
+    named('tasks rm of log-uri', ['tasks', 'rm', id('log-uri')]),
+    named('containers rm of log-uri', ['containers', 'rm', id('log-uri')]),
 
     run('long', ['-d', '--label', 'mark=long'], [image], ['/bin/sleep', '1000']),
     run('long', ['-d'], [image], ['/bin/sleep', '1000']),
@@ -158,6 +179,7 @@ export function script({ image, registry, layer, manifest, directory, rootfs, ru
     named('tasks pause again', ['tasks', 'pause', id('long')]),
     named('tasks ls, paused', ['tasks', 'ls']),
     named('tasks resume', ['tasks', 'resume', id('long')]),
+    ...(criu ? checkpoints : []),
     named('tasks rm while it runs', ['tasks', 'rm', id('long')]),
     named('tasks start again', ['tasks', 'start', '-d', id('long')]),
     named('tasks kill', ['tasks', 'kill', '--signal', 'SIGKILL', id('long')]),

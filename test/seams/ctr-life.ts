@@ -2,8 +2,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { program } from '../harness/programs.ts';
-import { Terminal } from '../harness/terminal.ts';
 import type { LifecyclePeer } from './peers.ts';
 
 export interface CtrLife {
@@ -33,7 +31,7 @@ export async function liveThroughCtr(service: LifecyclePeer, { flags, rootfs }: 
   // A terminal. ctr sets its size once the task runs.
   const script = '[ -t 1 ] && while [ -z "$(stty size 2>/dev/null)" ]; do sleep 0.02; done; stty size';
   const flagsOfTerminal = ['run', '--rm', '-t', ...flags, '--rootfs', rootfs, id, '/bin/sh', '-c', script];
-  using terminal = new Terminal(program('ctr'), ['--address', service.address, ...flagsOfTerminal], process.env, { rows: 31, columns: 97 });
+  using terminal = service.terminal(flagsOfTerminal, { rows: 31, columns: 97 });
   await terminal.see(/31 97/);
   assert.equal(await terminal.exit(), 0);
 

@@ -3,11 +3,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, delimiter, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inNetworkNamespace } from '@berth/sys/network-namespace';
+import type { WindowSize } from '@berth/sys/pty';
 import { isolatedNetwork, processesOf } from '../harness/berthd.ts';
 import { DEBIAN, dockerClient, program, type Result, ROOT, type RunOptions, run } from '../harness/programs.ts';
+import { Terminal } from '../harness/terminal.ts';
 
 /** Milliseconds for a peer to serve, or to end. */
 const PATIENCE = 30_000;
@@ -49,13 +51,16 @@ export interface LifecyclePeerOptions {
   release?: string;
 }
 
-/** Debian 13's containerd and ctr, as setup unpacks them beside the machine's own. */
+/** Further releases of containerd and ctr, as setup unpacks them beside the machine's own. */
 export const CONTAINERD_1_7 = join(DEBIAN, 'containerd-1.7/usr/bin');
+export const CONTAINERD_2 = join(DEBIAN, 'containerd-2/usr/bin');
 
 /** A reason to skip, or false. */
-export const without17 = existsSync(join(CONTAINERD_1_7, 'containerd'))
-  ? false
-  : 'setup found no containerd of Debian 13 (see scripts/setup.mjs)';
+export function withoutRelease(release: string): string | false {
+  return existsSync(join(release, 'containerd'))
+    ? false
+    : `setup found no containerd for ${dirname(dirname(release))} (see scripts/setup.mjs)`;
+}
 
 /** A service that speaks containerd's gRPC API: Berth's, or containerd itself. */
 export class LifecyclePeer implements AsyncDisposable {
@@ -124,6 +129,18 @@ export class LifecyclePeer implements AsyncDisposable {
     return run(this.#ctr, ['--address', this.address, ...args], { timeout: 30_000, ...options, env: this.#environment });
   }
 
+  /** The same with a terminal. */
+  terminal(args: readonly string[], size?: WindowSize): Terminal {
+    return new Terminal(this.#ctr, ['--address', this.address, ...args], this.#environment, size);
+  }
+
+  /** The same for as long as its holder wants. */
+  background(args: readonly string[]): Background {
+    return new Background(
+      spawn(this.#ctr, ['--address', this.address, ...args], { stdio: ['ignore', 'pipe', 'inherit'], env: this.#environment }),
+    );
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await end(this.#process);
     try {
@@ -131,6 +148,32 @@ export class LifecyclePeer implements AsyncDisposable {
     } finally {
       for (const directory of [this.directory, this.state]) rmSync(directory, { recursive: true, force: true });
     }
+  }
+}
+
+/** A program that goes on by itself. */
+export class Background implements Disposable {
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<unknown>;
+  printed = '';
+
+  constructor(child: ChildProcess) {
+    this.#child = child;
+    this.#ended = once(child, 'close');
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.printed += text;
+    });
+  }
+
+  /** All that it printed. */
+  async end(): Promise<string> {
+    this.#child.kill('SIGTERM');
+    await this.#ended;
+    return this.printed;
+  }
+
+  [Symbol.dispose](): void {
+    this.#child.kill('SIGTERM');
   }
 }
 

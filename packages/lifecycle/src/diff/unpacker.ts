@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { chainIds, type Digest } from '@berth/oci/digest';
 import type { Descriptor } from '@berth/oci/image-spec';
+import { mergeLabels, UNCOMPRESSED } from '../content/blob-labels.ts';
 import type { Content } from '../content/content.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { adoptDirectories } from './adopt-directories.ts';
@@ -120,6 +121,7 @@ export class Unpacker {
           },
         );
       }
+      mergeLabels(content, layer.descriptor.digest, { [UNCOMPRESSED]: applied.diffId });
       await below;
       signal.throwIfAborted();
       if (snapshotter.rebases) await this.#adopt(target, mounts, parent, applied.implicitDirectories);

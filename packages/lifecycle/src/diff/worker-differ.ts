@@ -2,6 +2,7 @@
 // what a comparison yields into the content store.
 import { EngineError, isKind, toEngineError } from '@berth/errdefs/engine-error';
 import { compressionOf, type Descriptor, isLayerType, MEDIA_TYPE } from '@berth/oci/image-spec';
+import { mergeLabels, UNCOMPRESSED } from '../content/blob-labels.ts';
 import type { Content } from '../content/content.ts';
 import { refForOnce } from '../content/ingest-record.ts';
 import type { Mount } from '../snapshots/snapshotter.ts';
@@ -11,9 +12,6 @@ import { comparisonOf } from './comparison.ts';
 import type { Applied, ApplyOptions, CompareOptions, Differ } from './differ.ts';
 import { directoriesOf, writableDirectories } from './mounted-directory.ts';
 import type { UnpackPool } from './unpack-pool.ts';
-
-/** The label that names the uncompressed form of a layer. */
-const UNCOMPRESSED = 'containerd.io/uncompressed';
 
 export class WorkerDiffer implements Differ {
   readonly #pool: UnpackPool;
@@ -69,11 +67,7 @@ export class WorkerDiffer implements Differ {
         await writer.commit({ size, labels });
       } catch (error) {
         if (!isKind(error, 'AlreadyExists')) throw error;
-        content.update(
-          digest,
-          labels,
-          Object.keys(labels).map((key) => `labels.${key}`),
-        );
+        mergeLabels(content, digest, labels);
       }
       return { mediaType, digest, size };
     } catch (error) {

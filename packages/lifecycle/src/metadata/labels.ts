@@ -6,17 +6,23 @@ export type Labels = Record<string, string>;
 /** containerd's limit for a key and its value together, in bytes. */
 const MAX_SIZE = 4096;
 
+export function fits(key: string, value: string): boolean {
+  return sizeOf(key, value) <= MAX_SIZE;
+}
+
 export function validateLabels(labels: Labels): void {
   for (const [key, value] of Object.entries(labels)) {
-    const size = Buffer.byteLength(key) + Buffer.byteLength(value);
-    if (size > MAX_SIZE) {
-      const shown = key.length > 64 ? key.slice(0, 64) : key;
-      throw new EngineError(
-        'InvalidArgument',
-        `label key and value length (${size} bytes) greater than maximum size (${MAX_SIZE} bytes), key: ${shown}`,
-      );
-    }
+    if (fits(key, value)) continue;
+    const shown = key.length > 64 ? key.slice(0, 64) : key;
+    throw new EngineError(
+      'InvalidArgument',
+      `label key and value length (${sizeOf(key, value)} bytes) greater than maximum size (${MAX_SIZE} bytes), key: ${shown}`,
+    );
   }
+}
+
+function sizeOf(key: string, value: string): number {
+  return Buffer.byteLength(key) + Buffer.byteLength(value);
 }
 
 /**
@@ -24,8 +30,7 @@ export function validateLabels(labels: Labels): void {
  * `labels.<key>` path removes the key. Paths that are not about labels are the caller's to handle or refuse.
  */
 export function updateLabels(current: Labels, wanted: Labels, fieldPaths: readonly string[] = []): Labels {
-  if (fieldPaths.length === 0) return { ...wanted };
-  let labels = { ...current };
+  let labels = fieldPaths.length === 0 ? { ...wanted } : { ...current };
   for (const path of fieldPaths) {
     if (path === 'labels') labels = { ...wanted };
     else if (path.startsWith('labels.')) {

@@ -24,7 +24,8 @@ export function namespacesService(store: NamespaceStore, events: EventExchange):
     update(request) {
       const { name, labels } = required(request.namespace);
       const namespace = store.update(name, labels, request.updateMask?.paths ?? []);
-      events.emit(name, '/namespaces/update', NamespaceUpdate, namespace);
+      // The labels of the request, so that a listener sees which were taken away: their values are empty.
+      events.emit(name, '/namespaces/update', NamespaceUpdate, { name, labels });
       return { namespace };
     },
     delete({ name }) {

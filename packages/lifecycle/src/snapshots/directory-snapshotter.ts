@@ -162,7 +162,8 @@ class NamespaceSnapshotter implements Snapshotter {
       rows.drop(namespace, key, () => this.#snapshots.discard(id));
       throw error;
     }
-    options.onChange?.(namespace, this.name, { kind: 'prepared', key, parent: parent ?? '' });
+    // As in containerd, nobody is told of a view.
+    if (kind === 'active') options.onChange?.(namespace, this.name, { kind: 'prepared', key, parent: parent ?? '' });
     return mechanism.mounts(directory, kind, parents);
   }
 

@@ -6,6 +6,7 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import type { Digest } from '@berth/oci/digest';
 import { type Descriptor, type Index, type Manifest, MEDIA_TYPE, parseImageConfig } from '@berth/oci/image-spec';
 import { canonical, parseReference, withDefaultTag } from '@berth/oci/reference';
+import { UNCOMPRESSED } from '../content/blob-labels.ts';
 import type { Content } from '../content/content.ts';
 import { compressionAt } from '../diff/decompress.ts';
 import { type ArchiveBlobs, writeBlob } from './archive-blobs.ts';
@@ -54,7 +55,7 @@ async function layerOf(content: Content, { digest, size }: { digest: Digest; siz
   if (compression === 'gzip') return { mediaType: MEDIA_TYPE.dockerLayerGzip, digest, size };
   if (compression === 'zstd') return { mediaType: MEDIA_TYPE.ociLayerZstd, digest, size };
   if (!compress) return { mediaType: MEDIA_TYPE.dockerLayer, digest, size };
-  const packed = content.list([`labels."containerd.io/uncompressed"==${digest}`])[0] ?? (await gzipped(content, digest));
+  const packed = content.list([`labels."${UNCOMPRESSED}"==${digest}`])[0] ?? (await gzipped(content, digest));
   return { mediaType: MEDIA_TYPE.dockerLayerGzip, digest: packed.digest, size: packed.size };
 }
 
@@ -66,7 +67,7 @@ async function compressionOf(content: Content, digest: Digest) {
 
 async function gzipped(content: Content, digest: Digest) {
   const packed = Readable.from(chunksOf(content, digest), { objectMode: false }).pipe(createGzip()) as AsyncIterable<Buffer>;
-  return writeBlob(content, packed, { labels: { 'containerd.io/uncompressed': digest } });
+  return writeBlob(content, packed, { labels: { [UNCOMPRESSED]: digest } });
 }
 
 async function* chunksOf(content: Content, digest: Digest): AsyncGenerator<Buffer> {

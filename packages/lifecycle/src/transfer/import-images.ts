@@ -13,6 +13,7 @@ import {
 } from '@berth/oci/image-spec';
 import type { Platform } from '@berth/oci/platform';
 import type { ImageStore } from '@berth/rpc/gen/containerd/types/transfer/imagestore';
+import { mergeLabels } from '../content/blob-labels.ts';
 import { ArchiveBlobs } from './archive-blobs.ts';
 import { indexOfDockerArchive } from './docker-archive.ts';
 import { entryNames, wholeNames } from './image-names.ts';
@@ -48,7 +49,7 @@ export async function importImages(options: ImportOptions): Promise<void> {
   const entries = document.index.manifests.filter(({ digest }) => content.has(digest));
   if (entries.length === 0) throw new EngineError('InvalidArgument', 'the archive holds no image', { layer: 'lifecycle' });
   for (const entry of entries) await complete(options, entry);
-  label(storage, root.digest, indexLabels(document.index, entries));
+  mergeLabels(content, root.digest, indexLabels(document.index, entries));
   const named = [
     ...wholeNames(store, root).map((name) => ({ name, target: root })),
     ...entries.flatMap((entry) => entryNames(store, entry).map((name) => ({ name, target: entry }))),
@@ -78,19 +79,19 @@ async function complete(options: ImportOptions, descriptor: Descriptor): Promise
   const present = document.index.manifests.filter(({ digest }) => storage.content.has(digest));
   const chosen = chosenManifests({ manifests: present }, platforms, descriptor.digest);
   for (const child of chosen) await complete(options, child);
-  label(storage, descriptor.digest, indexLabels(document.index, chosen));
+  mergeLabels(storage.content, descriptor.digest, indexLabels(document.index, chosen));
 }
 
 async function completeManifest({ storage, unpack, signal }: ImportOptions, { digest }: Descriptor, manifest: Manifest): Promise<void> {
   const { content, namespace } = storage;
   for (const part of [manifest.config, ...manifest.layers]) content.info(part.digest);
-  label(storage, digest, manifestLabels(manifest));
+  mergeLabels(content, digest, manifestLabels(manifest));
   if (!isConfigType(manifest.config.mediaType)) return;
   const config = parseImageConfig(await content.read(manifest.config.digest));
   for (const { snapshotter: name } of unpackingsOf(config, unpack)) {
     const snapshotter = storage.snapshotter(name);
     await storage.unpacker.unpack({ namespace, content, snapshotter }, layersOf(manifest, config), { signal });
-    label(storage, manifest.config.digest, configLabels(config, snapshotter.name));
+    mergeLabels(content, manifest.config.digest, configLabels(config, snapshotter.name));
   }
 }
 
@@ -103,9 +104,4 @@ function layersOf(manifest: Manifest, config: ImageConfig) {
     `manifest has ${layers.length} layers, but its configuration names ${config.rootfs.diff_ids.length}`,
     { layer: 'lifecycle' },
   );
-}
-
-function label({ content }: TransferStorage, digest: Digest, labels: Record<string, string>): void {
-  const paths = Object.keys(labels).map((name) => `labels.${name}`);
-  if (paths.length > 0) content.update(digest, labels, paths);
 }

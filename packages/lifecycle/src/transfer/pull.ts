@@ -19,6 +19,7 @@ import { canonical, type Reference } from '@berth/oci/reference';
 import { Rate } from '@berth/oci/registry/rate';
 import type { Repository } from '@berth/oci/registry/repository';
 import type { Span } from '@berth/trace/tracer';
+import { mergeLabels } from '../content/blob-labels.ts';
 import type { LayerToUnpack } from '../diff/unpacker.ts';
 import type { Labels } from '../metadata/labels.ts';
 import type { Downloads } from './download.ts';
@@ -228,13 +229,7 @@ class Pull {
   }
 
   #label(digest: Digest, labels: Labels): void {
-    const names = Object.keys(labels);
-    if (names.length === 0) return;
-    this.#options.storage.content.update(
-      digest,
-      labels,
-      names.map((name) => `labels.${name}`),
-    );
+    mergeLabels(this.#options.storage.content, digest, labels);
   }
 
   #timed<T>(name: string, body: () => Promise<T>): Promise<T> {

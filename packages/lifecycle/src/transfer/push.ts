@@ -9,6 +9,7 @@ import { canonical, type Reference } from '@berth/oci/reference';
 import { Rate } from '@berth/oci/registry/rate';
 import type { Repository } from '@berth/oci/registry/repository';
 import { putManifest, uploadBlob } from '@berth/oci/registry/upload';
+import { mergeLabels } from '../content/blob-labels.ts';
 import { Limit } from './limit.ts';
 import { ObjectProgress, type ProgressSink } from './progress.ts';
 import { sourceKey, sourceLabel, sourcesOf } from './references.ts';
@@ -96,7 +97,7 @@ async function pushBlob(options: PushOptions & { rate: Rate }, blob: Descriptor,
     const from = await uploadBlob(repository.upstream, blob, source, { mountFrom: sourcesOf(labels, reference), onProgress, signal });
     reports.step(from === undefined ? 'complete' : `mounted from ${from}`, blob.size);
   }
-  storage.content.update(blob.digest, sourceLabel(reference, labels[sourceKey(reference)]), [`labels.${sourceKey(reference)}`]);
+  mergeLabels(storage.content, blob.digest, sourceLabel(reference, labels[sourceKey(reference)]));
 }
 
 function isForeign({ mediaType, urls = [] }: Descriptor): boolean {

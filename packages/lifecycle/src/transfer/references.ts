@@ -5,7 +5,7 @@ import { chainIds } from '@berth/oci/digest';
 import type { Descriptor, ImageConfig, Index, Manifest } from '@berth/oci/image-spec';
 import type { Reference } from '@berth/oci/reference';
 import { CONTENT_LABEL, SNAPSHOT_LABEL } from '../gc/references.ts';
-import type { Labels } from '../metadata/labels.ts';
+import { fits, type Labels } from '../metadata/labels.ts';
 
 const SOURCE = 'containerd.io/distribution.source';
 
@@ -28,16 +28,21 @@ export function configLabels(config: ImageConfig, snapshotter: string): Labels {
   return top === undefined ? {} : { [`${SNAPSHOT_LABEL}.${snapshotter}`]: top };
 }
 
-/** From which repository of which registry a blob came: where a later push may mount it from. */
+/**
+ * From which repository of which registry a blob came: where a later push may mount it from. None when there are too many for a label, as a
+ * layer that everybody has may come to.
+ */
 export function sourceLabel(reference: Reference, existing: string | undefined): Labels {
   const paths = new Set((existing ?? '').split(',').filter(Boolean)).add(reference.path);
-  return { [sourceKey(reference)]: [...paths].sort().join(',') };
+  const [key, value] = [sourceKey(reference), [...paths].sort().join(',')];
+  return fits(key, value) ? { [key]: value } : {};
 }
 
 export function sourcesOf(labels: Labels, reference: Reference): string[] {
   return (labels[sourceKey(reference)] ?? '').split(',').filter((path) => path !== '' && path !== reference.path);
 }
 
-export function sourceKey(reference: Reference): string {
-  return `${SOURCE}.${reference.domain}`;
+/** containerd names the host without its port. */
+export function sourceKey({ domain }: Reference): string {
+  return `${SOURCE}.${domain.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')}`;
 }

@@ -2,7 +2,6 @@
 // open (descriptors for the process) → started (copying begins) → exited (output is complete) → close.
 import { closeSync, openSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { EngineError } from '@berth/errdefs/engine-error';
 import type { Stdio } from '@berth/runtime/container';
 import { createPipe } from '@berth/sys/pipe';
 import { setWindowSize, type WindowSize } from '@berth/sys/pty';
@@ -94,8 +93,9 @@ export class ProcessStdio implements Disposable {
     else this.#stdin?.close();
   }
 
+  /** Nothing where there is no terminal, or no more: clients say their size whenever it changes. */
   resize(size: WindowSize): void {
-    if (this.#console === undefined) throw new EngineError('FailedPrecondition', 'the process has no terminal', { layer: 'shim' });
+    if (this.#console === undefined || this.#consoleStream?.destroyed) return;
     setWindowSize(this.#console, size);
   }
 

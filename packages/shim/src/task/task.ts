@@ -192,10 +192,10 @@ export class Task {
     }
     this.#execs.delete(execId);
     this.#execSpecs.delete(process);
-    if (process.exit || execId === '') {
+    // Of an exec's deletion containerd's shims tell nobody.
+    if (execId === '') {
       this.#host.events.publishSoon('/tasks/delete', events.TaskDelete, {
         containerId: this.id,
-        id: execId,
         pid: process.pid,
         exitStatus: process.exit?.status ?? 0,
         exitedAt: process.exit?.at,
