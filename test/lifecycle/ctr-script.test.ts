@@ -219,5 +219,8 @@ function compared(ours: readonly string[], theirs: readonly string[]): string {
     ...ours.filter((line) => !theirs.includes(line)).map((line) => `+ ${line}`),
     ...theirs.filter((line) => !ours.includes(line)).map((line) => `- ${line}`),
   ];
-  return lines.length > 0 ? lines.join('\n') : `in another order:\n+ ${ours.join('\n+ ')}\n- ${theirs.join('\n- ')}`;
+  if (lines.length > 0) return lines.join('\n');
+  const from = ours.findIndex((line, at) => line !== theirs[at]);
+  const part = (all: readonly string[], mark: string) => all.slice(from, from + 6).map((line) => `${mark} ${line}`);
+  return ['in another order, or another number of times:', ...part(ours, '+'), ...part(theirs, '-')].join('\n');
 }

@@ -61,7 +61,9 @@ export function script({ image, registry, layer, manifest, directory, rootfs, ru
     step('namespaces create made env=test'),
     step('namespaces create made'),
     step('namespaces create bad/name'),
-    step('namespaces label made env= other=x'),
+    // One by one: ctr sends several in any order.
+    step('namespaces label made env='),
+    step('namespaces label made other=x'),
     step('namespaces ls'),
     step('namespaces rm made'),
     step('namespaces rm missing'),
