@@ -195,6 +195,27 @@ test('a context cannot write outside of itself', async () => {
   assert.equal(await inside(image, 'cat /d/f'), 'kept inside');
 });
 
+test('files by the hundred, which threads unpack and copy: links, modes and odd names among them', async () => {
+  const many = Array.from({ length: 400 }, (_, n) => {
+    return { name: `dir-${n % 7}/file-${n}`, body: `${n} `.repeat(200), mode: n % 2 ? 0o755 : 0o640 };
+  });
+  const files: Files = [...many, { name: 'pointer', linkTo: 'dir-1/file-1' }, { name: 'für ☃', body: 'odd' }];
+  const dockerfile = [
+    'FROM busybox',
+    'COPY --chown=3:4 . /all',
+    'RUN cd /all && ln dir-0/file-0 twin && ln dir-0/file-0 dir-1/twin && chmod 6711 dir-2/file-2',
+    'FROM busybox',
+    'COPY --from=0 /all /all',
+  ];
+  const image = await built(`${dockerfile.join('\n')}\n`, files);
+  const seen = await inside(
+    image,
+    "cd /all; find . -type f | wc -l; stat -c '%a %u:%g %h' twin dir-1/file-1 dir-2/file-2; readlink pointer; cat 'für ☃'; cat dir-*/file-* | wc -c",
+  );
+  const bytes = many.reduce((sum, { body }) => sum + body.length, 0);
+  assert.equal(seen, `404\n640 3:4 3\n755 3:4 1\n6711 3:4 1\ndir-1/file-1\nodd${bytes}\n`);
+});
+
 test('links in an image lead to places in that image', async () => {
   const image = await built('FROM busybox\nRUN ln -s /etc /out && ln -s ../../../../tmp /up\nCOPY f /out/berth-was-here\nCOPY f /up/\n', [
     { name: 'f', body: 'x' },

@@ -3,8 +3,7 @@
 // Runs in the daemon. Paths are byte strings relative to the root; the first step into the tree is resolved by the kernel inside
 // that root, below it only real directories are entered.
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, constants, copyFileSync, createReadStream, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
-import { copyFile } from 'node:fs/promises';
+import { closeSync, constants, createReadStream, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { globPattern, type IgnorePatterns } from '@berth/api/ignore-patterns';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { failure } from '@berth/lifecycle/diff/call-failure';
@@ -138,18 +137,6 @@ export class FileTree {
     const fd = openInRoot(this.fd, path, O_RDONLY);
     if (fd < 0) throw failure('open', path, fd);
     return fd;
-  }
-
-  /** The bytes of a file to another descriptor. */
-  async copyTo(path: string, target: number, size: number): Promise<void> {
-    const fd = this.open(path);
-    try {
-      const [from, to] = [`/proc/self/fd/${fd}`, `/proc/self/fd/${target}`];
-      if (size <= SMALL) copyFileSync(from, to);
-      else await copyFile(from, to);
-    } finally {
-      closeFd(fd);
-    }
   }
 
   /** Adds a file's bytes to a hash. */

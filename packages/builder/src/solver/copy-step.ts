@@ -7,13 +7,15 @@ import { tmpdir } from 'node:os';
 import { posix } from 'node:path';
 import { IgnorePatterns } from '@berth/api/ignore-patterns';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { copyOnThread } from '@berth/lifecycle/diff/copy-members';
 import { baseOf, directoryOf } from '@berth/lifecycle/diff/member-name';
+import type { CopiedMember } from '@berth/lifecycle/diff/members-job';
 import { joinPaths, type Owner, TreeWriter } from '@berth/lifecycle/diff/tree-writer';
 import { Turn } from '@berth/lifecycle/diff/turn';
 import type { UnpackPool } from '@berth/lifecycle/diff/unpack-pool';
 import { toBytes, toText } from '@berth/oci/tar/entry';
 import { archiveKind, extractArchive, SNIFF_SIZE } from '../context/extract.ts';
-import { checksum, DirectoryTree, type FileTree, type TreeFile } from '../context/file-tree.ts';
+import { checksum, DirectoryTree, type FileTree } from '../context/file-tree.ts';
 import type { CopyInstruction } from '../dockerfile/instruction.ts';
 import { expandText, expandWord, type Lookup } from '../dockerfile/words.ts';
 import { modeOf, ownerOf } from './accounts.ts';
@@ -136,6 +138,7 @@ interface Placement {
   exclude: IgnorePatterns | undefined;
   target: FileTree;
   threads: UnpackPool;
+  signal: AbortSignal;
 }
 
 const ROOT: Owner = { uid: 0, gid: 0 };
@@ -155,35 +158,27 @@ async function writeSources(root: number, sources: readonly Source[], placement:
       continue;
     }
     const owner = placement.owner ?? (keepOwners ? undefined : ROOT);
-    using writer = new TreeWriter(root, { base: toDirectory ? place : directoryOf(place), owner, mode });
-    if (source.kind === 'directory') writer.directory(place);
-    await copyFiles(source, writer, toDirectory ? source.name : baseOf(place), placement.exclude);
-    writer.finish();
+    const options = { base: toDirectory ? place : directoryOf(place), owner, mode };
+    const job = { source: source.tree.fd, root, options, directory: source.kind === 'directory' ? place : undefined };
+    const members = membersOf(source, toDirectory ? source.name : baseOf(place), placement.exclude);
+    await copyOnThread(placement.threads, job, members, placement.signal);
   }
 }
 
-async function copyFiles(source: Source, writer: TreeWriter, fileName: string, exclude: IgnorePatterns | undefined): Promise<void> {
+async function* membersOf(source: Source, fileName: string, exclude: IgnorePatterns | undefined): AsyncGenerator<CopiedMember> {
   const twins = new Map<string, string>();
   const turn = new Turn();
-  for (const file of source.tree.walk(source.path, exclude)) {
+  for (const { path, entry, inode } of source.tree.walk(source.path, exclude)) {
     if (turn.over) await turn.next();
-    const name = source.kind === 'file' ? fileName : file.entry.name;
-    const twin = file.inode === '' ? undefined : twins.get(file.inode);
+    const name = source.kind === 'file' ? fileName : entry.name;
+    const twin = inode === '' ? undefined : twins.get(inode);
     if (twin !== undefined) {
-      writer.entry({ ...file.entry, type: 'hardlink', name, linkName: twin, size: 0 });
+      yield { path, entry: { ...entry, type: 'hardlink', name, linkName: twin, size: 0 } };
       continue;
     }
-    if (file.inode !== '') twins.set(file.inode, name);
-    await copyOne(source.tree, file, name, writer);
+    if (inode !== '') twins.set(inode, name);
+    yield { path, entry: { ...entry, name } };
   }
-}
-
-async function copyOne(tree: FileTree, { path, entry }: TreeFile, name: string, writer: TreeWriter): Promise<void> {
-  writer.entry({ ...entry, name });
-  if (entry.type !== 'file') return;
-  await tree.copyTo(path, writer.file, entry.size);
-  writer.wrote(entry.size);
-  writer.end();
 }
 
 function temporaryDirectory(cleanup: DisposableStack): string {

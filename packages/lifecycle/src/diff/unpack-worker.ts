@@ -7,6 +7,7 @@ import { applyLayer } from './apply-layer.ts';
 import { compareDirectories } from './compare-job.ts';
 import { copyTree } from './copy-job.ts';
 import { hashFile } from './hash-job.ts';
+import { copyMembers, decodeMembers } from './members-job.ts';
 import { placeMembers } from './place-job.ts';
 import type { FromWorker, Job, ToWorker } from './worker-protocol.ts';
 
@@ -67,6 +68,8 @@ function perform(job: Job, signal: AbortSignal): Promise<unknown> | unknown {
       return copyTree(job, signal);
     case 'hash':
       return hashFile(job);
+    case 'members':
+      return copyMembers(job, decodeMembers(input(signal)), signal);
     case 'place':
       return placeMembers(job, input(signal), signal);
   }

@@ -4,9 +4,10 @@ import type { ApplyJob } from './apply-layer.ts';
 import type { CompareJob } from './compare-job.ts';
 import type { CopyJob } from './copy-job.ts';
 import type { HashJob } from './hash-job.ts';
+import type { MembersJob } from './members-job.ts';
 import type { PlaceJob } from './place-job.ts';
 
-export type Job = ApplyJob | CompareJob | CopyJob | HashJob | PlaceJob;
+export type Job = ApplyJob | CompareJob | CopyJob | HashJob | MembersJob | PlaceJob;
 
 export type ToWorker =
   | { type: 'job'; job: Job }
