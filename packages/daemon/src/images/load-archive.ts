@@ -7,6 +7,7 @@
 import { posix } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Digest } from '@berth/oci/digest';
+import { blobName } from '@berth/oci/image-layout';
 import type { Descriptor } from '@berth/oci/image-spec';
 import { tarMembers } from '@berth/oci/tar/members';
 import { collectYoung } from '@berth/sys/heap';
@@ -57,13 +58,13 @@ export class Archive {
 
   /** A document of an OCI layout, when the archive holds it: with the bytes that its descriptor names. */
   document(descriptor: Descriptor): Buffer | undefined {
-    const file = this.find(blobPath(descriptor.digest));
+    const file = this.find(blobName(descriptor.digest));
     return file && checked(file, descriptor).bytes;
   }
 
   /** A blob of an OCI layout, checked against its descriptor. */
   blob(descriptor: Descriptor): ArchiveFile {
-    return checked(this.get(blobPath(descriptor.digest)), descriptor);
+    return checked(this.get(blobName(descriptor.digest)), descriptor);
   }
 }
 
@@ -71,13 +72,9 @@ function checked(file: ArchiveFile, { digest, size }: Descriptor): ArchiveFile {
   if (file.digest === digest && file.size === size) return file;
   throw new EngineError(
     'InvalidArgument',
-    `the archive names ${blobPath(digest)} with ${size} bytes, but what it holds there is ${file.digest} with ${file.size}`,
+    `the archive names ${blobName(digest)} with ${size} bytes, but what it holds there is ${file.digest} with ${file.size}`,
     { layer: 'daemon' },
   );
-}
-
-export function blobPath(digest: string): string {
-  return `blobs/${digest.replace(':', '/')}`;
 }
 
 export async function storeArchive(

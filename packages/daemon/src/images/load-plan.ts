@@ -4,6 +4,7 @@
 import { checkShape, type Shape } from '@berth/api/shape';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Digest } from '@berth/oci/digest';
+import { blobName, IMAGE_NAME, REF_NAME } from '@berth/oci/image-layout';
 import {
   attests,
   type Descriptor,
@@ -18,7 +19,7 @@ import {
 } from '@berth/oci/image-spec';
 import { bestMatch, formatPlatform, hostPlatform, normalize, type Platform, rank } from '@berth/oci/platform';
 import { parseReference, type Reference, tryParseReference, withDefaultTag } from '@berth/oci/reference';
-import { type Archive, blobPath } from './load-archive.ts';
+import type { Archive } from './load-archive.ts';
 import { wrongDiffId } from './unpack-layers.ts';
 
 export interface LoadPlan {
@@ -155,20 +156,20 @@ function documentsOf(files: Archive, descriptor: Descriptor, depth = 0): StoredD
 
 /** False for a platform of which the archive holds the manifest alone. */
 function isWhole(files: Archive, { config, layers }: Manifest): boolean {
-  return [config, ...layers].every((blob) => files.find(blobPath(blob.digest)) !== undefined && files.blob(blob));
+  return [config, ...layers].every((blob) => files.find(blobName(blob.digest)) !== undefined && files.blob(blob));
 }
 
 /** By the annotations of index.json (containerd's, then the layout specification's), and by manifest.json beside it. */
 function referencesOf(entry: Descriptor, config: Descriptor, items: readonly ManifestItem[]): Reference[] {
   const name = nameOf(entry);
-  const tags = items.filter((item) => item.Config === blobPath(config.digest)).flatMap((item) => item.RepoTags ?? []);
+  const tags = items.filter((item) => item.Config === blobName(config.digest)).flatMap((item) => item.RepoTags ?? []);
   const all = [...(name === undefined ? tags : [name])].map((text) => withDefaultTag(parseReference(text)));
   return all.filter((one, position) => all.findIndex((other) => JSON.stringify(other) === JSON.stringify(one)) === position);
 }
 
 function nameOf({ annotations = {} }: Descriptor): string | undefined {
-  const name = annotations['io.containerd.image.name'];
-  const ref = annotations['org.opencontainers.image.ref.name'];
+  const name = annotations[IMAGE_NAME];
+  const ref = annotations[REF_NAME];
   // A layout's own name is often only a tag, which names nothing outside of it.
   return name ?? (ref !== undefined && /[/:]/.test(ref) && tryParseReference(ref) ? ref : undefined);
 }

@@ -1,12 +1,12 @@
 // GET /images/get: images as one archive, an OCI image layout with Docker's manifest.json beside it, which is what docker itself
 // saves since version 25. Blobs are the content store's, so loading them gives the same digests.
 import type { Digest } from '@berth/oci/digest';
-import { encodedOf } from '@berth/oci/digest';
+import { blobName, type DockerImage, layoutDocuments, nameAnnotations } from '@berth/oci/image-layout';
 import { type Descriptor, isIndexType, parseManifestDocument } from '@berth/oci/image-spec';
 import type { Platform } from '@berth/oci/platform';
-import { familiar, parseReference, tryParseReference } from '@berth/oci/reference';
+import { canonical, familiar, parseReference, tryParseReference, withDefaultTag } from '@berth/oci/reference';
 import { tarEntry } from '@berth/oci/tar/entry';
-import { tarEnd, tarHeader, tarPadding } from '@berth/oci/tar/writer';
+import { tarHeader, tarPadding } from '@berth/oci/tar/writer';
 import type { Image } from './image.ts';
 import { noSuchImage } from './image-catalog.ts';
 import { emitImageEvent, type ImageContext } from './image-context.ts';
@@ -66,7 +66,7 @@ function choose(context: ImageContext, names: readonly string[]): Omit<Chosen, '
 async function* archiveOf(services: ImageServices, chosen: readonly Chosen[]): AsyncGenerator<Uint8Array> {
   const written = new Set<string>();
   const index: Descriptor[] = [];
-  const manifests: { Config: string; RepoTags: string[] | null; Layers: string[] }[] = [];
+  const images: DockerImage[] = [];
   for (const directory of ['blobs', 'blobs/sha256']) yield tarHeader(tarEntry({ type: 'directory', name: directory, mode: 0o755 }));
   for (const { image, names, target } of chosen) {
     const document = parseManifestDocument(await services.read(image.manifest.digest), image.manifest.mediaType);
@@ -79,36 +79,19 @@ async function* archiveOf(services: ImageServices, chosen: readonly Chosen[]): A
       written.add(blob.digest);
       yield* blobMember(services, blob);
     }
-    manifests.push({
+    images.push({
       Config: blobName(config.digest),
       RepoTags: names.length > 0 ? names : null,
       Layers: layers.map((layer) => blobName(layer.digest)),
     });
-    const annotated = names.map((name) => ({ ...target, annotations: annotationsOf(name) }));
+    const annotated = names.map((name) => ({ ...target, annotations: nameAnnotations(canonical(withDefaultTag(parseReference(name)))) }));
     index.push(...(annotated.length > 0 ? annotated : [target]));
   }
-  yield file('index.json', JSON.stringify({ schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests: index }));
-  yield file('manifest.json', JSON.stringify(manifests));
-  yield file('oci-layout', JSON.stringify({ imageLayoutVersion: '1.0.0' }));
-  yield tarEnd();
-}
-
-function annotationsOf(name: string): Record<string, string> {
-  const { domain, path, tag = 'latest' } = parseReference(name);
-  return { 'io.containerd.image.name': `${domain}/${path}:${tag}`, 'org.opencontainers.image.ref.name': tag };
+  yield* layoutDocuments(index, images);
 }
 
 async function* blobMember(services: ImageServices, blob: Descriptor): AsyncGenerator<Uint8Array> {
   yield tarHeader(tarEntry({ type: 'file', name: blobName(blob.digest), mode: 0o644, size: blob.size }));
   for await (const { data } of services.content.read({ digest: blob.digest })) yield data;
   yield tarPadding(blob.size);
-}
-
-function file(name: string, text: string): Buffer {
-  const bytes = Buffer.from(text);
-  return Buffer.concat([tarHeader(tarEntry({ type: 'file', name, mode: 0o644, size: bytes.length })), bytes, tarPadding(bytes.length)]);
-}
-
-function blobName(digest: string): string {
-  return `blobs/sha256/${encodedOf(digest)}`;
 }

@@ -4,13 +4,13 @@ import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Digest } from '@berth/oci/digest';
+import { nameAnnotations } from '@berth/oci/image-layout';
 import { type Descriptor, type Index, type Manifest, MEDIA_TYPE, parseImageConfig } from '@berth/oci/image-spec';
 import { canonical, parseReference, withDefaultTag } from '@berth/oci/reference';
 import { UNCOMPRESSED } from '../content/blob-labels.ts';
 import type { Content } from '../content/content.ts';
 import { compressionAt } from '../diff/decompress.ts';
 import { type ArchiveBlobs, writeBlob } from './archive-blobs.ts';
-import { IMAGE_NAME, REF_NAME } from './image-names.ts';
 
 interface Item {
   Config: string;
@@ -44,10 +44,6 @@ export async function indexOfDockerArchive(
   }
   const index: Index = { schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests };
   return put(content, MEDIA_TYPE.ociIndex, index);
-}
-
-export function nameAnnotations(name: string): Record<string, string> {
-  return { [IMAGE_NAME]: name, [REF_NAME]: parseReference(name).tag ?? name };
 }
 
 async function layerOf(content: Content, { digest, size }: { digest: Digest; size: number }, compress: boolean): Promise<Descriptor> {

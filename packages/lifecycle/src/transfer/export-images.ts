@@ -2,14 +2,13 @@
 // which is what containerd's clients and docker load. The same images give the same bytes.
 import { createReadStream } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';
-import { encodedOf } from '@berth/oci/digest';
+import { blobName, type DockerImage, layoutDocuments, nameAnnotations } from '@berth/oci/image-layout';
 import { type Descriptor, isIndexType, type Manifest, MEDIA_TYPE, parseManifestDocument } from '@berth/oci/image-spec';
 import { bestMatch, hostPlatform, type Platform, rank } from '@berth/oci/platform';
 import { familiar, tryParseReference, withDefaultTag } from '@berth/oci/reference';
 import { tarEntry } from '@berth/oci/tar/entry';
-import { tarEnd, tarHeader, tarPadding } from '@berth/oci/tar/writer';
+import { tarHeader, tarPadding } from '@berth/oci/tar/writer';
 import type { Image } from '../images/image-store.ts';
-import { nameAnnotations } from './docker-archive.ts';
 import type { TransferStorage } from './storage.ts';
 
 export interface ExportOptions {
@@ -102,13 +101,11 @@ async function* archiveOf(options: ExportOptions, { blobs, items }: Contents, in
     yield* createReadStream(options.storage.content.path(digest as Descriptor['digest']), { highWaterMark: 1 << 18 });
     yield tarPadding(size);
   }
-  yield document('index.json', { schemaVersion: 2, mediaType: MEDIA_TYPE.ociIndex, manifests: index });
-  if (!options.skipCompatibilityManifest && items.size > 0) yield document('manifest.json', [...items.values()].map(dockerItem));
-  yield document('oci-layout', { imageLayoutVersion: '1.0.0' });
-  yield tarEnd();
+  const images = !options.skipCompatibilityManifest && items.size > 0 ? [...items.values()].map(dockerImage) : undefined;
+  yield* layoutDocuments(index, images);
 }
 
-function dockerItem({ manifest, names }: DockerItem) {
+function dockerImage({ manifest, names }: DockerItem): DockerImage {
   const tags = names.flatMap((name) => {
     const reference = tryParseReference(name);
     return reference ? [familiar(withDefaultTag(reference))] : [];
@@ -118,13 +115,4 @@ function dockerItem({ manifest, names }: DockerItem) {
     RepoTags: tags.length > 0 ? tags : null,
     Layers: manifest.layers.map(({ digest }) => blobName(digest)),
   };
-}
-
-function document(name: string, value: unknown): Buffer {
-  const bytes = Buffer.from(JSON.stringify(value));
-  return Buffer.concat([tarHeader(tarEntry({ type: 'file', name, mode: 0o644, size: bytes.length })), bytes, tarPadding(bytes.length)]);
-}
-
-function blobName(digest: string): string {
-  return `blobs/${digest.split(':', 1)[0]}/${encodedOf(digest)}`;
 }

@@ -1,10 +1,7 @@
 // Under which names a transfer's images are stored: the rules of containerd's core/transfer/image for the ImageStore end of an import.
+import { IMAGE_NAME, REF_NAME } from '@berth/oci/image-layout';
 import type { Descriptor } from '@berth/oci/image-spec';
 import type { ImageReference, ImageStore } from '@berth/rpc/gen/containerd/types/transfer/imagestore';
-
-/** Annotations of an archive's index by which its entries are named. */
-export const IMAGE_NAME = 'io.containerd.image.name';
-export const REF_NAME = 'org.opencontainers.image.ref.name';
 
 /** Names for the archive's index as a whole. */
 export function wholeNames({ name, extraReferences }: Pick<ImageStore, 'name' | 'extraReferences'>, { digest }: Descriptor): string[] {
