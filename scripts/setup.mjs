@@ -12,7 +12,7 @@ const CACHE = join(ROOT, '.cache');
 const QUIET = process.env.npm_lifecycle_event !== 'setup';
 
 /** Debian packages whose programs the demo and the tests run. They are unpacked into .cache/debian, not installed. */
-const DEBIAN = ['busybox-static', 'docker-registry', 'containerd', 'docker.io', 'runc', 'skopeo', 'umoci', 'tini'];
+const DEBIAN = ['busybox-static', 'docker-registry', 'containerd', 'docker.io', 'runc', 'umoci', 'tini'];
 
 /** Further releases of containerd and ctr that tests compare with, and the Debian that has each: 13, and the next one. */
 const CONTAINERDS = [
@@ -27,6 +27,7 @@ await step('build', sources(), build, 'dist/berthd.js');
 await step('debian', ['scripts/setup.mjs'], unpackDebian, '.cache/debian/usr/bin/busybox');
 if (process.env.npm_lifecycle_event === 'test') {
   await step('iptables', ['scripts/setup.mjs'], unpackIptables, '.cache/debian/iptables');
+  await step('skopeo', ['scripts/setup.mjs'], unpackSkopeo, '.cache/debian/skopeo');
   await step('criu', ['scripts/setup.mjs'], unpackCriu, '.cache/debian/usr/sbin');
   for (const [release, suite] of CONTAINERDS) {
     const unpack = () => unpackContainerd(release, suite);
@@ -112,23 +113,35 @@ function unpackMachine() {
     console.log('setup: no virtual machine (qemu-system-x86, linux-image-cloud-amd64): its tests will be skipped');
 }
 
-/**
- * iptables, without which neither Debian's dockerd nor criu does its work: scripts that start it with the libraries that this machine
- * lacks. Berth itself needs none. A machine that has it keeps its own.
- */
+/** iptables, without which neither Debian's dockerd nor criu does its work. Berth itself needs none. */
 function unpackIptables() {
-  const target = join(CACHE, 'debian', 'iptables');
+  const names = ['iptables', 'ip6tables'].flatMap((family) => [family, `${family}-save`, `${family}-restore`]);
+  unpackProgram('iptables', Object.fromEntries(names.map((name) => [name, ['usr/sbin/xtables-nft-multi', name]])));
+}
+
+function unpackSkopeo() {
+  unpackProgram('skopeo', { skopeo: ['usr/bin/skopeo'] });
+}
+
+/**
+ * A package whose programs want libraries that this machine may lack: for each a script that starts it with these, by the words of its
+ * command. A machine that has the program keeps its own; a mirror without it stops nobody.
+ */
+function unpackProgram(name, commands) {
+  const target = join(CACHE, 'debian', name);
   mkdirSync(target, { recursive: true });
-  if (!spawnSync('iptables', ['--version']).error) return;
-  if (!unpackMissing(['iptables'], target))
-    console.log('setup: no iptables: what needs dockerd or criu in the tests will be skipped or fail');
+  if (!spawnSync(name, ['--version']).error) return;
+  if (!unpackMissing([name], target)) console.log(`setup: no ${name}: tests that need it are skipped or fail`);
   const libraries = `${target}/usr/lib/${process.arch === 'x64' ? 'x86_64' : 'aarch64'}-linux-gnu`;
-  for (const name of ['iptables', 'ip6tables'].flatMap((family) => [family, `${family}-save`, `${family}-restore`])) {
-    const script = `#!/bin/sh
-export LD_LIBRARY_PATH="${libraries}" XTABLES_LIBDIR="${libraries}/xtables"
-exec "${target}/usr/sbin/xtables-nft-multi" ${name} "$@"
-`;
-    writeFileSync(join(CACHE, 'debian/usr/sbin', name), script, { mode: 0o755 });
+  for (const [script, [program, ...words]] of Object.entries(commands)) {
+    const path = join(CACHE, 'debian/usr/bin', script);
+    rmSync(path, { force: true });
+    const lines = [
+      '#!/bin/sh',
+      `export LD_LIBRARY_PATH="${libraries}" XTABLES_LIBDIR="${libraries}/xtables"`,
+      `exec "${target}/${program}" ${words.join(' ')} "$@"`,
+    ];
+    writeFileSync(path, `${lines.join('\n')}\n`, { mode: 0o755 });
   }
 }
 
