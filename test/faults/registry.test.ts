@@ -77,16 +77,9 @@ test('a layer that breaks off again and again arrives, piece by piece', async ()
 });
 
 test('a registry that dies in the middle of a layer, and comes back', async () => {
-  // What is asked for between the break and the death gets nothing.
   const { name } = await imageWith((seen, _, image) =>
-    isLarge(seen, image) ? { kind: 'break', after: seen.range ? 0 : 2_000_000 } : undefined,
+    isLarge(seen, image) ? { kind: 'break', after: 2_000_000, deadly: true } : undefined,
   );
-  const dying = registry.fault;
-  registry.fault = (seen, count) => {
-    const fault = dying(seen, count);
-    if (fault) setTimeout(() => void registry.die(), 50);
-    return fault;
-  };
   await fails(name, /connection refused|broke off after/);
   await registry.comeBack();
   registry.fault = () => undefined;

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 
 export type Fault =
   | { kind: 'status'; status: number; headers?: Record<string, string>; body?: string }
-  /** The connection breaks after so many bytes of the body. */
-  | { kind: 'break'; after: number }
+  /** The connection breaks after so many bytes of the body; the registry, too, when it dies of it. */
+  | { kind: 'break'; after: number; deadly?: boolean }
   /** The body ends properly, and too early. */
   | { kind: 'truncate'; at: number }
   /** One bit of the body is another. */
@@ -124,7 +124,10 @@ export class FaultyRegistry implements AsyncDisposable {
         if (fault?.kind === 'flip' && start <= fault.at && fault.at < sent)
           chunk[fault.at - start] = (chunk[fault.at - start] as number) ^ 1;
         if (fault?.kind === 'break' && sent >= fault.after) {
-          answer.write(chunk.subarray(0, Math.max(0, fault.after - start)), () => answer.destroy());
+          answer.write(chunk.subarray(0, Math.max(0, fault.after - start)), () => {
+            answer.destroy();
+            if (fault.deadly) void this.die();
+          });
           real.destroy();
           return;
         }

@@ -65,6 +65,8 @@ export interface ContentWriter extends AsyncDisposable {
   commit(options?: CommitOptions): Promise<Digest>;
   /** Ends the writer and keeps the ingest for a later one. Does nothing after commit. */
   close(): Promise<void>;
+  /** Ends the writer and drops the ingest, before anybody else can open it. Does nothing after commit. */
+  discard(): Promise<void>;
 }
 
 export interface BlobReader extends AsyncDisposable {

@@ -1,7 +1,7 @@
 // A writer of one ingest: appends to its data file and hashes what passes, in one pass. A resumed ingest is hashed again first,
 // because the state of a hash cannot be stored.
 import { createHash, type Hash } from 'node:crypto';
-import { constants, lstatSync, renameSync } from 'node:fs';
+import { constants, lstatSync, renameSync, rmSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
@@ -196,6 +196,13 @@ export class FileWriter implements ContentWriter {
 
   async close(): Promise<void> {
     await this.#closeFile();
+    this.#end();
+  }
+
+  async discard(): Promise<void> {
+    if (this.#ended) return;
+    await this.#closeFile();
+    rmSync(this.#ingest.directory, { recursive: true, force: true });
     this.#end();
   }
 

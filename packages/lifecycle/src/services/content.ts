@@ -85,8 +85,7 @@ async function* write(
         if (file !== undefined) await writer.take(file);
       } else if (request.expected && expected && content.has(expected)) {
         // Somebody else brought the blob meanwhile: what this writer has is not needed any more.
-        await writer.close();
-        await content.abort(writer.ref).catch(() => {});
+        await writer.discard();
         throw new EngineError('AlreadyExists', `blob with expected digest ${expected} exists`, { layer: 'lifecycle' });
       }
       const answer = await step(writer, request, total, expected);

@@ -92,13 +92,14 @@ async function download(request: DownloadRequest): Promise<void> {
   const resumedAt = writer.offset;
   try {
     await copy(request, writer);
-    if (await committed(writer, descriptor)) return;
+    const fits = writer.offset === descriptor.size && writer.digest() === descriptor.digest;
+    if (fits && (await committed(writer, descriptor))) return;
+    await writer.discard();
   } finally {
-    await writer.close();
     // One that was stopped before its first byte leaves nothing to go on with.
-    if (writer.offset === 0) await content.abort(ref).catch(() => {});
+    if (writer.offset === 0) await writer.discard();
+    else await writer.close();
   }
-  await content.abort(ref).catch(() => {});
   // What an earlier pull left may have been damaged: once more from the start, then it is the registry that lies.
   if (resumedAt === 0) throw verificationFailed(descriptor);
   return download(request);
@@ -127,10 +128,10 @@ async function copy(request: DownloadRequest, writer: ContentWriter): Promise<vo
   }
 }
 
-/** False when the bytes are not the descriptor's; a blob that somebody else committed meanwhile is as good. */
-async function committed(writer: ContentWriter, descriptor: Descriptor): Promise<boolean> {
+/** A blob that somebody else committed meanwhile is as good; false when the bytes of another namespace, which were to serve, are gone. */
+async function committed(writer: ContentWriter, { size, digest }: Descriptor): Promise<boolean> {
   try {
-    await writer.commit({ size: descriptor.size, digest: descriptor.digest });
+    await writer.commit({ size, digest });
     return true;
   } catch (error) {
     if (isKind(error, 'AlreadyExists')) return true;
