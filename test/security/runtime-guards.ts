@@ -124,7 +124,7 @@ export const RUNTIME_GUARDS: readonly Guard[] = [
   ),
   guarding('CVE-2025-31133', {
     file: RESTRICT_PATHS,
-    guard: 'if (fd === undefined || !status?.isCharacterDevice() || status.rdev !== NULL_DEVICE)',
+    guard: 'if (fd === undefined || !isNullDevice(fd))',
     without: 'if (fd === undefined)',
   }),
   guarding('CVE-2025-52565', {
