@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -20,6 +21,11 @@ const CONTAINERDS = [
   ['2', 'forky'],
 ];
 
+const NO_SPACE = `no space is left on a disk: some 2 GB are needed below ${ROOT}, and npm's and pnpm's caches in ${homedir()}.`;
+/** Where a program comes from, when that is not called the same. */
+const PACKAGE_OF = { 'apt-get': 'apt' };
+
+process.on('uncaughtException', (error) => stop(error.code === 'ENOSPC' ? NO_SPACE : error.stack));
 checkMachine();
 await step('dependencies', ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml', ...manifests()], installDependencies, 'node_modules');
 linkNode();
@@ -88,7 +94,12 @@ function unpackDebian() {
     run('apt-get', ['update', '-qq'], 'apt-get update failed: check the network and /etc/apt/sources.list');
     got = download();
   }
-  if (got.status !== 0) stop(`apt-get could not download ${missing.join(', ')}: ${got.stderr.toString().trim()}`);
+  if (got.status !== 0) {
+    const said = got.stderr.toString();
+    if (/no space\s+left/i.test(said)) stop(NO_SPACE);
+    const advice = `check the network and /etc/apt/sources.list, or unpack the packages into ${target} by hand (dpkg -x)`;
+    stop(`apt-get could not download ${missing.join(', ')}: ${advice}:\n${essence(said)}`);
+  }
   for (const deb of readdirSync(debs)) run('dpkg', ['-x', join(debs, deb), target], `${deb} could not be unpacked`);
   rmSync(debs, { recursive: true });
   // Debian 12 has busybox in /bin, Debian 13 in /usr/bin.
@@ -273,11 +284,21 @@ async function step(name, inputs, action, product) {
 
 function run(command, args, whenItFails) {
   const result = spawnSync(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' });
+  if (result.error?.code === 'ENOENT')
+    stop(`${command} is not here: install it (apt-get install ${PACKAGE_OF[command] ?? command}) and run npm run setup again.`);
   if (result.error) stop(`${whenItFails} (${command}: ${result.error.message})`);
-  if (result.status !== 0) {
-    const output = `${result.stdout}${result.stderr}`.trim().split('\n').slice(-15).join('\n');
-    stop(`${whenItFails}:\n${output}`);
-  }
+  if (result.status === 0) return;
+  const output = `${result.stdout}${result.stderr}`;
+  if (/ENOSPC|no space\s+left/i.test(output)) stop(NO_SPACE);
+  stop(`${whenItFails}:\n${essence(output)}`);
+}
+
+/** The end of what a program said, without the stacks of its source. */
+function essence(output) {
+  const lines = output
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !/^(npm (error|ERR!))?\s*at .*[:(]|Unknown user config/.test(line));
+  return lines.slice(-12).join('\n');
 }
 
 function stop(message) {

@@ -18,7 +18,8 @@ const COMMANDS = [
     'manifest create',
     'manifest inspect',
   ],
-  ...['manifest push', 'checkpoint create', 'checkpoint ls', 'checkpoint rm'],
+  ...['manifest push', 'checkpoint create', 'checkpoint ls', 'checkpoint rm', 'system prune', 'builder prune'],
+  ...['context create', 'context inspect', 'context ls', 'context rm', 'context show', 'context update', 'context use'],
 ];
 
 /** By command, or by flag for all of them. */

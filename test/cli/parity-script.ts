@@ -512,8 +512,91 @@ export function imageScript(directory: string, registry: string): Step[] {
       image prune -f
       rmi piped:1
       image prune -af --filter label=nosuch
+      create --name stopped busybox
+      network create lonely
+      volume create kept
+    `),
+    step('system prune', { input: 'n\n' }),
+    step('system prune -a --volumes --filter label=x', { input: 'n\n' }),
+    step('builder prune', { input: 'n\n' }),
+    ...lines(`
+      system prune --volumes --filter until=1h -f
+      system prune -f --filter nonsense=1
+      system prune -f --filter label=x
+      system prune -f --volumes
+      system prune extra
+      network ls -q --filter name=lonely
+      ps -aq
+      builder prune -f
+      builder prune -af --filter nonsense=1
+      builder prune -f --filter until=nonsense
+      builder prune -f --keep-storage lots
+      builder nosuch
       image prune --filter nonsense=1 -f
     `),
+  ];
+}
+
+/** Contexts, in a configuration directory of the script's own. */
+export function contextScript(directory: string, socket: string): Step[] {
+  const env = { DOCKER_CONFIG: `${directory}/config`, DOCKER_HOST: '' };
+  const steps = lines(`
+    context ls --format '{{.Name}} {{.Current}} {{.Description}}'
+    context show
+    context create first --description 'some text' --docker host=unix://${socket}
+    context create first
+    context create default
+    context create bad/name
+    context create x
+    context create other --docker nonsense=1
+    context create other --docker host
+    context create other --docker host=tcp://x,ca=${directory}/none
+    context create other --docker host=tcp://x,skip-tls-verify=maybe
+    context create other --from nosuch
+    context create other --from first --docker host=tcp://x
+    context create copy --from first
+    context create copied --docker from=first,host=ignored
+    context create secure --docker host=tcp://127.0.0.1:1,ca=${directory}/env,cert=${directory}/env,key=${directory}/env,skip-tls-verify=true
+    context create
+    context ls --format '{{.Name}} {{.Current}} {{.Description}} {{.Error}}'
+    context ls -q
+    context ls extra
+    context use first
+    context show
+    context inspect
+    context inspect secure -f '{{.Name}} {{.Endpoints.docker.Host}} {{.Endpoints.docker.SkipTLSVerify}} {{json .TLSMaterial}}'
+    context inspect first nosuch -f '{{json .}}'
+    context inspect nosuch
+    ps -aq
+    -c copy ps -aq
+    -c secure ps
+    -c nosuch ps
+    -c copy context show
+    context rm first
+    context rm copied nosuch
+    context rm default
+    context use nosuch
+    context update copy --description new --docker host=unix:///nowhere.sock
+    context update nosuch --description x
+    context update copy
+    context inspect -f '{{json .}}' copy
+    -c copy ps
+    context use copy
+    context rm -f copy nosuch
+    context show
+    context use first
+    context use default
+    context show
+  `).map((step) => ({ ...step, env }));
+  const chosen = (line: string, more: Record<string, string>): Step => ({ line, env: { ...env, ...more } });
+  return [
+    ...steps,
+    chosen('context show', { DOCKER_CONTEXT: 'first' }),
+    chosen('ps -aq', { DOCKER_CONTEXT: 'first' }),
+    chosen('context show', { DOCKER_CONTEXT: 'first', DOCKER_HOST: 'unix:///nowhere.sock' }),
+    chosen("context ls --format '{{.Name}} {{.Current}} {{.Error}}'", { DOCKER_CONTEXT: 'nosuch' }),
+    chosen('context use first', { DOCKER_HOST: 'unix:///nowhere.sock' }),
+    chosen('context ls -q', { DOCKER_HOST: 'unix:///nowhere.sock' }),
   ];
 }
 

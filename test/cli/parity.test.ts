@@ -10,7 +10,7 @@ import { Berthd, type BerthdOptions } from '../harness/berthd.ts';
 import { busyboxRootfs } from '../harness/busybox.ts';
 import type { Result } from '../harness/programs.ts';
 import { startRegistry } from '../registry/registry-process.ts';
-import { containerScript, imageScript, type Step } from './parity-script.ts';
+import { containerScript, contextScript, imageScript, type Step } from './parity-script.ts';
 
 type ClientName = 'berth' | 'docker';
 
@@ -20,6 +20,7 @@ const NO_NETWORK = ['--bridge', 'none', '--iptables=false', '--ip-forward=false'
 /** Steps that print something else here, and why that is right. */
 const DIFFERENT: Record<string, string> = {
   'container nosuch': "docker's usage of this one group leaves COMMAND out",
+  'builder nosuch': 'as container nosuch',
   image: 'search is one of its verbs here',
   '-H nonsense://x ps': 'ours says what may be written',
   'run --rm --label-file DIRECTORY/bad-env busybox true': 'docker calls any file of this format an env file',
@@ -64,7 +65,7 @@ interface Outcome {
 async function playAll(client: ClientName): Promise<Outcome[]> {
   await using registry = await startRegistry();
   return [
-    ...(await play(client, {}, (directory) => containerScript(directory), registry.host)),
+    ...(await play(client, {}, (directory, socket) => [...containerScript(directory), ...contextScript(directory, socket)], registry.host)),
     // Where the registry is in reach.
     ...(await play(client, { hostNetwork: true, flags: NO_NETWORK }, (directory) => imageScript(directory, registry.host), registry.host)),
   ];
@@ -73,7 +74,7 @@ async function playAll(client: ClientName): Promise<Outcome[]> {
 async function play(
   client: ClientName,
   options: BerthdOptions,
-  script: (directory: string) => Step[],
+  script: (directory: string, socket: string) => Step[],
   registry: string,
 ): Promise<Outcome[]> {
   await using daemon = await Berthd.start(options);
@@ -83,7 +84,7 @@ async function play(
     makeFiles(directory);
     const named = (text: string) => text.replaceAll(directory, 'DIRECTORY').replaceAll(registry, 'REGISTRY');
     const outcomes: Outcome[] = [];
-    for (const step of script(directory)) {
+    for (const step of script(directory, daemon.socket)) {
       const result = await perform(daemon, client, step);
       const part = (text: string) => normal(named(text), [daemon.directory, daemon.execRoot]);
       const parts = [[`exit ${result.code}`], part(result.stdout), ['stderr:'], part(result.stderr)];

@@ -1,5 +1,6 @@
 // What every command works with: the daemon, the configuration file, the standard streams. Made once, by main.ts.
-import { chooseEndpoint, configDirectory, type Endpoint } from '@berth/client/endpoint';
+import { ContextStore } from '@berth/client/contexts/store';
+import { chooseEndpoint, configDirectory, contextName, type Endpoint, type EndpointChoice } from '@berth/client/endpoint';
 import { Engine } from '@berth/client/engine';
 import { newTraceContext, type TraceContext } from '@berth/trace/context';
 import { type ConfigFile, readConfigFile } from './config-file.ts';
@@ -39,6 +40,16 @@ export class Context {
     return this.#engine;
   }
 
+  /** Named endpoints. */
+  get contexts(): ContextStore {
+    return new ContextStore(this.configDirectory);
+  }
+
+  /** Which of them is in force. */
+  get contextName(): string {
+    return contextName(this.#choice());
+  }
+
   print(line: string): void {
     this.stdout.write(`${line}\n`);
   }
@@ -52,9 +63,13 @@ export class Context {
   }
 
   #endpoint(): Endpoint {
+    return chooseEndpoint(this.#choice());
+  }
+
+  #choice(): EndpointChoice {
     const flags = this.#global;
-    const choice = { environment: { ...this.environment, DOCKER_CONFIG: this.configDirectory } };
-    const optional = {
+    return {
+      environment: { ...this.environment, DOCKER_CONFIG: this.configDirectory },
       host: flags.string('host'),
       context: flags.string('context'),
       tls: flags.given('tls') ? flags.boolean('tls') : undefined,
@@ -63,6 +78,5 @@ export class Context {
       tlsCert: flags.string('tlscert'),
       tlsKey: flags.string('tlskey'),
     };
-    return chooseEndpoint({ ...choice, ...optional });
   }
 }

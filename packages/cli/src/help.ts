@@ -30,8 +30,10 @@ export async function commandHelp(command: Command): Promise<string> {
 
 /** The nouns that commands are grouped by. */
 const GROUPS: Record<string, string> = {
+  builder: 'Manage builds',
   checkpoint: 'Manage checkpoints',
   container: 'Manage containers',
+  context: 'Manage contexts',
   image: 'Manage images',
   manifest: 'Manage image manifests and manifest lists',
   network: 'Manage networks',
@@ -47,7 +49,7 @@ export function overview(group?: string): string {
     return entries.map((entry) => `  ${entry.name.padEnd(width)}${entry.summary}`).join('\n');
   };
   if (group) {
-    const entries = COMMANDS.filter((entry) => entry.group === group).map((entry) => ({ ...entry, name: entry.verb }));
+    const entries = COMMANDS.filter((entry) => entry.group === group && !entry.hidden).map((entry) => ({ ...entry, name: entry.verb }));
     return `Usage:  berth ${group} COMMAND\n\n${GROUPS[group]}\n\nCommands:\n${rows(entries)}\n\nRun 'berth ${group} COMMAND --help' for more information on a command.`;
   }
   const top = COMMANDS.filter((entry) => entry.alias !== undefined).map((entry) => ({ ...entry, name: entry.alias as string }));

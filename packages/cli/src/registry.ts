@@ -2,7 +2,7 @@
 import type { Command } from './command.ts';
 
 export interface Entry {
-  /** checkpoint, container, image, manifest, registry, volume, network, system. */
+  /** builder, checkpoint, container, context, image, manifest, network, registry, system, volume. */
   group: string;
   verb: string;
   /** Other spellings inside the group. */
@@ -10,12 +10,26 @@ export interface Entry {
   /** The short form at the top level. */
   alias?: string;
   summary: string;
+  /** Not in overviews: programs call it. */
+  hidden?: boolean;
   load(): Promise<Command>;
 }
 
 const from = (load: () => Promise<{ command: Command }>) => async () => (await load()).command;
 
 export const COMMANDS: readonly Entry[] = [
+  {
+    group: 'builder',
+    verb: 'build',
+    summary: 'Build an image from a Dockerfile',
+    load: from(() => import('./image/build.ts')),
+  },
+  {
+    group: 'builder',
+    verb: 'prune',
+    summary: 'Remove build cache',
+    load: from(() => import('./builder/prune.ts')),
+  },
   {
     group: 'checkpoint',
     verb: 'create',
@@ -208,6 +222,50 @@ export const COMMANDS: readonly Entry[] = [
     load: from(() => import('./container/wait.ts')),
   },
   {
+    group: 'context',
+    verb: 'create',
+    summary: 'Create a context',
+    load: from(() => import('./contexts/create.ts')),
+  },
+  {
+    group: 'context',
+    verb: 'inspect',
+    summary: 'Display detailed information on one or more contexts',
+    load: from(() => import('./contexts/inspect.ts')),
+  },
+  {
+    group: 'context',
+    verb: 'ls',
+    also: ['list'],
+    summary: 'List contexts',
+    load: from(() => import('./contexts/ls.ts')),
+  },
+  {
+    group: 'context',
+    verb: 'rm',
+    also: ['remove'],
+    summary: 'Remove one or more contexts',
+    load: from(() => import('./contexts/rm.ts')),
+  },
+  {
+    group: 'context',
+    verb: 'show',
+    summary: 'Print the name of the current context',
+    load: from(() => import('./contexts/show.ts')),
+  },
+  {
+    group: 'context',
+    verb: 'update',
+    summary: 'Update a context',
+    load: from(() => import('./contexts/update.ts')),
+  },
+  {
+    group: 'context',
+    verb: 'use',
+    summary: 'Set the current context',
+    load: from(() => import('./contexts/use.ts')),
+  },
+  {
     group: 'image',
     verb: 'build',
     alias: 'build',
@@ -371,6 +429,13 @@ export const COMMANDS: readonly Entry[] = [
   },
   {
     group: 'system',
+    verb: 'dial-stdio',
+    summary: 'Proxy the stdio stream to the daemon connection',
+    hidden: true,
+    load: from(() => import('./system/dial-stdio.ts')),
+  },
+  {
+    group: 'system',
     verb: 'events',
     alias: 'events',
     summary: 'Get real time events from the server',
@@ -403,6 +468,12 @@ export const COMMANDS: readonly Entry[] = [
     alias: 'logout',
     summary: 'Log out from a registry',
     load: from(() => import('./registry-login/logout.ts')),
+  },
+  {
+    group: 'system',
+    verb: 'prune',
+    summary: 'Remove unused data',
+    load: from(() => import('./system/prune.ts')),
   },
   {
     group: 'system',

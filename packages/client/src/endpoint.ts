@@ -1,13 +1,13 @@
 // Where a daemon listens, from what the user said: -H, DOCKER_HOST, a context, or Berth's own socket.
 // Formats are docker's: unix:///path, tcp://host:port (TLS with --tlsverify or a context's certificates), http://, https://.
-import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { ErrorKind } from '@berth/errdefs/kind';
+import { ContextStore } from './contexts/store.ts';
 
-const DEFAULT_SOCKET = '/run/berth/berth.sock';
+export const DEFAULT_SOCKET = '/run/berth/berth.sock';
 
 export interface TlsMaterial {
   ca?: Buffer;
@@ -40,18 +40,23 @@ export function configDirectory(environment: NodeJS.ProcessEnv = process.env): s
   return environment.DOCKER_CONFIG || join(environment.HOME || homedir(), '.docker');
 }
 
-/** The endpoint that these choices mean, in docker's order of precedence. */
+/** Which context is in force: `default` is what -H, DOCKER_HOST or the standard socket means. In docker's order of precedence. */
+export function contextName(choice: EndpointChoice): string {
+  const environment = choice.environment ?? process.env;
+  if (choice.context) return choice.context;
+  if (choice.host || environment.DOCKER_HOST) return 'default';
+  return environment.DOCKER_CONTEXT || currentContext(configDirectory(environment)) || 'default';
+}
+
+/** The endpoint that these choices mean. */
 export function chooseEndpoint(choice: EndpointChoice): Endpoint {
   const environment = choice.environment ?? process.env;
-  const context = choice.context ?? environment.DOCKER_CONTEXT;
   if (choice.host && choice.context)
     throw new EngineError('InvalidArgument', 'conflicting options: cannot specify both --host and --context', { layer: 'cli' });
-  if (choice.host) return withTls(parseHost(choice.host), choice, environment);
-  if (choice.context === undefined && environment.DOCKER_HOST) return withTls(parseHost(environment.DOCKER_HOST), choice, environment);
-  if (context && context !== 'default') return contextEndpoint(context, configDirectory(environment));
-  const current = currentContext(configDirectory(environment));
-  if (current && current !== 'default' && !environment.DOCKER_HOST) return contextEndpoint(current, configDirectory(environment));
-  return { kind: 'unix', path: DEFAULT_SOCKET };
+  const name = contextName(choice);
+  if (name !== 'default') return contextEndpoint(name, configDirectory(environment));
+  const host = choice.host || environment.DOCKER_HOST;
+  return host ? withTls(parseHost(host), choice, environment) : { kind: 'unix', path: DEFAULT_SOCKET };
 }
 
 export function parseHost(host: string): Endpoint {
@@ -123,19 +128,20 @@ function currentContext(directory: string): string | undefined {
   }
 }
 
-/** Contexts live under the SHA-256 of their name (docker/cli's context store). */
 function contextEndpoint(name: string, directory: string): Endpoint {
-  const id = createHash('sha256').update(name).digest('hex');
-  const meta = join(directory, 'contexts', 'meta', id, 'meta.json');
-  if (!existsSync(meta)) throw unresolved('NotFound', `context "${name}": context not found: open ${meta}: no such file or directory`);
-  const docker = JSON.parse(readFileSync(meta, 'utf8')).Endpoints?.docker ?? {};
-  const endpoint = parseHost(docker.Host ?? `unix://${DEFAULT_SOCKET}`);
-  const certificates = join(directory, 'contexts', 'tls', id, 'docker');
-  if (endpoint.kind !== 'tcp' || !existsSync(certificates)) return endpoint;
-  const tls: TlsMaterial = { verify: docker.SkipTLSVerify !== true };
+  const store = new ContextStore(directory);
+  if (!store.has(name)) {
+    const meta = join(store.places(name).metadata, 'meta.json');
+    throw unresolved('NotFound', `context "${name}": context not found: open ${meta}: no such file or directory`);
+  }
+  const { docker } = store.read(name).Endpoints;
+  const endpoint = parseHost(docker?.Host || `unix://${DEFAULT_SOCKET}`);
+  const files = store.tls(name);
+  if (endpoint.kind !== 'tcp' || Object.keys(files).length === 0) return endpoint;
+  const tls: TlsMaterial = { verify: docker?.SkipTLSVerify !== true };
   for (const part of ['ca', 'cert', 'key'] as const) {
-    const file = join(certificates, `${part}.pem`);
-    if (existsSync(file)) tls[part] = readFileSync(file);
+    const body = files[`${part}.pem`];
+    if (body) tls[part] = body;
   }
   return { ...endpoint, tls };
 }

@@ -6,8 +6,8 @@ import type { Duplex } from 'node:stream';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { kindOfHttpStatus } from '@berth/errdefs/http';
 import { formatTraceparent, TRACEPARENT, type TraceContext } from '@berth/trace/context';
-import { dialOverSsh } from './dial-stdio.ts';
 import { describeEndpoint, type Endpoint } from './endpoint.ts';
+import { SshBridge } from './ssh.ts';
 
 export const CLIENT_API_VERSION = '1.51';
 
@@ -42,9 +42,12 @@ export interface Hijacked {
 export class Engine {
   readonly endpoint: Endpoint;
   readonly #headers: Record<string, string>;
-  readonly #agent: http.Agent | false;
+  readonly #agent: http.Agent;
   readonly #pinned: boolean;
   #version: string;
+  /** The way to an ssh:// endpoint, once it was asked for. */
+  #bridge: SshBridge | undefined;
+  #opening: Promise<SshBridge> | undefined;
   /** Whether the daemon has taken the version. */
   #settled: boolean;
 
@@ -56,7 +59,7 @@ export class Engine {
     this.#settled = this.#pinned;
     this.#version = options.apiVersion || CLIENT_API_VERSION;
     const Agent = this.#secure ? https.Agent : http.Agent;
-    this.#agent = this.endpoint.kind === 'ssh' ? false : new Agent({ keepAlive: true });
+    this.#agent = new Agent({ keepAlive: true });
   }
 
   /** The API version in use; final after the first answered request. */
@@ -96,6 +99,7 @@ export class Engine {
 
   /** A request that turns the connection into a two-way stream (`Upgrade: tcp`). */
   async hijack(path: string, options: RequestOptions = {}): Promise<Hijacked> {
+    if (this.endpoint.kind === 'ssh') await this.#bridgeTo(this.endpoint.url);
     const request = this.#open('POST', path, { ...options, headers: { ...options.headers, Connection: 'Upgrade', Upgrade: 'tcp' } });
     const hijacked = new Promise<Hijacked | EngineError>((resolve, reject) => {
       request.on('upgrade', (response: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -114,12 +118,19 @@ export class Engine {
     throw result;
   }
 
-  /** Lets idle connections go, so that the process can end. */
+  /** Lets idle connections go, so that the process can end. Nothing can be asked after it. */
   close(): void {
-    if (this.#agent) this.#agent.destroy();
+    this.#agent.destroy();
+    this.#bridge?.[Symbol.dispose]();
   }
 
-  #send(method: string, path: string, options: RequestOptions): Promise<IncomingMessage> {
+  async #bridgeTo(url: URL): Promise<void> {
+    this.#opening ??= SshBridge.open(url);
+    this.#bridge = await this.#opening;
+  }
+
+  async #send(method: string, path: string, options: RequestOptions): Promise<IncomingMessage> {
+    if (this.endpoint.kind === 'ssh') await this.#bridgeTo(this.endpoint.url);
     return new Promise((resolve, reject) => {
       const request = this.#open(method, path, options);
       request.on('response', resolve);
@@ -153,7 +164,7 @@ export class Engine {
     };
     const endpoint = this.endpoint;
     if (endpoint.kind === 'unix') return http.request({ ...common, socketPath: endpoint.path });
-    if (endpoint.kind === 'ssh') return http.request({ ...common, agent: false, createConnection: () => dialOverSsh(endpoint.url) });
+    if (endpoint.kind === 'ssh') return http.request({ ...common, socketPath: this.#bridge?.path });
     const address = { host: endpoint.host, port: endpoint.port };
     if (!endpoint.tls) return http.request({ ...common, ...address });
     const { verify, ...material } = endpoint.tls;
@@ -189,7 +200,10 @@ export class Engine {
         },
       );
     }
-    return new EngineError('Unavailable', `error during connect to ${where}: ${error.message}`, { layer: 'cli', cause: error });
+    return new EngineError('Unavailable', `error during connect to ${where}: ${this.#bridge?.failure || error.message}`, {
+      layer: 'cli',
+      cause: error,
+    });
   }
 }
 

@@ -53,8 +53,8 @@ export class BuildCache {
     });
   }
 
-  clear(): void {
-    for (const name of this.#names()) rmSync(join(this.#directory, name), { force: true });
+  forget(keys: Iterable<string>): void {
+    for (const key of keys) rmSync(join(this.#directory, `${key}.json`), { force: true });
   }
 
   #names(): string[] {

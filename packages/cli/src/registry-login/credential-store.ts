@@ -1,11 +1,9 @@
 // Where logins are kept: config.json's `auths`, or the credential helper that `credHelpers` or `credsStore` names for the registry
 // (docker-credential-NAME store|erase; docker/docker-credential-helpers). With a helper, config.json only says that there is a login.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { AuthConfig } from '@berth/api/image';
 import { EngineError } from '@berth/errdefs/engine-error';
-import type { ConfigFile } from '../config-file.ts';
+import { type ConfigFile, changeConfigFile } from '../config-file.ts';
 import type { Context } from '../context.ts';
 
 /** Keeps a login; true when it went into config.json in the clear. */
@@ -58,21 +56,9 @@ function runHelper(helper: string, verb: 'store' | 'erase', input: string): void
   );
 }
 
-/** Rewrites config.json as a whole, other programs' keys included, readable for its owner alone. */
 function change(context: Context, update: (auths: Record<string, object>) => Record<string, object>): void {
-  const path = join(context.configDirectory, 'config.json');
-  const whole = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>) : {};
-  const auths = update((whole.auths ?? {}) as Record<string, object>);
-  if (Object.keys(auths).length > 0) whole.auths = auths;
-  else delete whole.auths;
-  mkdirSync(context.configDirectory, { recursive: true, mode: 0o700 });
-  const partial = `${path}.${process.pid}`;
-  const mode = existsSync(path) ? statSync(path).mode & 0o777 : 0o600;
-  try {
-    writeFileSync(partial, `${JSON.stringify(whole, null, '\t')}\n`, { mode });
-    renameSync(partial, path);
-  } catch (error) {
-    rmSync(partial, { force: true });
-    throw error;
-  }
+  changeConfigFile(context.configDirectory, (whole) => {
+    const auths = update((whole.auths ?? {}) as Record<string, object>);
+    return { ...whole, auths: Object.keys(auths).length > 0 ? auths : undefined };
+  });
 }

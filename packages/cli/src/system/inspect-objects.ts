@@ -15,6 +15,8 @@ export async function inspectObjects(
   names: readonly string[],
   format: string | undefined,
   lookUp: (name: string) => Promise<unknown>,
+  /** Before each error that has no such word itself. */
+  mark = 'Error: ',
 ): Promise<number> {
   const found: unknown[] = [];
   const errors: string[] = [];
@@ -32,7 +34,7 @@ export async function inspectObjects(
     const render = compiled(format);
     for (const value of found) context.print(render(value));
   }
-  if (errors.length > 0) throw new ExitError(1, errors.map((text) => (text.startsWith('Error') ? text : `Error: ${text}`)).join('\n'));
+  if (errors.length > 0) throw new ExitError(1, errors.map((text) => (text.startsWith('Error') ? text : `${mark}${text}`)).join('\n'));
   return 0;
 }
 

@@ -25,7 +25,7 @@ export const command: Command = {
       DefaultAPIVersion: CLIENT_API_VERSION,
       Os: process.platform,
       Arch: process.arch === 'x64' ? 'amd64' : process.arch,
-      Context: context.environment.DOCKER_CONTEXT ?? 'default',
+      Context: context.contextName,
     };
     const value = { Client: withGoName(client), Server: server ? withGoName(server) : null };
     const format = args.string('format');

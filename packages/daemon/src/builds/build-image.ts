@@ -16,7 +16,7 @@ import type { ProgressSink } from '../images/progress-output.ts';
 import { LifecycleBuildBackend } from './build-backend.ts';
 import { type BuildContext, receiveContext, resetContexts } from './build-context.ts';
 import { BuildLeases } from './build-leases.ts';
-import { cacheUsage, reclaimable } from './cache-usage.ts';
+import { type CacheLimits, cacheUsage, expendable, layersOf, reclaimable } from './cache-usage.ts';
 import { removeAbandoned } from './run-container.ts';
 
 export interface BuildParameters {
@@ -129,12 +129,15 @@ export class Builds {
     return cacheUsage(this.#cache, this.#images.catalog.all(), this.#images.sizes);
   }
 
-  /** Forgets the layer cache. What no image has any more is removed from the disk. */
-  async prune(): Promise<{ CachesDeleted: string[]; SpaceReclaimed: number }> {
-    const usage = await this.usage();
-    this.#cache.clear();
-    await this.#leases.release();
-    return { CachesDeleted: usage.map(({ ID }) => ID), SpaceReclaimed: reclaimable(usage) };
+  /** Forgets what of the layer cache nothing speaks for. What no image has any more is removed from the disk. */
+  async prune(limits: CacheLimits): Promise<{ CachesDeleted: string[]; SpaceReclaimed: number }> {
+    const gone = expendable(await this.usage(), limits);
+    const keys = new Set(gone.map(({ ID }) => ID));
+    const entries = this.#cache.entries();
+    this.#cache.forget(keys);
+    const kept = entries.filter(({ key }) => !keys.has(key)).map(({ state }) => state);
+    await this.#leases.keepOnly(kept.flatMap(layersOf));
+    return { CachesDeleted: [...keys], SpaceReclaimed: reclaimable(gone) };
   }
 
   #tell(id: `${string}:${string}`, { names, quiet }: BuildParameters, write: ProgressSink): void {

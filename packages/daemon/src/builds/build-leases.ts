@@ -24,11 +24,21 @@ export class BuildLeases {
     ]);
   }
 
-  /** Gives everything back to the garbage collection, which runs before this returns. */
-  async release(): Promise<void> {
-    this.#created = undefined;
+  /** Gives everything else back to the garbage collection, which runs before this returns. */
+  async keepOnly(layers: readonly { digest: string; chainId: string }[]): Promise<void> {
+    const { leases } = this.#services;
+    const wanted = new Set(layers.flatMap(({ digest, chainId }) => [digest, chainId]));
+    const id = CACHE_LEASE;
     try {
-      await this.#services.leases.delete({ id: CACHE_LEASE, sync: true });
+      if (wanted.size === 0) {
+        this.#created = undefined;
+        await leases.delete({ id, sync: true });
+        return;
+      }
+      const { resources } = await leases.listResources({ id });
+      const unwanted = resources.filter((resource) => !wanted.has(resource.id));
+      await Promise.all(unwanted.map((resource) => leases.deleteResource({ id, resource })));
+      await this.#services.collect();
     } catch (error) {
       if (!isKind(error, 'NotFound')) throw error;
     }

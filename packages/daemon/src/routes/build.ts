@@ -1,14 +1,19 @@
 // The Engine API's builds: the classic builder's protocol, a tar in and JSON messages out. What they do is in ../builds.
+
+import { Filters } from '@berth/api/filters';
 import type { HostConfig } from '@berth/api/host-config';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { formatPlatform, parsePlatform } from '@berth/oci/platform';
 import { parseReference, withDefaultTag } from '@berth/oci/reference';
 import express, { type Request, type Router } from 'express';
 import type { BuildParameters, Builds } from '../builds/build-image.ts';
+import { momentOf } from '../images/list-images.ts';
 import { ProgressOutput } from '../images/progress-output.ts';
 import { authConfigsOf } from '../images/registry-auth.ts';
 import { clientGone, sendEmpty, sendJson } from '../server/reply.ts';
 import { query, queryBoolean, queryInteger, queryList, spanOf } from '../server/request.ts';
+
+const CACHE_FILTERS = ['until', 'unused-for', 'label', 'label!'] as const;
 
 export function buildRoutes(builds: Builds): Router {
   const router = express.Router();
@@ -35,8 +40,13 @@ export function buildRoutes(builds: Builds): Router {
     sendEmpty(response, 204);
   });
 
-  router.post('/build/prune', async (_request, response) => {
-    sendJson(response, 200, await builds.prune());
+  router.post('/build/prune', async (request, response) => {
+    const filters = Filters.parse(query(request, 'filters'), CACHE_FILTERS);
+    const [until] = ['until', 'unused-for'].flatMap((key) => filters.get(key));
+    // The cache has no labels: no label is on all of it.
+    if (filters.has('label')) return sendJson(response, 200, { CachesDeleted: [], SpaceReclaimed: 0 });
+    const keep = queryInteger(request, 'reserved-space') ?? queryInteger(request, 'keep-storage') ?? 0;
+    sendJson(response, 200, await builds.prune({ before: until === undefined ? undefined : momentOf(until), keep }));
   });
 
   return router;
