@@ -355,3 +355,33 @@ async function fetchBuild(body: Buffer, signal: AbortSignal): Promise<void> {
     call.end(body);
   });
 }
+
+test('pruning by age and by size: what is younger, or fits, stays in the cache', async () => {
+  const cached = async (word: string) =>
+    (await build(`FROM busybox\nRUN head -c 100000 /dev/zero >${word}\n`)).stdout.includes('Using cache');
+  const prune = async (...flags: string[]) => {
+    const { code, stdout, stderr } = await daemon.berth(['builder', 'prune', '-f', ...flags]);
+    assert.equal(code, 0, stderr);
+    return stdout;
+  };
+  await prune('-a');
+  await cached('old');
+  const between = new Date().toISOString();
+  await cached('young');
+  // Unnamed, so that the cache alone keeps them.
+  await daemon.docker(['image', 'prune', '-f']);
+  assert.equal(await prune('--filter', 'until=24h'), 'Total reclaimed space: 0B\n');
+  assert.equal(await prune('--filter', 'label=x'), 'Total reclaimed space: 0B\n');
+  assert.equal(await prune('--keep-storage', '1g'), 'Total reclaimed space: 0B\n');
+  assert.match(
+    await prune('--filter', `until=${between}`),
+    /^Deleted build cache objects:\n[0-9a-f]{64}\n\nTotal reclaimed space: 1\d\d(\.\d)?kB\n$/,
+  );
+  assert.equal(await cached('young'), true);
+  assert.equal(await cached('old'), false);
+  await daemon.docker(['image', 'prune', '-f']);
+  // `young` has been used before `old` was made again.
+  assert.match(await prune('--keep-storage', '150k'), /^Deleted build cache objects:\n[0-9a-f]{64}\n/);
+  assert.equal(await cached('old'), true);
+  assert.equal(await cached('young'), false);
+});
