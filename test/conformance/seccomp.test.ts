@@ -47,6 +47,36 @@ conformance('everything but what is allowed, with an errno of its own', (laborat
   assert.match(result.stderr, /No space left on device/);
 });
 
+conformance(
+  'a filter that was written before the newest calls takes a container from create to its end',
+  (laboratory) => {
+    const old = [...architecture(NATIVE).syscalls].filter(([, number]) => number < 424).map(([name]) => name);
+    for (const noNewPrivileges of [false, true]) {
+      const id = laboratory.id();
+      const bundle = laboratory.bundle('sleep 1000', (spec) => {
+        if (spec.process) spec.process.noNewPrivileges = noNewPrivileges;
+        if (spec.linux) {
+          spec.linux.seccomp = {
+            defaultAction: 'SCMP_ACT_KILL_PROCESS',
+            syscalls: [{ names: [...old, 'openat2'], action: 'SCMP_ACT_ALLOW' }],
+          };
+        }
+      });
+      for (const words of [
+        ['create', '-b', bundle, id],
+        ['start', id],
+        ['exec', id, 'true'],
+        ['delete', '--force', id],
+      ]) {
+        const { code, stderr } = laboratory.runtime(words);
+        assert.equal(code, 0, `${words[0]}, noNewPrivileges ${noNewPrivileges}: ${stderr}`);
+        if (words[0] === 'start') assert.equal(laboratory.state(id).status, 'running');
+      }
+    }
+  },
+  { runc: 'runc 1.1 makes such calls itself before the program is executed' },
+);
+
 conformance('names that no architecture knows are skipped', (laboratory) => {
   assert.equal(filtered(laboratory, 'echo on', { syscalls: [{ names: ['nonsense', 'mkdir'], action: 'SCMP_ACT_ERRNO' }] }).stdout, 'on\n');
 });

@@ -1,6 +1,7 @@
 // From a bundle to everything that its init will do (plan.ts). Pure but for reading the host's own facts; runs in the parent.
+import { readdirSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
-import { type Mount, OCI_VERSION, type Process, type Spec, type State } from '@berth/oci/runtime-spec';
+import { type LinuxSeccomp, type Mount, OCI_VERSION, type Process, type Spec, type State } from '@berth/oci/runtime-spec';
 import { CLONE } from '@berth/sys/namespace';
 import { rootfsPath } from './bundle.ts';
 import type { Cgroup } from './cgroup/cgroup.ts';
@@ -12,6 +13,7 @@ import { parseMountOptions } from './mount-options.ts';
 import type { NamespacePlan } from './namespaces.ts';
 import type { InitPlan, MountPlan } from './plan.ts';
 import { planProcess } from './process-plan.ts';
+import { allows } from './seccomp/rules.ts';
 import { filterDirectory } from './state-file.ts';
 
 /** What the caller has acquired for the container. */
@@ -48,6 +50,7 @@ export function planInit(options: CreateOptions, spec: Spec, process: Process, {
     joins: namespaces.needsIntermediate ? [] : namespaces.joins,
     has: { user: has('user'), mount: has('mount'), network: has('network'), pid: has('pid'), uts: has('uts') },
     gate,
+    closesUpTo: closesUpTo(process, spec.linux?.seccomp),
     waitsForParent: has('user') || cgroup.needsProcess,
     joinCgroup: has('user') || cgroup.needsProcess ? undefined : cgroup,
     noPivot: options.noPivot ?? false,
@@ -59,6 +62,13 @@ export function planInit(options: CreateOptions, spec: Spec, process: Process, {
       runtime: Boolean(spec.hooks?.prestart?.length || spec.hooks?.createRuntime?.length),
     },
   };
+}
+
+/** Descriptors that the caller has, with room for what it and init open meanwhile: the kernel gives the lowest number that is free. */
+function closesUpTo({ noNewPrivileges }: Process, seccomp: LinuxSeccomp | undefined): number | undefined {
+  const isLate = noNewPrivileges && !seccomp?.syscalls?.some(({ action }) => action === 'SCMP_ACT_NOTIFY');
+  if (!seccomp || isLate || allows(seccomp, 'close_range')) return undefined;
+  return Math.max(...readdirSync('/proc/self/fd').map(Number)) + 64;
 }
 
 function hookState(options: CreateOptions, spec: Spec): State {

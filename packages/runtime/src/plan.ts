@@ -75,6 +75,8 @@ export interface InitPlan extends ProcessPlan {
   joinCgroup: Cgroup | undefined;
   /** Becomes readable when the container is started. */
   gate: number;
+  /** A filter that is loaded before init waits denies close_range(2): it closes one descriptor after the other, up to this one. */
+  closesUpTo: number | undefined;
   noPivot: boolean;
   noNewKeyring: boolean;
   /** The state that hooks get, but for its status and pid. */

@@ -17,6 +17,8 @@ const PACKAGES = [
   'dpkg-dev',
   'debootstrap',
   'busybox-static',
+  'sshfs',
+  'openssh-sftp-server',
 ];
 const LIBRARIES = [
   'github-sirupsen-logrus',
@@ -41,6 +43,7 @@ const LIBRARIES = [
 /** Programs of the suite by their folder in contrib/cmd. */
 const HELPERS = ['recvtty', 'sd-helper', 'seccompagent'];
 const ARCHITECTURES: Partial<Record<NodeJS.Architecture, string>> = { x64: 'amd64', arm64: 'arm64' };
+
 /** The folder with the .bats files, ready to run. Everything is below `cache`, and used again when it is there. */
 export function prepareSuite(cache: string): string {
   mkdirSync(cache, { recursive: true });
@@ -50,7 +53,15 @@ export function prepareSuite(cache: string): string {
   buildHelpers(cache, source);
   const tests = join(source, 'tests/integration');
   makeImages(cache, join(tests, 'testdata'));
+  mkdirSync(programsOf(cache), { recursive: true });
+  // Answers sshfs' call of ssh: the machine needs no server that it logs in to.
+  writeFileSync(join(programsOf(cache), 'ssh'), '#!/bin/sh\nexec /usr/lib/openssh/sftp-server\n', { mode: 0o755 });
   return tests;
+}
+
+/** Programs that stand in for the machine's while the suite runs. */
+export function programsOf(cache: string): string {
+  return join(cache, 'bin');
 }
 
 /** A test that runs without a mount namespace leaves mounts in its folder, which the suite would delete through. */

@@ -7,14 +7,12 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseTap, type TapTest } from '../tap.ts';
-import { prepareSuite } from './prepare.ts';
+import { prepareSuite, programsOf } from './prepare.ts';
 
 const HERE = import.meta.dirname;
 const FILE_TIMEOUT_MS = 15 * 60_000;
 /** A checkpoint with --lazy-pages does not end on new kernels: it fails after this. Other tests wait for all their children, and so for this. */
 const TIMEOUTS_S: Partial<Record<string, number>> = { 'checkpoint.bats': 60 };
-/** criu is the one that setup unpacked, where it did. */
-const PATH = [resolve(HERE, '../../../.cache/debian/usr/sbin'), process.env.PATH].join(':');
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -33,6 +31,8 @@ symlinkSync(resolve(values.berth), RUNTIMES.berth);
 const names = (['runc', 'berth'] as const).filter((name) => !values.only || values.only === name);
 
 const suite = prepareSuite(values.cache);
+/** criu is the one that setup unpacked, where it did. */
+const PATH = [programsOf(values.cache), resolve(HERE, '../../../.cache/debian/usr/sbin'), process.env.PATH].join(':');
 const reports = join(values.cache, 'reports');
 mkdirSync(reports, { recursive: true });
 const files = positionals.length

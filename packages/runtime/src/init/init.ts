@@ -2,6 +2,7 @@
 // child that clone() put into the new namespaces, with all signals blocked, and makes system calls only.
 import { closeSync, mkdirSync, openSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { closeFd } from '@berth/sys/byte-path';
 import { exitNow } from '@berth/sys/fork';
 import { errnoText } from '@berth/sys/libc';
 import { bringUpLoopback } from '@berth/sys/loopback';
@@ -30,7 +31,7 @@ export function runInit(plan: InitPlan, channel: Channel): never {
       channel.close();
       if (canWaitAsProgram(plan)) waitAsProgram(plan, program);
       // The creator's connections are not this process' to keep: who talks to a creator that dies would not see their end.
-      sys.closeFrom(3 + plan.preserveFds, plan.gate);
+      closeDescriptors(plan);
       poll(plan.gate, POLLIN, -1);
       // These hooks run under the filter too.
       confine(plan);
@@ -47,6 +48,12 @@ export function runInit(plan: InitPlan, channel: Channel): never {
     }
   }
   exitNow(1);
+}
+
+function closeDescriptors({ preserveFds, gate, closesUpTo }: InitPlan): void {
+  const first = 3 + preserveFds;
+  if (closesUpTo === undefined) sys.closeFrom(first, gate);
+  else for (let fd = first; fd <= closesUpTo; fd++) if (fd !== gate) closeFd(fd);
 }
 
 function setUp(plan: InitPlan, channel: Channel): string {

@@ -24,9 +24,7 @@ export function waitAsProgram(plan: InitPlan, path: string): never {
 export function waitingProgram(plan: InitPlan, path: string): SyscallProgram {
   const program = new SyscallProgram();
   // Not before: V8 may still want to wake an event loop that it no more has, and ends the process where it cannot.
-  const first = 3 + plan.preserveFds;
-  if (plan.gate > first) program.call(SYSCALL.closeRange, [first, plan.gate - 1, 0]);
-  program.call(SYSCALL.closeRange, [Math.max(first, plan.gate + 1), 0xffffffff, 0]);
+  closeDescriptors(program, 3 + plan.preserveFds, plan);
   waitForInput(program, plan.gate);
   if (plan.process.noNewPrivileges) {
     prctl(program, PR.SET_NO_NEW_PRIVS, 1);
@@ -37,4 +35,13 @@ export function waitingProgram(plan: InitPlan, path: string): SyscallProgram {
   const executed = program.call(SYSCALL.execve, [path, [...plan.args, 0], [...plan.env, 0]]);
   program.tellError(executed, STDERR, `exec ${path}: `);
   return program;
+}
+
+function closeDescriptors(program: SyscallProgram, first: number, { gate, closesUpTo }: InitPlan): void {
+  if (closesUpTo === undefined) {
+    if (gate > first) program.call(SYSCALL.closeRange, [first, gate - 1, 0]);
+    program.call(SYSCALL.closeRange, [Math.max(first, gate + 1), 0xffffffff, 0]);
+    return;
+  }
+  for (let fd = first; fd <= closesUpTo; fd++) if (fd !== gate) program.call(SYSCALL.close, [fd], { onErrorSkip: 0 });
 }

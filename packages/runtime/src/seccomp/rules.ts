@@ -4,7 +4,7 @@
 // Pure. The meaning is libseccomp's, through runc: unknown names are skipped; a rule that says what the default says is no
 // rule; a rule without conditions beats those with; two conditions on one argument are alternatives, on different ones a conjunction.
 import { EngineError } from '@berth/errdefs/engine-error';
-import type { LinuxSeccomp, SeccompOperator, SeccompSyscall } from '@berth/oci/runtime-spec';
+import type { LinuxSeccomp, SeccompAction, SeccompOperator, SeccompSyscall } from '@berth/oci/runtime-spec';
 import type { Architecture } from '@berth/sys/architecture';
 import { isNotify, isPermissive, isStronger, RETURN_ENOSYS, returnValue } from './actions.ts';
 import { multiplexedCall } from './multiplexed.ts';
@@ -100,6 +100,13 @@ function conditionsOf(entry: SeccompSyscall, wide: boolean): Condition[][] {
 function uint64(value: number): bigint {
   const wide = BigInt(Math.trunc(value));
   return wide >= UINT64 ? UINT64 - 1n : BigInt.asUintN(64, wide);
+}
+
+/** Whether a call gets through whatever its arguments are. */
+export function allows({ defaultAction, syscalls = [] }: LinuxSeccomp, name: string): boolean {
+  const isCarriedOut = (action: SeccompAction) => action === 'SCMP_ACT_ALLOW' || action === 'SCMP_ACT_LOG';
+  const rules = syscalls.filter(({ names }) => names.includes(name));
+  return rules.every(({ action }) => isCarriedOut(action)) && (isCarriedOut(defaultAction) || rules.some(({ args }) => !args?.length));
 }
 
 /** A supervisor cannot answer for everything: it would be asked about its own messages. */
