@@ -36,10 +36,11 @@ export const command: Command = {
       throw createFailure(error);
     });
     if (attachment.stdin || attachment.stdout || attachment.stderr) return runAttached(context, args, { ...attachment, detachKeys }, id);
+    // Told as well when it does not start: it is there.
+    context.print(id);
     await startContainer(context.engine, id).catch((error) => {
       throw startFailure(error);
     });
-    context.print(id);
     return 0;
   },
 };
