@@ -32,8 +32,7 @@ linkNode();
 await step('build', sources(), build, 'dist/berthd.js');
 await step('debian', ['scripts/setup.mjs'], unpackDebian, '.cache/debian/usr/bin/busybox');
 if (process.env.npm_lifecycle_event === 'test') {
-  await step('iptables', ['scripts/setup.mjs'], unpackIptables, '.cache/debian/iptables');
-  await step('skopeo', ['scripts/setup.mjs'], unpackSkopeo, '.cache/debian/skopeo');
+  await step('peers', ['scripts/setup.mjs'], unpackPeers, '.cache/debian/podman');
   await step('criu', ['scripts/setup.mjs'], unpackCriu, '.cache/debian/usr/sbin');
   for (const [release, suite] of CONTAINERDS) {
     const unpack = () => unpackContainerd(release, suite);
@@ -124,24 +123,24 @@ function unpackMachine() {
     console.log('setup: no virtual machine (qemu-system-x86, linux-image-cloud-amd64): its tests will be skipped');
 }
 
-/** iptables, without which neither Debian's dockerd nor criu does its work. Berth itself needs none. */
-function unpackIptables() {
-  const names = ['iptables', 'ip6tables'].flatMap((family) => [family, `${family}-save`, `${family}-restore`]);
-  unpackProgram('iptables', Object.fromEntries(names.map((name) => [name, ['usr/sbin/xtables-nft-multi', name]])));
-}
-
-function unpackSkopeo() {
+/** Programs that tests compare Berth with or drive it by. iptables is dockerd's and criu's; Berth itself needs none of them. */
+function unpackPeers() {
+  const tables = ['iptables', 'ip6tables'].flatMap((family) => [family, `${family}-save`, `${family}-restore`]);
+  unpackProgram('iptables', Object.fromEntries(tables.map((name) => [name, ['usr/sbin/xtables-nft-multi', name]])));
+  unpackProgram('nftables', { nft: ['usr/sbin/nft'] });
   unpackProgram('skopeo', { skopeo: ['usr/bin/skopeo'] });
+  unpackProgram('crun', { crun: ['usr/bin/crun'] });
+  unpackProgram('podman', { podman: ['usr/bin/podman'], conmon: ['usr/bin/conmon'] });
 }
 
 /**
  * A package whose programs want libraries that this machine may lack: for each a script that starts it with these, by the words of its
- * command. A machine that has the program keeps its own; a mirror without it stops nobody.
+ * command. A machine that has the first program keeps its own; a mirror without the package stops nobody.
  */
 function unpackProgram(name, commands) {
   const target = join(CACHE, 'debian', name);
   mkdirSync(target, { recursive: true });
-  if (!spawnSync(name, ['--version']).error) return;
+  if (!spawnSync(Object.keys(commands)[0], ['--version']).error) return;
   if (!unpackMissing([name], target)) console.log(`setup: no ${name}: tests that need it are skipped or fail`);
   const libraries = `${target}/usr/lib/${process.arch === 'x64' ? 'x86_64' : 'aarch64'}-linux-gnu`;
   for (const [script, [program, ...words]] of Object.entries(commands)) {
