@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { Berthd } from '../harness/berthd.ts';
+import { podmanIn } from '../harness/podman.ts';
 import { program, ROOT, run } from '../harness/programs.ts';
 import { type RegistryProcess, startRegistry } from '../registry/registry-process.ts';
 import { openRepository, type StoredImage, storeImage, storeIndex } from '../registry/test-image.ts';
@@ -116,24 +117,14 @@ test('another engine takes it for its mirror of Docker Hub, and its client pulls
 });
 
 test('podman pulls from it', async (context) => {
-  const podman = program('podman');
-  if ((await run(podman, ['--version']).catch(() => undefined))?.code !== 0) return context.skip('podman is not installed');
-  const root = mkdtempSync(join(tmpdir(), 'berth-local-podman-'));
+  const directory = mkdtempSync(join(tmpdir(), 'berth-local-podman-'));
   try {
-    const storage = [
-      '--root',
-      join(root, 'root'),
-      '--runroot',
-      join(root, 'run'),
-      '--storage-driver',
-      'vfs',
-      '--tmpdir',
-      join(root, 'tmp'),
-    ];
-    const pull = await run(podman, [...storage, 'pull', '-q', '--tls-verify=false', `${host}/busybox:1`]);
+    const podman = await podmanIn(directory);
+    if (!podman) return context.skip('podman is not installed');
+    const pull = await podman('pull', '-q', '--tls-verify=false', `${host}/busybox:1`);
     assert.equal(pull.code, 0, pull.stderr);
   } finally {
-    rmSync(root, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true });
   }
 });
 

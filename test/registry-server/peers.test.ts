@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Berthd } from '../harness/berthd.ts';
+import { podmanIn } from '../harness/podman.ts';
 import { program, type Result, run } from '../harness/programs.ts';
 import { storeImage, storeIndex } from '../registry/test-image.ts';
 import { BerthRegistry } from './berth-registry.ts';
@@ -52,32 +53,17 @@ for (const family of ['docker', 'oci'] as const) {
 }
 
 test('podman pushes and pulls', async (context) => {
-  const podman = program('podman');
-  if ((await run(podman, ['--version']).catch(() => undefined))?.code !== 0) return context.skip('podman is not installed');
-  const home = (name: string) => join(registry.directory, name);
-  const storage = [
-    '--root',
-    home('podman'),
-    '--runroot',
-    home('podman-run'),
-    '--tmpdir',
-    home('podman-tmp'),
-    '--storage-driver',
-    'vfs',
-    '--cgroup-manager',
-    'cgroupfs',
-  ];
-  writeFileSync(home('containers.conf'), '[engine]\nlock_type = "file"\n');
-  const conf = { CONTAINERS_CONF: home('containers.conf') };
-  const env = { ...process.env, ...conf, HOME: registry.directory, XDG_RUNTIME_DIR: registry.directory, TMPDIR: registry.directory };
-  const call = (...args: string[]) => succeed(run(podman, [...storage, ...args], { env }), `podman ${args.join(' ')}`);
+  const podman = await podmanIn(registry.directory);
+  if (!podman) return context.skip('podman is not installed');
+  const call = (...args: string[]) => succeed(podman(...args), `podman ${args.join(' ')}`);
   const name = `${registry.host}/podman/app:1`;
+  const digest = join(registry.directory, 'digest');
   await storeImage(name, { family: 'oci', layers: LAYERS });
   await call('pull', '-q', '--tls-verify=false', name);
   await call('tag', name, `${registry.host}/podman/copy:1`);
-  await call('push', '-q', '--tls-verify=false', '--digestfile', home('digest'), `${registry.host}/podman/copy:1`);
+  await call('push', '-q', '--tls-verify=false', '--digestfile', digest, `${registry.host}/podman/copy:1`);
   const answer = await registry.fetch('/v2/podman/copy/manifests/1');
-  assert.equal(answer.headers.get('docker-content-digest'), readFileSync(home('digest'), 'utf8'));
+  assert.equal(answer.headers.get('docker-content-digest'), readFileSync(digest, 'utf8'));
   await call('rmi', '-a', '-f');
   await call('pull', '-q', '--tls-verify=false', `${registry.host}/podman/copy:1`);
 });
