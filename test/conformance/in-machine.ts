@@ -1,7 +1,7 @@
 // The conformance suite on another machine: a virtual one with cgroup v2 alone, x86-64 or arm64.
 //   dist/node test/conformance/in-machine.ts [--architecture arm64] [FEATURE…]
-// Without features: all of them, the cgroups' own tests (test/runtime/cgroup.test.ts) and those of the lists of system calls. It emulates every
-// instruction, so all takes a quarter of an hour. The parts of an arm64 machine are fetched when they are not here.
+// A feature is a file of this directory, or any other test's path. Without: all features, the cgroups' own tests (test/runtime/cgroup.test.ts) and
+// those of the lists of system calls. Every instruction is emulated: minutes a feature. The parts of an arm64 machine are fetched.
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, relative } from 'node:path';
