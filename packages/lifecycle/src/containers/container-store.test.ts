@@ -66,7 +66,7 @@ test('an update changes what its mask names, and without one all that may change
   assert.throws(() => containers.update('n', make('a'), ['runtime']), /cannot update "runtime" field/);
   assert.throws(
     () => containers.update('n', make('a', { runtime: { name: 'other', options: undefined } }), []),
-    /cannot update "runtime" field/,
+    /container\.Runtime\.Name field is immutable/,
   );
   assert.throws(
     () => containers.update('n', make('b'), []),

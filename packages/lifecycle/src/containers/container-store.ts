@@ -48,7 +48,7 @@ export class ContainerStore {
   create(namespace: string, wanted: Container): Container {
     const now = timestampNow();
     const container: Container = { ...wanted, createdAt: now, updatedAt: now };
-    validate(container);
+    validate(container, 'create container failed validation: ');
     const { changes } = this.#sql.insert.run(...columns(namespace, container));
     if (changes === 0) {
       throw new EngineError('AlreadyExists', `container "${container.id}": already exists`, {
@@ -61,16 +61,20 @@ export class ContainerStore {
 
   /** Field paths: labels, labels.<key>, extensions, extensions.<key>, spec, image, snapshotkey. InvalidArgument for others. */
   update(namespace: string, wanted: Container, fieldPaths: readonly string[]): Container {
+    if (wanted.id === '') throw new EngineError('InvalidArgument', 'Container.ID required', { layer: 'lifecycle' });
     const current = this.get(namespace, wanted.id);
     if (fieldPaths.length === 0) {
       for (const field of ['snapshotter', 'sandbox'] as const) {
-        if (wanted[field] !== '' && wanted[field] !== current[field]) throw immutable(field, wanted.id);
+        if (wanted[field] !== '' && wanted[field] !== current[field])
+          throw immutable(`container.${field === 'sandbox' ? 'SandboxID' : 'Snapshotter'} field is immutable`, wanted.id);
       }
-      if (wanted.runtime && wanted.runtime.name !== current.runtime?.name) throw immutable('runtime', wanted.id);
+      if (wanted.runtime && wanted.runtime.name !== current.runtime?.name)
+        throw immutable('container.Runtime.Name field is immutable', wanted.id);
     }
     const updated: Container = { ...current, updatedAt: timestampNow() };
     for (const path of fieldPaths.length === 0 ? MUTABLE : fieldPaths) {
-      if (path === 'labels' || path.startsWith('labels.')) updated.labels = updateLabels(updated.labels, wanted.labels, [path]);
+      if (path === 'labels' || path.startsWith('labels.'))
+        updated.labels = updateLabels(updated.labels, wanted.labels, [path], 'containers');
       else if (path === 'extensions') updated.extensions = wanted.extensions;
       else if (path.startsWith('extensions.')) {
         const key = path.slice('extensions.'.length);
@@ -80,7 +84,7 @@ export class ContainerStore {
       } else if (path === 'spec') updated.spec = wanted.spec;
       else if (path === 'image') updated.image = wanted.image;
       else if (path === 'snapshotkey') updated.snapshotKey = wanted.snapshotKey;
-      else throw immutable(path, wanted.id);
+      else throw immutable(`cannot update "${path}" field on "${wanted.id}"`, wanted.id);
     }
     validate(updated);
     this.#sql.replace.run(...columns(namespace, updated));
@@ -92,16 +96,16 @@ export class ContainerStore {
   }
 }
 
-function validate(container: Container): void {
-  validateIdentifier(container.id, 'container.ID: ');
-  validateLabels(container.labels);
+function validate(container: Container, place = ''): void {
+  validateIdentifier(container.id, `${place}container.ID: `);
+  validateLabels(container.labels, `${place}containers`);
   const missing = !container.runtime?.name
     ? 'container.Runtime.Name must be set'
     : container.snapshotKey !== '' && container.snapshotter === ''
       ? 'container.Snapshotter must be set if container.SnapshotKey is set'
       : undefined;
   if (missing)
-    throw new EngineError('InvalidArgument', `${missing}: invalid argument`, { layer: 'lifecycle', details: { id: container.id } });
+    throw new EngineError('InvalidArgument', `${place}${missing}: invalid argument`, { layer: 'lifecycle', details: { id: container.id } });
 }
 
 function columns(namespace: string, container: Container): [string, string, string, string, string, Uint8Array] {
@@ -116,8 +120,8 @@ function notFound(namespace: string, id: string): EngineError {
   });
 }
 
-function immutable(field: string, id: string): EngineError {
-  return new EngineError('InvalidArgument', `cannot update "${field}" field on container "${id}": invalid argument`, {
+function immutable(message: string, id: string): EngineError {
+  return new EngineError('InvalidArgument', `${message}: invalid argument`, {
     layer: 'lifecycle',
     details: { id },
   });
@@ -127,12 +131,13 @@ function readContainer(container: Container, path: readonly string[]): string | 
   switch (path[0]) {
     case 'id':
       return container.id;
+    // What is empty is not there, as in containerd: `image` alone asks for one.
     case 'image':
-      return container.image;
+      return container.image || undefined;
     case 'runtime':
       return path[1] === 'name' ? container.runtime?.name : undefined;
     case 'snapshotter':
-      return container.snapshotter;
+      return container.snapshotter || undefined;
     case 'labels':
       return labelAt(container.labels, path);
     default:

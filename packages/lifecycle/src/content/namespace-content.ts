@@ -195,7 +195,7 @@ export class NamespaceContent implements Content {
 
   async abort(ref: string): Promise<void> {
     const directory = this.#files.ingestPath(this.#scope.namespace, ref);
-    if (!existsSync(directory)) throw new EngineError('NotFound', `ingest ref "${ref}": not found`, { layer: 'lifecycle' });
+    if (!existsSync(directory)) throw new EngineError('NotFound', `reference ${ref}: not found`, { layer: 'lifecycle' });
     await rm(directory, { recursive: true, force: true });
   }
 }

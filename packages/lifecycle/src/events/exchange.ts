@@ -35,7 +35,7 @@ export class EventExchange {
 
   /** Passes on an event that was published elsewhere, with the time and the namespace that it has. */
   forward(envelope: Envelope): void {
-    validateIdentifier(envelope.namespace, 'namespace: ');
+    validateIdentifier(envelope.namespace, 'event envelope has invalid namespace: ');
     validateTopic(envelope.topic);
     if (!envelope.timestamp)
       throw new EngineError('InvalidArgument', 'timestamp must be set on forwarded event: invalid argument', { layer: 'lifecycle' });
@@ -89,8 +89,15 @@ export class EventExchange {
 
 /** `/tasks/exit`: a slash and an identifier, once or more. */
 function validateTopic(topic: string): void {
-  if (!topic.startsWith('/') || topic.length === 1) {
-    throw new EngineError('InvalidArgument', `topic "${topic}" must start with '/': invalid argument`, { layer: 'lifecycle' });
-  }
-  for (const part of topic.slice(1).split('/')) validateIdentifier(part, 'topic: ');
+  const wrong =
+    topic === ''
+      ? 'must not be empty'
+      : !topic.startsWith('/')
+        ? "must start with '/'"
+        : topic === '/'
+          ? 'must have at least one component'
+          : undefined;
+  if (wrong !== undefined)
+    throw new EngineError('InvalidArgument', `envelope topic "${topic}": ${wrong}: invalid argument`, { layer: 'lifecycle' });
+  for (const part of topic.slice(1).split('/')) validateIdentifier(part, `envelope topic "${topic}": component "${part}": `);
 }

@@ -80,7 +80,7 @@ class SqliteImageStore implements ImageStore {
   }
 
   update(image: NewImage, fieldPaths: readonly string[] = []): Image {
-    if (!image.name) throw new EngineError('InvalidArgument', 'image name is required for update: invalid argument');
+    if (!image.name) throw new EngineError('InvalidArgument', 'Image.Name required');
     const current = this.get(image.name);
     let labels = current.labels;
     let target = current.target;
@@ -89,7 +89,7 @@ class SqliteImageStore implements ImageStore {
       target = image.target;
     }
     for (const path of fieldPaths) {
-      if (path === 'labels' || path.startsWith('labels.')) labels = updateLabels(labels, image.labels ?? {}, [path]);
+      if (path === 'labels' || path.startsWith('labels.')) labels = updateLabels(labels, image.labels ?? {}, [path], 'image');
       else if (path === 'target') target = image.target;
       else if (path === 'annotations') target = { ...target, annotations: image.target.annotations };
       else if (path.startsWith('annotations.'))
@@ -119,11 +119,9 @@ class SqliteImageStore implements ImageStore {
       target &&
       (target.digest !== image.target.digest || target.mediaType !== image.target.mediaType || target.size !== image.target.size)
     ) {
-      throw new EngineError(
-        'FailedPrecondition',
-        `image "${name}" has target ${image.target.digest}, not ${target.digest}: failed precondition`,
-        { layer: 'lifecycle' },
-      );
+      throw new EngineError('NotFound', `image "${name}" has target ${image.target.digest}, not ${target.digest}: not found`, {
+        layer: 'lifecycle',
+      });
     }
     this.#database.prepare('DELETE FROM image WHERE namespace = ? AND name = ?').run(this.#namespace, name);
     this.#onChange?.(this.#namespace, { kind: 'deleted', name });
@@ -137,12 +135,13 @@ class SqliteImageStore implements ImageStore {
 }
 
 function validate(image: NewImage): void {
-  if (!image.name) throw new EngineError('InvalidArgument', 'image name must not be empty: invalid argument');
-  validateLabels(image.labels ?? {});
+  if (!image.name) throw new EngineError('InvalidArgument', 'Image.Name required');
+  validateLabels(image.labels ?? {}, 'image');
   const { mediaType, digest, size } = image.target;
-  if (!digest) throw new EngineError('InvalidArgument', `image "${image.name}" has a target without a digest: invalid argument`);
-  if (!mediaType) throw new EngineError('InvalidArgument', `image "${image.name}" has a target without a media type: invalid argument`);
-  if (size === 0 && !isIndexType(mediaType)) throw new EngineError('InvalidArgument', `Target.Size must be positive: invalid argument`);
+  if (!digest) throw new EngineError('InvalidArgument', 'Target.Digest "" invalid: invalid checksum digest format: invalid argument');
+  if (!mediaType) throw new EngineError('InvalidArgument', 'Target.MediaType must be set: invalid argument');
+  if (size === 0 && !isIndexType(mediaType))
+    throw new EngineError('InvalidArgument', 'Target.Size must be greater than zero: invalid argument');
 }
 
 function imageOf(row: ImageRow): Image {

@@ -6,6 +6,8 @@ export interface Plugin {
   /** containerd's type URI, e.g. io.containerd.snapshotter.v1. */
   type: string;
   id: string;
+  /** Types of what it is built on. */
+  requires: string[];
   platforms: Platform[];
   exports: Record<string, string>;
   capabilities: string[];
@@ -17,11 +19,40 @@ export const SNAPSHOTTER = 'io.containerd.snapshotter.v1';
 export const INTERNAL = 'io.containerd.internal.v1';
 export const GRPC = 'io.containerd.grpc.v1';
 
+const CONTENT = 'io.containerd.content.v1';
+const DIFFER = 'io.containerd.differ.v1';
+const EVENT = 'io.containerd.event.v1';
+const LEASE = 'io.containerd.lease.v1';
+const METADATA = 'io.containerd.metadata.v1';
+const RUNTIME = 'io.containerd.runtime.v2';
+const STREAMING = 'io.containerd.streaming.v1';
+const TRANSFER = 'io.containerd.transfer.v1';
+
+const RESTART_POLICIES = ['no', 'always', 'on-failure', 'unless-stopped'];
+
+/** What each gRPC service is the face of. */
+const BEHIND: Readonly<Record<string, string[]>> = {
+  containers: [METADATA],
+  content: [METADATA],
+  diff: [DIFFER],
+  events: [EVENT],
+  images: [METADATA],
+  leases: [LEASE],
+  namespaces: [METADATA],
+  'sandbox-controllers': [METADATA, RUNTIME],
+  sandboxes: [METADATA],
+  snapshots: [METADATA],
+  streaming: [STREAMING],
+  tasks: [METADATA, RUNTIME],
+  transfer: [TRANSFER],
+};
+
 /** `containerd.services.leases.v1.Leases` is the plugin `leases`. */
 export function grpcId(service: string): string {
   const [, , noun = service, , name] = service.split('.');
-  // The two faces of sandboxes are two plugins, as in containerd.
-  return noun === 'sandbox' ? `sandbox-${name?.toLowerCase() === 'store' ? 'store' : 'controllers'}` : noun;
+  // The two faces of sandboxes are two plugins, called as in containerd.
+  if (noun === 'sandbox') return name === 'Store' ? 'sandboxes' : 'sandbox-controllers';
+  return service === 'grpc.health.v1.Health' ? 'healthcheck' : noun;
 }
 
 export interface Parts {
@@ -40,25 +71,26 @@ export function plugins({ root, snapshotters, services, restarts }: Parts): Plug
   const plugin = (type: string, id: string, more: Partial<Plugin> = {}): Plugin => ({
     type,
     id,
+    requires: [],
     platforms: [],
     exports: {},
     capabilities: [],
     ...more,
   });
   return [
-    plugin('io.containerd.content.v1', 'content', { exports: { root: `${root}/io.containerd.content.v1.content` } }),
+    plugin(CONTENT, 'content', { exports: { root: `${root}/io.containerd.content.v1.content` } }),
     ...[...snapshotters].map(([id, snapshotter]) =>
       plugin(SNAPSHOTTER, id, { platforms, exports: { root: snapshotter.root }, capabilities }),
     ),
-    plugin('io.containerd.metadata.v1', 'bolt', { capabilities: [] }),
-    plugin('io.containerd.differ.v1', 'walking', { platforms }),
-    plugin('io.containerd.event.v1', 'exchange'),
-    plugin('io.containerd.gc.v1', 'scheduler'),
-    plugin('io.containerd.lease.v1', 'manager'),
-    plugin('io.containerd.runtime.v2', 'task', { platforms }),
-    plugin('io.containerd.transfer.v1', 'local'),
-    plugin('io.containerd.streaming.v1', 'manager'),
-    ...(restarts ? [plugin(INTERNAL, 'restart', { capabilities: ['no', 'always', 'on-failure', 'unless-stopped'] })] : []),
-    ...services.filter((name) => name.startsWith('containerd.services.')).map((name) => plugin(GRPC, grpcId(name))),
+    plugin(METADATA, 'bolt', { requires: [CONTENT, EVENT, SNAPSHOTTER] }),
+    plugin(DIFFER, 'walking', { requires: [METADATA], platforms }),
+    plugin(EVENT, 'exchange'),
+    plugin('io.containerd.gc.v1', 'scheduler', { requires: [METADATA] }),
+    plugin(LEASE, 'manager', { requires: [METADATA] }),
+    plugin(RUNTIME, 'task', { requires: [EVENT, METADATA], platforms }),
+    plugin(TRANSFER, 'local', { requires: [DIFFER, LEASE, METADATA, STREAMING] }),
+    plugin(STREAMING, 'manager'),
+    ...(restarts ? [plugin(INTERNAL, 'restart', { requires: [EVENT, METADATA, RUNTIME], capabilities: RESTART_POLICIES })] : []),
+    ...services.map(grpcId).map((id) => plugin(GRPC, id, { requires: BEHIND[id] ?? [] })),
   ];
 }

@@ -10,13 +10,14 @@ export function fits(key: string, value: string): boolean {
   return sizeOf(key, value) <= MAX_SIZE;
 }
 
-export function validateLabels(labels: Labels): void {
+/** InvalidArgument, in containerd's words; `place` is what they call the labels' owner, as `image`. */
+export function validateLabels(labels: Labels, place = 'info'): void {
   for (const [key, value] of Object.entries(labels)) {
     if (fits(key, value)) continue;
     const shown = key.length > 64 ? key.slice(0, 64) : key;
     throw new EngineError(
       'InvalidArgument',
-      `label key and value length (${sizeOf(key, value)} bytes) greater than maximum size (${MAX_SIZE} bytes), key: ${shown}`,
+      `${place}.Labels: label key and value length (${sizeOf(key, value)} bytes) greater than maximum size (${MAX_SIZE} bytes), key: ${shown}: invalid argument`,
     );
   }
 }
@@ -29,7 +30,7 @@ function sizeOf(key: string, value: string): number {
  * `current` after an update: all of `wanted` without field paths, else only the labels that the paths name. An empty value in a
  * `labels.<key>` path removes the key. Paths that are not about labels are the caller's to handle or refuse.
  */
-export function updateLabels(current: Labels, wanted: Labels, fieldPaths: readonly string[] = []): Labels {
+export function updateLabels(current: Labels, wanted: Labels, fieldPaths: readonly string[] = [], place?: string): Labels {
   let labels = fieldPaths.length === 0 ? { ...wanted } : { ...current };
   for (const path of fieldPaths) {
     if (path === 'labels') labels = { ...wanted };
@@ -40,6 +41,6 @@ export function updateLabels(current: Labels, wanted: Labels, fieldPaths: readon
       else labels[key] = value;
     }
   }
-  validateLabels(labels);
+  validateLabels(labels, place);
   return labels;
 }

@@ -53,7 +53,7 @@ export class NamespaceStore {
 
   create(name: string, labels: Labels): Namespace {
     validateIdentifier(name);
-    validateLabels(labels);
+    validateLabels(labels, 'namespace');
     if (this.#sql.insert.run(name, JSON.stringify(labels)).changes === 0) {
       throw new EngineError('AlreadyExists', `namespace "${name}": already exists`, { layer: 'lifecycle', details: { namespace: name } });
     }
@@ -64,10 +64,9 @@ export class NamespaceStore {
   /** Field paths: `labels`, `labels.<key>`; none replaces all labels. */
   update(name: string, labels: Labels, fieldPaths: readonly string[]): Namespace {
     const foreign = fieldPaths.find((path) => path !== 'labels' && !path.startsWith('labels.'));
-    if (foreign !== undefined)
-      throw new EngineError('InvalidArgument', `cannot update "${foreign}" field on namespace "${name}": invalid argument`);
+    if (foreign !== undefined) throw new EngineError('InvalidArgument', `cannot update "${foreign}" field`);
     this.ensure(name);
-    const updated = updateLabels(this.get(name).labels, labels, fieldPaths);
+    const updated = updateLabels(this.get(name).labels, labels, fieldPaths, 'namespace');
     this.#sql.update.run(JSON.stringify(updated), name);
     return { name, labels: updated };
   }

@@ -2,12 +2,14 @@
 import { EngineError } from '@berth/errdefs/engine-error';
 import { LEASE, NAMESPACE } from '@berth/rpc/grpc/metadata';
 import type { Call } from '@berth/rpc/ttrpc/server';
+import { validateIdentifier } from '../metadata/identifier.ts';
 import type { Scope } from '../metadata/scope.ts';
 
-/** FailedPrecondition, in containerd's words, for a call without a namespace. */
+/** In containerd's words: FailedPrecondition for a call without a namespace, InvalidArgument for one that cannot be. */
 export function namespaceOf(call: Call): string {
   const namespace = call.metadata.get(NAMESPACE);
   if (!namespace) throw new EngineError('FailedPrecondition', 'namespace is required: failed precondition', { layer: 'lifecycle' });
+  validateIdentifier(namespace, 'namespace validation: ');
   return namespace;
 }
 

@@ -42,6 +42,7 @@ export function contentService(contentIn: (scope: Scope) => Content): Implementa
 
     async *read({ digest, offset, size }, call) {
       await using blob = await contentIn(scopeOf(call)).open(parseDigest(digest));
+      if (offset < 0) throw new EngineError('OutOfRange', `read before the beginning: offset ${offset}`, { layer: 'lifecycle' });
       if (offset > blob.size) throw new EngineError('OutOfRange', `read past object length ${blob.size} bytes`, { layer: 'lifecycle' });
       const end = size > 0 ? Math.min(offset + size, blob.size) : blob.size;
       for (let at = offset; at < end; ) {

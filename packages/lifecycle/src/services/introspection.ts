@@ -32,8 +32,8 @@ export function introspectionService({ uuid, plugins, version }: IntrospectionSe
   };
 }
 
-function messageOf({ type, id, platforms, exports, capabilities, error }: Plugin) {
-  return { type, id, platforms, exports, capabilities, ...(error === undefined ? {} : { initErr: { code: 2, message: error } }) };
+function messageOf({ type, id, requires, platforms, exports, capabilities, error }: Plugin) {
+  return { type, id, requires, platforms, exports, capabilities, ...(error === undefined ? {} : { initErr: { code: 2, message: error } }) };
 }
 
 function readPlugin(plugin: Plugin, path: readonly string[]): string | undefined {

@@ -1,5 +1,6 @@
 // The gRPC face of leases, containerd.services.leases.v1.Leases.
 import { EngineError } from '@berth/errdefs/engine-error';
+import { isDigest } from '@berth/oci/digest';
 import type { Leases, Resource } from '@berth/rpc/gen/containerd/services/leases/v1/leases';
 import { timestampOf } from '@berth/rpc/timestamp';
 import type { Implementation } from '@berth/rpc/ttrpc/server';
@@ -50,10 +51,16 @@ function messageOf({ id, created, labels }: Lease) {
 }
 
 function required(resource: Resource | undefined): Resource {
-  if (!resource || !/^(content|ingests|images|snapshots\/.+)$/.test(resource.type)) {
-    throw new EngineError('NotImplemented', `resource type "${resource?.type ?? ''}" not supported yet: not implemented`, {
+  const { type, id } = resource ?? { type: '', id: '' };
+  const [noun, ...snapshotter] = type.split('/');
+  if (noun === 'snapshots' && (snapshotter.length !== 1 || snapshotter[0] === ''))
+    throw new EngineError('InvalidArgument', `invalid snapshot resource type ${type}: invalid argument`, { layer: 'lifecycle' });
+  if (noun !== 'snapshots' && !/^(content|ingests|images)$/.test(type))
+    throw new EngineError('NotImplemented', `resource type ${type} not supported yet: not implemented`, { layer: 'lifecycle' });
+  if (type === 'content' && !isDigest(id)) {
+    throw new EngineError('InvalidArgument', `invalid content resource id ${id}: invalid checksum digest format: invalid argument`, {
       layer: 'lifecycle',
     });
   }
-  return resource;
+  return { type, id };
 }

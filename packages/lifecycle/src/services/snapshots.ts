@@ -21,7 +21,10 @@ export interface SnapshotsServiceOptions {
 }
 
 export function snapshotsService({ find, tracer }: SnapshotsServiceOptions): Implementation<typeof Snapshots> {
-  const of = (request: { snapshotter: string }, call: Call) => find(scopeOf(call), request.snapshotter);
+  const of = ({ snapshotter }: { snapshotter: string }, call: Call) => {
+    if (snapshotter !== '') return find(scopeOf(call), snapshotter);
+    throw new EngineError('InvalidArgument', 'snapshotter argument missing: invalid argument', { layer: 'lifecycle' });
+  };
   return {
     prepare: (request, call) =>
       traced(tracer, 'lifecycle.snapshot.prepare', call, async () => {

@@ -45,7 +45,14 @@ export function tasksService({
   shimOf,
   rootfsOf,
 }: TasksServiceOptions): Implementation<typeof Tasks> {
-  const taskOf = (request: { containerId: string }, call: Call) => store.get(namespaceOf(call), request.containerId);
+  const taskOf = ({ containerId }: { containerId: string }, call: Call) => {
+    const namespace = namespaceOf(call);
+    const task = store.find(namespace, containerId);
+    if (task) return task;
+    // Without a container there is no need to speak of a task.
+    containers.get(namespace, containerId);
+    return store.get(namespace, containerId);
+  };
 
   return {
     create: (request, call) =>
@@ -212,9 +219,12 @@ async function metricOf(task: Task) {
   }
 }
 
+/** Go's zero time, which Go's clients take for none; a date that is absent they take for 1970. */
+const NEVER = { seconds: -62_135_596_800, nanos: 0 };
+
 function processOf(state: StateResponse): Process {
   const { id, execId, pid, status, stdin, stdout, stderr, terminal, exitStatus, exitedAt } = state;
-  return { containerId: id, id: execId || id, pid, status, stdin, stdout, stderr, terminal, exitStatus, exitedAt };
+  return { containerId: id, id: execId || id, pid, status, stdin, stdout, stderr, terminal, exitStatus, exitedAt: exitedAt ?? NEVER };
 }
 
 function readTask(task: Task, path: readonly string[]): string | undefined {

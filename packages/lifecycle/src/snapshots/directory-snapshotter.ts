@@ -245,7 +245,7 @@ function readInfo(info: SnapshotInfo, path: readonly string[]): string | undefin
     case 'kind':
       return info.kind;
     case 'parent':
-      return info.parent ?? '';
+      return info.parent;
     case 'labels':
       return labelAt(info.labels, path);
     default:

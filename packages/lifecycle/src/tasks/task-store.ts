@@ -61,10 +61,10 @@ export class TaskStore {
     return this.#tasks.get(`${namespace}/${id}`);
   }
 
-  /** NotFound: `task <id> not found: not found`. */
+  /** NotFound: `task <id> not found`. */
   get(namespace: string, id: string): Task {
     const task = this.find(namespace, id);
-    if (!task) throw new EngineError('NotFound', `task ${id} not found: not found`, { layer: 'lifecycle', details: { namespace, id } });
+    if (!task) throw new EngineError('NotFound', `task ${id} not found`, { layer: 'lifecycle', details: { namespace, id } });
     return task;
   }
 

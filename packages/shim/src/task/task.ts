@@ -96,7 +96,7 @@ export class Task {
   process(execId: string): TaskProcess {
     if (execId === '') return this.init;
     const exec = this.#execs.get(execId);
-    if (!exec) throw new EngineError('NotFound', `process ${execId}: not found`, { layer: 'shim' });
+    if (!exec) throw new EngineError('NotFound', `process does not exist ${execId}: not found`, { layer: 'shim' });
     return exec;
   }
 
