@@ -89,7 +89,9 @@ const TEXT = 'application/octet-stream';
 const snapshotter = 'overlayfs';
 
 async function all<T>(stream: AsyncIterable<T>): Promise<T[]> {
-  return Array.fromAsync(stream);
+  const messages: T[] = [];
+  for await (const message of stream) messages.push(message);
+  return messages;
 }
 
 /** The first messages of a stream, which is left then. */
