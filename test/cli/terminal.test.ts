@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { dockerClient, ROOT } from '../harness/programs.ts';
 import { Terminal } from '../harness/terminal.ts';
+import { startRegistry } from '../registry/registry-process.ts';
+import { storeImage } from '../registry/test-image.ts';
 import { type Bench, withBothClients } from './both-clients.ts';
 
 const commandOf = ({ name }: Bench) => (name === 'docker' ? dockerClient() : join(ROOT, 'bin', 'berth'));
@@ -95,3 +97,50 @@ withBothClients('terminals and signals', {
     assert.match(result.stderr, /the input device is not a TTY/i);
   },
 });
+
+// Where the registry is in reach.
+withBothClients(
+  'progress',
+  {
+    'a pull on a terminal draws a line a layer and comes back to it; off one it prints plain lines': async (bench) => {
+      await using registry = await startRegistry();
+      const image = `${registry.host}/drawn:1`;
+      const layers = ['one', 'two'].map((name) => [{ name, body: Buffer.alloc(200_000, name) }]);
+      await storeImage(image, { family: 'oci', compression: 'gzip', layers });
+      {
+        using tty = terminal(bench, ['pull', image]);
+        assert.equal(await tty.exit(), 0);
+        // Each layer's line was drawn over until it said this.
+        const drawn = afterCursor(tty.screen);
+        assert.equal(drawn.filter((line) => /^[0-9a-f]{12}: Pull complete *$/.test(line)).length, 2, JSON.stringify(tty.screen));
+        assert.match(tty.screen, /\x1b\[\d+[AB]/);
+        assert.match(drawn.join('\n'), /Digest: sha256:[0-9a-f]{64}\nStatus: Downloaded newer image for .*\/drawn:1\n/);
+      }
+      await bench.client(['rmi', image]);
+      const plain = await bench.client(['pull', image]);
+      assert.equal(plain.code, 0, plain.stderr);
+      assert.doesNotMatch(plain.stdout, /\x1b|\r/);
+      assert.equal(plain.stdout.match(/^[0-9a-f]{12}: Pull complete$/gm)?.length, 2);
+      {
+        using tty = terminal(bench, ['push', image]);
+        assert.equal(await tty.exit(), 0);
+        assert.match(afterCursor(tty.screen).join('\n'), /1: digest: sha256:[0-9a-f]{64} size: \d+/);
+      }
+      await bench.client(['rmi', image]);
+    },
+  },
+  { hostNetwork: true, flags: ['--bridge', 'none', '--iptables=false', '--ip-forward=false'] },
+);
+
+/** What a screen shows in the end: lines, of which the cursor has gone up to some and written over them. */
+function afterCursor(output: string): string[] {
+  const lines: string[] = [];
+  let row = 0;
+  for (const [, move, direction, erase, end, text] of output.matchAll(/\x1b\[(\d+)([AB])|(\x1b\[2?K)|(\r?\n|\r)|([^\x1b\r\n]+)/g)) {
+    if (move) row = Math.max(0, row + (direction === 'A' ? -1 : 1) * Number(move));
+    else if (erase) lines[row] = '';
+    else if (end?.endsWith('\n')) row++;
+    else if (text) lines[row] = text;
+  }
+  return Array.from({ length: lines.length + 1 }, (_, at) => lines[at] ?? '');
+}
