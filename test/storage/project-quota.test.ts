@@ -6,16 +6,23 @@ import { fileURLToPath } from 'node:url';
 import { program } from '../harness/programs.ts';
 import { machineMissing, runInMachine } from '../harness/virtual-machine.ts';
 
-const unpacked = program('mkfs.xfs');
-const MKFS = unpacked.startsWith('/') ? unpacked : spawnSync('sh', ['-c', 'command -v mkfs.xfs'], { encoding: 'utf8' }).stdout.trim();
-const noMkfs = MKFS === '' ? 'no mkfs.xfs to make a disk with quota (apt-get install xfsprogs)' : undefined;
-const missing = machineMissing() ?? noMkfs;
+const PROGRAMS = ['mkfs.xfs', 'mkfs.ext4'].map((name) => {
+  const unpacked = program(name);
+  return unpacked.startsWith('/') ? unpacked : spawnSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).stdout.trim();
+});
+const noPrograms = PROGRAMS.includes('')
+  ? 'no mkfs.xfs or mkfs.ext4 to make disks with quota (apt-get install xfsprogs e2fsprogs)'
+  : undefined;
+const missing = machineMissing() ?? noPrograms;
 
 const SCRIPT = `
-mkdir -p /m
+mkdir -p /m /e
 truncate -s 400M /tmp/disk
 /programs/mkfs.xfs -q /tmp/disk
 mount -o loop,prjquota -t xfs /tmp/disk /m
+truncate -s 200M /tmp/other
+/programs/mkfs.ext4 -q -O project,quota /tmp/other
+mount -o loop,prjquota -t ext4 /tmp/other /e
 node /app/program.mjs
 `;
 
@@ -23,10 +30,11 @@ test('volumes and root file systems keep to their size by project quota', { skip
   const entry = fileURLToPath(new URL('project-quota-probe.ts', import.meta.url));
   const output = await runInMachine(entry, {
     script: SCRIPT,
-    programs: [MKFS],
-    modules: ['loop', 'libcrc32c', 'xfs', 'overlay'],
+    programs: PROGRAMS,
+    modules: ['loop', 'libcrc32c', 'xfs', 'quota_tree', 'quota_v2', 'overlay'],
     memory: 1536,
   });
-  assert.match(output, /^volumes keep to their size$/m);
+  assert.match(output, /^volumes on xfs keep to their size$/m);
+  assert.match(output, /^volumes on ext4 keep to their size$/m);
   assert.match(output, /^a root file system keeps to its size$/m);
 });

@@ -45,11 +45,16 @@ export class SysError extends EngineError {
   }
 }
 
+const EDQUOT = 122;
+
 /** Makes an EngineError of whatever was thrown; the original is kept as its cause. */
 export function toEngineError(thrown: unknown, fallback: ErrorKind = 'Unknown'): EngineError {
   if (thrown instanceof EngineError) return thrown;
   if (thrown instanceof Error) {
-    const code = (thrown as NodeJS.ErrnoException).code;
+    const { code, errno, syscall = 'write' } = thrown as NodeJS.ErrnoException;
+    // libuv has no name for it.
+    if (code === 'UNKNOWN' && errno === -EDQUOT)
+      return new EngineError('ResourceExhausted', `EDQUOT: disk quota exceeded, ${syscall}`, { cause: thrown });
     const kind = typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? kindOfErrno(code, fallback) : fallback;
     return new EngineError(kind, thrown.message, { cause: thrown });
   }
