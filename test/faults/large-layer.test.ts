@@ -30,12 +30,11 @@ after(async () => {
 });
 
 /** One file of zeros, as the archive's head, its pieces and its end. */
-const head = tarHeader(tarEntry({ type: 'file', name: 'zeros', size: PIECE * PIECES }));
 const zeros = Buffer.alloc(PIECE);
 
-function* plain(): Generator<Buffer> {
-  yield head;
-  for (let piece = 0; piece < PIECES; piece++) yield zeros;
+function* plain(pieces = PIECES): Generator<Buffer> {
+  yield tarHeader(tarEntry({ type: 'file', name: 'zeros', size: PIECE * pieces }));
+  for (let piece = 0; piece < pieces; piece++) yield zeros;
   yield tarEnd();
 }
 
@@ -61,11 +60,13 @@ for (const [form, archive] of [
   });
 }
 
-test(`a pull of a layer of ${PIECES * 32} MiB`, async () => {
+// Made in one buffer, of which less than 2 GiB can be hashed.
+const PULLED = Math.min(PIECES, 63);
+test(`a pull of a layer of ${PULLED * 32} MiB`, async () => {
   await using registry = await startRegistry();
   const name = `${registry.host}/large:pulled`;
   const noise = randomBytes(PIECE);
-  const archive = Buffer.concat([...plain()].map((part) => (part === zeros ? noise : part)));
+  const archive = Buffer.concat([...plain(PULLED)].map((part) => (part === zeros ? noise : part)));
   await storeArchives(name, { family: 'oci', compression: 'none', layers: [] }, [archive]);
   const pids = services();
   const before = pids.map((pid) => ({ memory: resetPeak(pid), written: writtenBy(pid) }));

@@ -457,6 +457,7 @@ test('what a small archive unpacks to fills a disk, not memory, and then goes ag
       assert.equal((await small.docker(['import', '-', 'nested'], { input: nested })).code, 0);
     } finally {
       await small.stop();
+      rmSync(small.execRoot, { recursive: true, force: true });
     }
   } finally {
     umount(data);
