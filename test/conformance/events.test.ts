@@ -1,13 +1,17 @@
 // events --stats: one line of JSON with what the container uses.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { eventually } from '../runtime/laboratory.ts';
 import { conformance } from './suite.ts';
 
 conformance(
   'memory, processes and processor time',
-  (laboratory) => {
+  async (laboratory) => {
     const id = laboratory.background((spec) => {
       if (spec.linux) spec.linux.resources = { memory: { limit: 64 << 20 }, pids: { limit: 20 } };
     });
+    // Until it executes its program runc's init has threads, each of which counts.
+    await eventually(() => readFileSync(`/proc/${laboratory.state(id).pid}/comm`, 'utf8') === 'sleep\n');
     const result = laboratory.runtime(['events', '--stats', id]);
     const { type, id: of, data } = JSON.parse(result.stdout);
     assert.deepEqual([type, of], ['stats', id]);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cgroupMode } from '@berth/runtime/cgroup/hierarchy';
+import { eventually } from '../runtime/laboratory.ts';
 import { conformance } from './suite.ts';
 
 conformance('a process joins every namespace and the cgroup of the container', (laboratory) => {
@@ -85,9 +86,10 @@ conformance(
 
 conformance(
   'a container that is stopped, or not there, takes no process',
-  (laboratory) => {
+  async (laboratory) => {
     const id = laboratory.background();
     laboratory.runtime(['kill', id, 'KILL']);
+    await eventually(() => laboratory.state(id).status === 'stopped');
     assert.match(laboratory.runtime(['exec', id, 'true']).stderr, /cannot exec in a stopped container/);
     assert.match(laboratory.runtime(['exec', 'nobody', 'true']).stderr, /does not exist/);
   },

@@ -1,5 +1,5 @@
 // The conformance suite on another machine: a virtual one with cgroup v2 alone, x86-64 or arm64.
-//   dist/node test/conformance/in-machine.ts [--architecture arm64] [FEATURE…]
+//   dist/node test/conformance/in-machine.ts [--architecture arm64] [--name PATTERN] [FEATURE…]
 // A feature is a file of this directory, or any other test's path. Without: all features, the cgroups' own tests (test/runtime/cgroup.test.ts) and
 // those of the lists of system calls. Every instruction is emulated: minutes a feature. The parts of an arm64 machine are fetched.
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -18,7 +18,10 @@ const TIMEOUT_MS = 900_000;
 const TOGETHER = 2;
 const WITH_ALL = ['test/runtime/cgroup.test.ts', 'packages/sys/src/syscall-program.test.ts', 'packages/sys/src/tiny-program.test.ts'];
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { architecture: { type: 'string', default: 'x64' } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { architecture: { type: 'string', default: 'x64' }, name: { type: 'string', default: '' } },
+});
 const architecture = values.architecture === 'arm64' ? 'arm64' : 'x64';
 if (architecture === 'arm64') fetchArm64Parts();
 const missing = machineMissing(architecture);
@@ -69,7 +72,8 @@ async function runFiles(paths: readonly string[]): Promise<string> {
       // A test may start a Node of its own that imports what it tests.
       ...['sys', 'errdefs'].flatMap(sources),
     ];
-    const run = (path: string) => `echo "== ${path}"; node --test-reporter=spec /app/${path.replace(/\.ts$/, '.mjs')} || true`;
+    const run = (path: string) =>
+      `echo "== ${path}"; node --test-reporter=spec --test-name-pattern='${values.name}' /app/${path.replace(/\.ts$/, '.mjs')} || true`;
     const environment = 'export CONFORMANCE_PROGRAMS=berth RUNTIME=/app/bin/berth-runtime';
     const script = [environment, ...paths.map((path) => run(relative('.', path)))].join('\n');
     return await runScriptInMachine({ architecture, script, files: members, memory: 2048, timeout: TIMEOUT_MS });
