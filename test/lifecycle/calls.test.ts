@@ -54,7 +54,7 @@ const DIFFERENT: readonly (readonly [reason: string, ...calls: string[]])[] = [
 
 /** Calls whose errors are of the same kind and say the same in other words: whose grammar, store or snapshot it was, and what there is. */
 const OTHER_WORDS =
-  /bad filter|bad operator|image == none |bad id|no digest|target to nothing|^sandboxes: |^controller: |health of nothing|write, wrong size|status|another snapshotter|list, no snapshotter|cleanup of nothing|above what is active|committed|commit a view|apply nothing|containers: (update nothing|delete nothing|delete again)|exec, no id|transfer: what nobody knows/;
+  /bad filter|bad operator|image == none |bad id|no digest|target to nothing|^sandboxes: |^controller: |health of nothing|write, wrong size|status|another snapshotter|list, no snapshotter|cleanup of nothing|above what is active|committed|commit a view|apply nothing|containers: (update nothing|delete nothing|delete again)|exec, no id|transfer: what nobody knows|a stream that is not there/;
 
 /** Requests that end containerd 1.7 by a panic: here they are errors of the client. */
 const PANICS = new Set(['images: create, no target', 'events: forward, no time']);

@@ -18,6 +18,7 @@ import { Tasks } from '@berth/rpc/gen/containerd/services/tasks/v1/tasks';
 import { Transfer } from '@berth/rpc/gen/containerd/services/transfer/v1/transfer';
 import { Version } from '@berth/rpc/gen/containerd/services/version/v1/version';
 import { ImageStore } from '@berth/rpc/gen/containerd/types/transfer/imagestore';
+import { ImageExportStream } from '@berth/rpc/gen/containerd/types/transfer/importexport';
 import { Health } from '@berth/rpc/gen/grpc/health/v1';
 import type { GrpcConnection, ServiceClient } from '@berth/rpc/grpc/client';
 import { timestampOf } from '@berth/rpc/timestamp';
@@ -449,12 +450,30 @@ export function calls({ id, rootfs, runtime }: CallPlaces): CallStep[] {
 
     ['streaming: a stream', (api) => firstOf(api, pack(StreamInit, { id: 'stream' }))],
     ['streaming: no beginning', (api) => firstOf(api, pack(TaskOOM, task))],
+    ['streaming: the same id twice', sameStream],
     ['streaming: no id', (api) => firstOf(api, pack(StreamInit, { id: '' }))],
     [
       'transfer: an image that is not there',
       (api) => api.transfer.transfer({ source: pack(ImageStore, { name: 'none' }), destination: pack(ImageStore, { name: 'more' }) }),
     ],
     ['transfer: what nobody knows', (api) => api.transfer.transfer({ source: pack(TaskOOM, task), destination: pack(TaskOOM, task) })],
+    [
+      'transfer: to a stream that is not there',
+      (api) =>
+        api.transfer.transfer({
+          source: pack(ImageStore, { name: 'none' }),
+          destination: pack(ImageExportStream, { stream: 'none', mediaType: TAR }),
+        }),
+    ],
+    [
+      'transfer: progress to a stream that is not there',
+      (api) =>
+        api.transfer.transfer({
+          source: pack(ImageStore, { name: 'none' }),
+          destination: pack(ImageStore, { name: 'more' }),
+          options: { progressStream: 'none' },
+        }),
+    ],
     ['transfer: nothing', (api) => api.transfer.transfer({})],
 
     ['sandboxes: create', (api) => api.sandboxes.create({ sandbox: { ...pod, labels: { a: '1' } } })],
@@ -531,4 +550,13 @@ async function firstOf(api: Api, init: ReturnType<typeof pack>): Promise<unknown
   using stream = api.streaming.stream();
   await stream.send(init);
   return first(stream);
+}
+
+async function sameStream(api: Api): Promise<unknown> {
+  const init = pack(StreamInit, { id: 'twice' });
+  using stream = api.streaming.stream();
+  await stream.send(init);
+  // Its answer says that it is open.
+  await stream[Symbol.asyncIterator]().next();
+  return firstOf(api, init);
 }
