@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { Berthd } from '../harness/berthd.ts';
 import { busyboxRootfs } from '../harness/busybox.ts';
-import { Dockerd, LifecyclePeer, pathOf, unless } from './peers.ts';
+import { startRegistry } from '../registry/registry-process.ts';
+import { CONTAINERD_1_7, CONTAINERD_2, Dockerd, LifecyclePeer, pathOf, unless, withoutRelease } from './peers.ts';
 
 test('berthd over containerd: output waits for a daemon that comes back', { skip: unless('containerd', 'runc') }, async () => {
   await using service = await LifecyclePeer.start('containerd');
@@ -65,6 +66,51 @@ test("berthd over containerd: Berth's own shim is there by name", { skip: unless
 });
 
 const CHOICES = ['original', 'other', 'io.containerd.runc.v2'];
+
+for (const [name, release] of [
+  ['1.7', CONTAINERD_1_7],
+  ['2', CONTAINERD_2],
+] as const)
+  test(`berthd over containerd ${name}: images travel, and containers live`, {
+    skip: withoutRelease(release) || unless('runc'),
+    timeout: 120_000,
+  }, async () => {
+    await using registry = await startRegistry();
+    await using service = await LifecyclePeer.start('containerd', [], { release });
+    // The registry is on the loopback device of this namespace, and it is containerd that pulls.
+    await using berthd = await Berthd.start({
+      hostNetwork: true,
+      flags: ['--bridge', 'none', '--iptables=false', '--ip-forward=false', '--containerd', service.address],
+    });
+    const ok = async (...args: string[]) => {
+      const result = await berthd.docker(args);
+      assert.equal(result.code, 0, `docker ${args.join(' ')}: ${result.stderr}\n${service.log.split('\n').slice(-8).join('\n')}`);
+      return result.stdout;
+    };
+    await berthd.importBusybox('made');
+    const image = `${registry.host}/over/containerd:1`;
+    await ok('tag', 'made', image);
+    await ok('push', image);
+    await ok('rmi', image, 'made');
+    await ok('pull', image);
+    assert.equal(await ok('run', '--rm', '--network', 'host', image, 'echo', 'pulled'), 'pulled\n');
+    await ok(
+      'run',
+      '-d',
+      '--network',
+      'host',
+      '--name',
+      'long',
+      image,
+      'sh',
+      '-c',
+      'trap "echo bye; exit 3" TERM; echo up; while :; do sleep 0.05; done',
+    );
+    assert.equal(await ok('exec', 'long', 'echo', 'inside'), 'inside\n');
+    await ok('stop', 'long');
+    assert.equal(await ok('logs', 'long'), 'up\nbye\n');
+    await ok('rm', 'long');
+  });
 
 test('berthd: a container may choose its runtime and shim', { skip: unless('runc', 'crun', 'containerd-shim-runc-v2') }, async () => {
   await using service = await LifecyclePeer.start('berth-lifecycle', [], {

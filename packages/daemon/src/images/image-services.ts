@@ -59,6 +59,10 @@ export class ImageServices {
     return this.#lifecycle.foreign;
   }
 
+  get reachesByHosts(): boolean {
+    return this.#lifecycle.reachesByHosts;
+  }
+
   /** A whole blob: for manifests and configurations. */
   read(digest: string): Promise<Buffer> {
     return readBlob(this, digest);

@@ -1,5 +1,6 @@
-// Pull and push for a lifecycle service without transfers (containerd before 1.7): the daemon speaks to the registry itself and
-// stores and unpacks through Content, Snapshots and Diff, as containerd's own clients did then. One platform, layers side by side.
+// Pull and push for a lifecycle service without transfers, or whose transfers cannot be told where to (containerd before 2): the daemon
+// speaks to the registry itself and stores and unpacks through Content, Snapshots and Diff, as containerd's own clients did then. One
+// platform, layers side by side.
 import { buffer } from 'node:stream/consumers';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { CONTENT_LABEL } from '@berth/lifecycle/gc/references';

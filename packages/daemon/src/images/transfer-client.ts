@@ -1,4 +1,4 @@
-// Has the lifecycle service transfer an image. A service that knows no transfers is helped by hand.
+// Has the lifecycle service transfer an image. A service that knows no transfers, or not where to, is helped by hand.
 import { isKind } from '@berth/errdefs/engine-error';
 import { type RegistryTransfer as Transfer, transferWithRegistry } from '@berth/lifecycle/client/transfer-images';
 import type { HostSource } from '@berth/oci/registry/host';
@@ -15,6 +15,7 @@ export type RegistryTransfer = Transfer & {
 };
 
 export async function transferImage(services: ImageServices, hosts: HostSource, transfer: RegistryTransfer): Promise<void> {
+  if (!services.reachesByHosts) return transferByHand(services, hosts, transfer);
   try {
     await transferWithRegistry(services, transfer);
   } catch (error) {

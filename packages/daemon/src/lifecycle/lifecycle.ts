@@ -9,6 +9,11 @@ const RESTART_PATIENCE = 10_000;
 export class Lifecycle extends LifecycleClient {
   /** Somebody else's service, containerd: its shims and what it offers may be others than Berth's. Known after identify(). */
   foreign = false;
+  /**
+   * Whether its transfers can be told how to reach a registry: by a directory of hosts.toml files, without TLS. Those of containerd 1.7 take no
+   * such options, and would go to the wrong place.
+   */
+  reachesByHosts = true;
   /** The snapshotter of containers' root file systems. */
   readonly snapshotter: string;
 
@@ -19,7 +24,9 @@ export class Lifecycle extends LifecycleClient {
 
   /** Asks the service who it is: Berth's says so in its version's build part. */
   async identify(): Promise<void> {
-    this.foreign = !(await this.version.version({})).version.includes('+berth');
+    const { version } = await this.version.version({});
+    this.foreign = !version.includes('+berth');
+    this.reachesByHosts = !/^v?1\./.test(version);
   }
 }
 
