@@ -26,7 +26,8 @@ export function diskUsageFor(speaks: Speaks, usage: DiskUsageResponse): DiskUsag
   const { BuilderSize, Images, Containers, ...rest } = usage;
   return {
     ...rest,
-    Images: Images?.map((image) => imageFor(speaks, image)) ?? null,
+    // Here they were counted from the beginning, other than in a list of images.
+    Images: Images?.map((image) => ({ ...imageFor(speaks, image), Containers: image.Containers })) ?? null,
     Containers: Containers?.map((container) => containerFor(speaks, container)) ?? null,
     ...(speaks('1.42') || BuilderSize === undefined ? {} : { BuilderSize }),
   };
