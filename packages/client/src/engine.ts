@@ -3,6 +3,7 @@
 import http, { type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import https from 'node:https';
 import type { Duplex } from 'node:stream';
+import { drained } from '@berth/api/drained';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { kindOfHttpStatus } from '@berth/errdefs/http';
 import { formatTraceparent, TRACEPARENT, type TraceContext } from '@berth/trace/context';
@@ -228,17 +229,6 @@ async function sendBody(body: NodeJS.ReadableStream, request: http.ClientRequest
     if (!request.write(chunk)) await drained(request);
   }
   request.end();
-}
-
-/** Or closed. */
-function drained(request: http.ClientRequest): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      request.off('drain', done).off('close', done);
-      resolve();
-    };
-    request.on('drain', done).on('close', done);
-  });
 }
 
 function isStream(body: RequestOptions['body']): boolean {

@@ -1,5 +1,6 @@
 // /containers: the HTTP face of containers/.
 import type { ContainerCreateRequest } from '@berth/api/container';
+import { drained } from '@berth/api/drained';
 import { Filters } from '@berth/api/filters';
 import type { Resources, RestartPolicy } from '@berth/api/host-config';
 import { CONTAINER_CREATE, CONTAINER_UPDATE } from '@berth/api/request-shapes';
@@ -109,7 +110,7 @@ export function containerRoutes(context: ContainerContext): Router {
     beginStream(response, `application/vnd.docker.${framed ? 'multiplexed' : 'raw'}-stream`);
     for await (const entry of entries) {
       if (gone.aborted) return;
-      if (!response.write(frameEntry(entry, form))) await drained(response, gone);
+      if (!response.write(frameEntry(entry, form))) await drained(response);
     }
     response.end();
   });
@@ -248,11 +249,4 @@ function stopOptions(request: Request): { seconds?: number; signal?: string } {
 /** `all`, nothing or nonsense is everything, as with dockerd. */
 function tailOf(text: string): number | undefined {
   return /^\d+$/.test(text) ? Number(text) : undefined;
-}
-
-function drained(response: NodeJS.WritableStream, gone: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    response.once('drain', resolve);
-    gone.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -2,6 +2,7 @@
 // origin, plain HTTP where a host allows it, proxies from the environment, and connection errors worded as people know them.
 import * as http from 'node:http';
 import * as https from 'node:https';
+import { drained } from '@berth/api/drained';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { codeOf, reason } from './connection-failure.ts';
 import type { RegistryHost } from './host.ts';
@@ -174,16 +175,4 @@ async function pour(source: AsyncIterable<Uint8Array>, into: http.ClientRequest)
     if (!into.write(chunk)) await drained(into);
   }
   into.end();
-}
-
-function drained(stream: http.ClientRequest): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      stream.off('drain', done);
-      stream.off('close', done);
-      resolve();
-    };
-    stream.on('drain', done);
-    stream.on('close', done);
-  });
 }

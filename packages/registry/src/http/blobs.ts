@@ -1,4 +1,5 @@
 // GET, HEAD and DELETE of a blob ("Pulling blobs", "Deleting Blobs").
+import { drained } from '@berth/api/drained';
 import type { Digest } from '@berth/oci/digest';
 import type { Source } from '../source.ts';
 import { unknownBlob } from '../source.ts';
@@ -39,18 +40,6 @@ async function send(exchange: Exchange, content: BlobContent, start: number, end
     if (!response.write(chunk)) await drained(response);
   }
   exchange.end();
-}
-
-function drained(response: Exchange['response']): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      response.off('drain', done);
-      response.off('close', done);
-      resolve();
-    };
-    response.on('drain', done);
-    response.on('close', done);
-  });
 }
 
 function headersOf(digest: Digest): Record<string, string> {
