@@ -1,5 +1,5 @@
 // `berth system df`
-import type { DiskUsageResponse } from '@berth/api/system';
+import type { BuildCacheRecord, DiskUsageResponse } from '@berth/api/system';
 import { humanDuration, humanSize } from '@berth/api/units';
 import { diskUsage } from '@berth/client/system/disk-usage';
 import type { Command } from '../command.ts';
@@ -27,9 +27,7 @@ function summary(usage: DiskUsageResponse, format: string | undefined): string {
   const images = usage.Images ?? [];
   const containers = usage.Containers ?? [];
   const volumes = usage.Volumes ?? [];
-  // What images have as well is counted there.
   const cache = usage.BuildCache ?? [];
-  const own = cache.filter((one) => !one.Shared);
   const running = containers.filter((container) => ['running', 'paused', 'restarting'].includes(container.State));
   const size = (bytes: readonly (number | undefined)[]) => bytes.reduce<number>((sum, one) => sum + Math.max(0, one ?? 0), 0);
   const used = volumes.filter((volume) => (volume.UsageData?.RefCount ?? 0) > 0);
@@ -56,8 +54,8 @@ function summary(usage: DiskUsageResponse, format: string | undefined): string {
       'Build Cache',
       cache.length,
       cache.filter((one) => one.InUse).length,
-      size(own.map((one) => one.Size)),
-      size(own.filter((one) => !one.InUse).map((one) => one.Size)),
+      sizeOfCache(cache),
+      sizeOfCache(cache.filter((one) => !one.InUse)),
       false,
     ),
   ];
@@ -128,7 +126,12 @@ function details(usage: DiskUsageResponse): string {
     table([['CONTAINER ID', 'IMAGE', 'COMMAND', 'LOCAL VOLUMES', 'SIZE', 'CREATED', 'STATUS', 'NAMES'], ...containers]),
     '\nLocal Volumes space usage:\n',
     table([['VOLUME NAME', 'LINKS', 'SIZE'], ...volumes]),
-    `\nBuild cache usage: ${humanSize(usage.BuilderSize ?? 0, 4)}\n`,
+    `\nBuild cache usage: ${humanSize(sizeOfCache(usage.BuildCache ?? []), 4)}\n`,
     table([['CACHE ID', 'CACHE TYPE', 'SIZE', 'CREATED', 'LAST USED', 'USAGE', 'SHARED'], ...cache]),
   ].join('\n');
+}
+
+/** What images have as well is counted there. */
+function sizeOfCache(cache: readonly BuildCacheRecord[]): number {
+  return cache.filter((one) => !one.Shared).reduce((sum, one) => sum + one.Size, 0);
 }
