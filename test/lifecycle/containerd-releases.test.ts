@@ -11,7 +11,7 @@ import { busyboxRootfs } from '../harness/busybox.ts';
 import { startRegistry } from '../registry/registry-process.ts';
 import { storeArchives } from '../registry/test-image.ts';
 import { liveThroughCtr } from '../seams/ctr-life.ts';
-import { CONTAINERD_1_7, CONTAINERD_2, LifecyclePeer, withoutRelease } from '../seams/peers.ts';
+import { CONTAINERD_1_7, CONTAINERD_2, LifecyclePeer, unless, withoutRelease } from '../seams/peers.ts';
 import { makeRootfs } from '../seams/rootfs.ts';
 import { alive } from './laboratory.ts';
 
@@ -99,3 +99,16 @@ for (const [name, release] of RELEASES) {
     await store.delete(sandbox);
   });
 }
+
+test('ctr 2 asks here and at containerd 2 what a runtime can do, and hears the same', {
+  skip: withoutRelease(CONTAINERD_2) || unless('runc'),
+  timeout: 120_000,
+}, async () => {
+  await using ours = await LifecyclePeer.start('berth-lifecycle', [], { release: CONTAINERD_2 });
+  await using theirs = await LifecyclePeer.start('containerd', [], { release: CONTAINERD_2 });
+  for (const runtime of [BERTH, 'io.containerd.runc.v2']) {
+    const [here, there] = await Promise.all([ours, theirs].map((peer) => ok(peer, 'plugins', 'inspect-runtime', '--runtime', runtime)));
+    assert.equal(here, there);
+    assert.match(here as string, /"ociVersionMax"/);
+  }
+});

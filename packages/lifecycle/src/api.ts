@@ -17,6 +17,7 @@ import { Streaming } from '@berth/rpc/gen/containerd/services/streaming/v1/strea
 import { Tasks } from '@berth/rpc/gen/containerd/services/tasks/v1/tasks';
 import { Transfer } from '@berth/rpc/gen/containerd/services/transfer/v1/transfer';
 import { Version } from '@berth/rpc/gen/containerd/services/version/v1/version';
+import type { RuntimeRequest } from '@berth/rpc/gen/containerd/types/introspection';
 import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
 import { Health } from '@berth/rpc/gen/grpc/health/v1';
 import { loopback } from '@berth/rpc/loopback';
@@ -56,6 +57,7 @@ import type { Snapshotter } from './snapshots/snapshotter.ts';
 import type { Storage } from './storage.ts';
 import { Checkpoints } from './tasks/checkpoints.ts';
 import { RuntimeAliases } from './tasks/runtime-aliases.ts';
+import { BERTH_RUNTIME, type ShimsByRuntime } from './tasks/shims.ts';
 import type { TaskStore } from './tasks/task-store.ts';
 import { Downloads } from './transfer/download.ts';
 import { Streams } from './transfer/streams.ts';
@@ -74,6 +76,7 @@ export interface Core {
   tasks: TaskStore;
   sandboxes: SandboxStore;
   controller: SandboxController;
+  shims: ShimsByRuntime;
   tracer: Tracer;
 }
 
@@ -87,7 +90,7 @@ export interface Api {
 }
 
 export function lifecycleApi(core: Core, { log }: { log: Logger }): Api {
-  const { config, choice, events, leases, containers, namespaces, storage, garbage, tasks, sandboxes, controller, tracer } = core;
+  const { config, choice, events, leases, containers, namespaces, storage, garbage, tasks, sandboxes, controller, shims, tracer } = core;
   const streams = new Streams();
   const contentIn = (scope: Scope) => storage.content.in(scope);
   const collect = () => garbage.now();
@@ -141,10 +144,14 @@ export function lifecycleApi(core: Core, { log }: { log: Logger }): Api {
     restarts: restarts !== undefined,
   });
   choice.check(introspected);
+  const runtimeInfo = ({ runtimePath, options }: RuntimeRequest) => {
+    const runtime = aliases.resolve({ name: runtimePath, options });
+    return shims.of(runtime.name || BERTH_RUNTIME).info(runtime.options);
+  };
   return {
     services: [
       ...services,
-      serving(Introspection, introspectionService({ uuid: serverUuid(config.root), plugins: introspected, version: VERSION })),
+      serving(Introspection, introspectionService({ uuid: serverUuid(config.root), plugins: introspected, runtimeInfo })),
       serving(Health, healthService(new Set(names))),
     ],
     restarts,

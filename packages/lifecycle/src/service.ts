@@ -145,6 +145,7 @@ export async function startService(settings: Settings, log: Logger): Promise<{ s
     tasks,
     sandboxes,
     controller,
+    shims,
     tracer,
   };
   const api = lifecycleApi(core, { log });

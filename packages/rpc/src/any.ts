@@ -10,6 +10,7 @@ const OCI = 'types.containerd.io/opencontainers/runtime-spec/1';
 export const SPEC_TYPE = `${OCI}/Spec`;
 export const PROCESS_TYPE = `${OCI}/Process`;
 export const RESOURCES_TYPE = `${OCI}/LinuxResources`;
+export const FEATURES_TYPE = `${OCI}/features/Features`;
 
 /** A message under its full name. */
 export function pack<T>(type: MessageType<T>, message: Init<T>): Any {

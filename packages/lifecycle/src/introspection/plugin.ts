@@ -18,13 +18,13 @@ export interface Plugin {
 export const SNAPSHOTTER = 'io.containerd.snapshotter.v1';
 export const INTERNAL = 'io.containerd.internal.v1';
 export const GRPC = 'io.containerd.grpc.v1';
+export const RUNTIME = 'io.containerd.runtime.v2';
 
 const CONTENT = 'io.containerd.content.v1';
 const DIFFER = 'io.containerd.differ.v1';
 const EVENT = 'io.containerd.event.v1';
 const LEASE = 'io.containerd.lease.v1';
 const METADATA = 'io.containerd.metadata.v1';
-const RUNTIME = 'io.containerd.runtime.v2';
 const STREAMING = 'io.containerd.streaming.v1';
 const TRANSFER = 'io.containerd.transfer.v1';
 

@@ -1,7 +1,10 @@
 // Shims of Berth's own runtime: forked by the zygote, cleaned up after by the shim program's `delete`.
 import { existsSync, readdirSync } from 'node:fs';
+import type { RuntimeInfo } from '@berth/rpc/gen/containerd/types/introspection';
 import { millisecondsOf } from '@berth/rpc/timestamp';
+import type { Init } from '@berth/rpc/wire/message';
 import { removeParents } from '@berth/runtime/cgroup/parents';
+import { shimInfo } from '@berth/shim/command/info';
 import { answers, groupOf } from '@berth/shim/group';
 import { socketPath } from '@berth/shim/shim';
 import { deleteDeadShim, type Zygote } from '@berth/shim/zygote/client';
@@ -74,6 +77,10 @@ export class BerthShims implements Shims {
       runtimeRoot: this.#runtimeRoot(namespace),
     });
     return { pid, exitStatus: exitStatus || KILLED, exitedAt: exitedAt ? millisecondsOf(exitedAt) : Date.now() };
+  }
+
+  async info(): Promise<Init<RuntimeInfo>> {
+    return shimInfo();
   }
 
   tidy(): void {

@@ -7,6 +7,7 @@ import { Socket } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { DeleteResponse } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
+import { RuntimeInfo } from '@berth/rpc/gen/containerd/types/introspection';
 import { Any } from '@berth/rpc/gen/google/protobuf/any';
 import { millisecondsOf } from '@berth/rpc/timestamp';
 import { mkfifo } from '@berth/sys/path';
@@ -16,6 +17,7 @@ import { type DeadTask, KILLED, type Shims, type StartShimOptions } from './shim
 /** The newest task API version that this service speaks. */
 const MAX_SHIM_VERSION = '3';
 const DELETE_TIMEOUT = 30_000;
+const INFO_TIMEOUT = 10_000;
 
 export interface ProgramShimsOptions {
   /** Name in PATH, or absolute path. */
@@ -49,6 +51,12 @@ export class ProgramShims implements Shims {
 
   cleanUp(bundle: Bundle): Promise<DeadTask> {
     return runDelete(this.#resolve(), this.#flags(bundle), bundle, this.#environment(bundle));
+  }
+
+  async info(options: Any | undefined): Promise<RuntimeInfo> {
+    const input = options ? Any.encode(options) : new Uint8Array(0);
+    const signal = AbortSignal.timeout(INFO_TIMEOUT);
+    return RuntimeInfo.decode(await run(this.#resolve(), ['-info'], { cwd: '/', env: {}, input, signal }));
   }
 
   #resolve(): string {

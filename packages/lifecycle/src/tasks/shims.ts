@@ -1,6 +1,8 @@
 // Where shims come from: the zygote for Berth's own runtime, a shim program by containerd's contract for any other.
 import { EngineError } from '@berth/errdefs/engine-error';
+import type { RuntimeInfo } from '@berth/rpc/gen/containerd/types/introspection';
 import type { Any } from '@berth/rpc/gen/google/protobuf/any';
+import type { Init } from '@berth/rpc/wire/message';
 import type { Bundle, ShimAddress } from './bundle.ts';
 
 export interface StartShimOptions {
@@ -27,6 +29,8 @@ export interface Shims {
   adopt(bundle: Bundle): void;
   /** Removes what a shim that is gone left: processes, cgroups, mounts. Safe to repeat. */
   cleanUp(bundle: Bundle): Promise<DeadTask>;
+  /** What the runtime is and can do, with these options of it. */
+  info(options: Any | undefined): Promise<Init<RuntimeInfo>>;
   /** Removes what namespaces without a task need no more, in a quiet moment. */
   tidy?(): void;
 }
