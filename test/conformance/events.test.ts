@@ -1,7 +1,7 @@
 // events --stats: one line of JSON with what the container uses.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { eventually } from '../runtime/laboratory.ts';
+import { eventually } from '../harness/eventually.ts';
 import { conformance } from './suite.ts';
 
 conformance(

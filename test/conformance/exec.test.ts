@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cgroupMode } from '@berth/runtime/cgroup/hierarchy';
-import { eventually } from '../runtime/laboratory.ts';
+import { eventually } from '../harness/eventually.ts';
 import { conformance } from './suite.ts';
 
 conformance('a process joins every namespace and the cgroup of the container', (laboratory) => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Hook, HookKind, Spec } from '@berth/oci/runtime-spec';
-import { eventually } from '../runtime/laboratory.ts';
+import { eventually } from '../harness/eventually.ts';
 import { conformance } from './suite.ts';
 
 const shell = (script: string, timeout?: number): Hook => ({

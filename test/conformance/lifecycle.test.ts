@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { eventually } from '../runtime/laboratory.ts';
+import { eventually } from '../harness/eventually.ts';
 import { conformance } from './suite.ts';
 
 conformance(

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { eventually } from '../runtime/laboratory.ts';
+import { eventually } from '../harness/eventually.ts';
 import { conformance } from './suite.ts';
 
 conformance('a paused container does nothing until it is resumed', async (laboratory) => {

@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import type { Spec } from '@berth/oci/runtime-spec';
-import { eventually, Laboratory } from './laboratory.ts';
+import { eventually } from '../harness/eventually.ts';
+import { Laboratory } from './laboratory.ts';
 
 const ROOT = '/sys/fs/cgroup';
 const hierarchies = [ROOT, ...readdirSync(ROOT).map((name) => join(ROOT, name))].filter((path) => existsSync(join(path, 'cgroup.procs')));

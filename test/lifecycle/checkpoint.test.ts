@@ -8,9 +8,10 @@ import { pack } from '@berth/rpc/any';
 import { CheckpointOptions, Options } from '@berth/rpc/gen/containerd/types/runc/options';
 import { Status } from '@berth/rpc/gen/containerd/types/task/task';
 import { CRIU, criuMissing } from '../harness/criu.ts';
+import { eventually } from '../harness/eventually.ts';
 import { program } from '../harness/programs.ts';
 import { imageArchive } from './image-archive.ts';
-import { alive, eventually, Laboratory, NAMESPACE } from './laboratory.ts';
+import { alive, Laboratory, NAMESPACE } from './laboratory.ts';
 
 // The services under test find it as people's do.
 process.env.PATH = `${dirname(CRIU)}:${process.env.PATH}`;

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
-import { alive, eventually, Laboratory, NAMESPACE } from './laboratory.ts';
+import { eventually } from '../harness/eventually.ts';
+import { alive, Laboratory, NAMESPACE } from './laboratory.ts';
 
 test('ctr: version, namespaces, plugins, lists', async (t) => {
   const lab = await Laboratory.open(t);

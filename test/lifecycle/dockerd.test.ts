@@ -6,8 +6,9 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { busyboxRootfs } from '../harness/busybox.ts';
+import { eventually } from '../harness/eventually.ts';
 import { dockerClient, program, run } from '../harness/programs.ts';
-import { eventually, Laboratory } from './laboratory.ts';
+import { Laboratory } from './laboratory.ts';
 
 const installed = (name: string) =>
   program(name).startsWith('/') || (process.env.PATH ?? '').split(delimiter).some((directory) => existsSync(join(directory, name)));

@@ -13,11 +13,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Leases } from '@berth/rpc/gen/containerd/services/leases/v1/leases';
 import { Status } from '@berth/rpc/gen/containerd/types/task/task';
 import { mountsOf } from '../harness/berthd.ts';
+import { eventually } from '../harness/eventually.ts';
 import { seededRandom } from '../harness/seeded-random.ts';
 import { startRegistry } from '../registry/registry-process.ts';
 import { storeImage } from '../registry/test-image.ts';
 import { type Phase, phases, type Victim } from './fault-phases.ts';
-import { alive, eventually, Laboratory, NAMESPACE } from './laboratory.ts';
+import { alive, Laboratory, NAMESPACE } from './laboratory.ts';
 
 const POINTS = Number(process.env.BERTH_FAULT_POINTS ?? 9);
 const SEED = Number(process.env.BERTH_FAULT_SEED ?? 1);

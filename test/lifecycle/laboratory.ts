@@ -12,6 +12,7 @@ import { Events } from '@berth/rpc/gen/containerd/services/events/v1/events';
 import { Tasks } from '@berth/rpc/gen/containerd/services/tasks/v1/tasks';
 import { Version } from '@berth/rpc/gen/containerd/services/version/v1/version';
 import { GrpcConnection, type ServiceClient } from '@berth/rpc/grpc/client';
+import { eventually } from '../harness/eventually.ts';
 import { program, type Result, ROOT, run } from '../harness/programs.ts';
 
 export const NAMESPACE = 'lab';
@@ -201,20 +202,5 @@ export function alive(pid: number): boolean {
     return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
   } catch {
     return false;
-  }
-}
-
-/** Polls, with pauses, for something that is about to be. */
-export async function eventually<T>(
-  look: () => T | undefined | false | Promise<T | undefined | false>,
-  what: string,
-  seconds = 10,
-): Promise<T> {
-  const end = performance.now() + seconds * 1000;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    if (performance.now() > end) throw new Error(`waited ${seconds} s for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

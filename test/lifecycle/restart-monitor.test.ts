@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Introspection } from '@berth/rpc/gen/containerd/services/introspection/v1/introspection';
 import { Status } from '@berth/rpc/gen/containerd/types/task/task';
-import { eventually, Laboratory, NAMESPACE } from './laboratory.ts';
+import { eventually } from '../harness/eventually.ts';
+import { Laboratory, NAMESPACE } from './laboratory.ts';
 
 const INTERVAL = 100;
 

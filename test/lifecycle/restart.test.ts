@@ -6,8 +6,9 @@ import { test } from 'node:test';
 import { isKind } from '@berth/errdefs/engine-error';
 import { Status } from '@berth/rpc/gen/containerd/types/task/task';
 import { mkfifo } from '@berth/sys/path';
+import { eventually } from '../harness/eventually.ts';
 import { run } from '../harness/programs.ts';
-import { alive, eventually, Laboratory, LIFECYCLE, NAMESPACE } from './laboratory.ts';
+import { alive, Laboratory, LIFECYCLE, NAMESPACE } from './laboratory.ts';
 
 test('tasks live on when the service is killed, and are found again', async (t) => {
   const lab = await Laboratory.open(t);

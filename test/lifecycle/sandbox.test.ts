@@ -8,7 +8,8 @@ import { packJson, SPEC_TYPE } from '@berth/rpc/any';
 import { Namespaces } from '@berth/rpc/gen/containerd/services/namespaces/v1/namespace';
 import { Controller, Store } from '@berth/rpc/gen/containerd/services/sandbox/v1/sandbox';
 import { Status } from '@berth/rpc/gen/containerd/types/task/task';
-import { alive, eventually, Laboratory, NAMESPACE } from './laboratory.ts';
+import { eventually } from '../harness/eventually.ts';
+import { alive, Laboratory, NAMESPACE } from './laboratory.ts';
 
 const BERTH = 'io.containerd.berth.v1';
 

@@ -8,8 +8,9 @@ import { setTimeout } from 'node:timers/promises';
 import type { Spec } from '@berth/oci/runtime-spec';
 import { acceptUnix, listenUnix, receiveWithFds } from '@berth/sys/fd-passing';
 import { CRIU, criuMissing } from '../harness/criu.ts';
+import { eventually } from '../harness/eventually.ts';
 import type { Result } from '../harness/programs.ts';
-import { eventually, IS_BERTH, Laboratory, RUNTIME } from './laboratory.ts';
+import { IS_BERTH, Laboratory, RUNTIME } from './laboratory.ts';
 
 /** Counts into a file of its own: nothing of it is outside. */
 const COUNT = 'exec >/count 2>&1 </dev/null; i=0; while true; do i=$((i+1)); echo $i; usleep 20000; done';

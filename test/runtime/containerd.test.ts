@@ -4,8 +4,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { eventually } from '../harness/eventually.ts';
 import { program, type Result, run } from '../harness/programs.ts';
-import { eventually, Laboratory, RUNTIME } from './laboratory.ts';
+import { Laboratory, RUNTIME } from './laboratory.ts';
 
 /** Also the name of the cgroup above the containers', which nobody but us removes. */
 const NAMESPACE = `berth-ctr-${process.pid}`;

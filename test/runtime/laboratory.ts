@@ -164,12 +164,3 @@ export class Laboratory {
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
-
-/** Waits, at most 5 s, until something is so. */
-export async function eventually(check: () => boolean): Promise<void> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    if (check()) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error('it did not happen within 5 s');
-}

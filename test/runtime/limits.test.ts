@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { eventually, Laboratory } from './laboratory.ts';
+import { eventually } from '../harness/eventually.ts';
+import { Laboratory } from './laboratory.ts';
 
 test('a paused container stands still and goes on', async (t) => {
   const laboratory = Laboratory.open(t);

@@ -26,9 +26,10 @@ import { ConfiguredHosts } from '@berth/oci/registry/host';
 import { Repository } from '@berth/oci/registry/repository';
 import { Berthd } from '../harness/berthd.ts';
 import { busyboxRootfs } from '../harness/busybox.ts';
+import { eventually } from '../harness/eventually.ts';
 import { run } from '../harness/programs.ts';
 import { tar } from '../harness/tar-archive.ts';
-import { eventually, Laboratory } from '../lifecycle/laboratory.ts';
+import { Laboratory } from '../lifecycle/laboratory.ts';
 import { directory, file, hardlink, layer, stored, symlink } from '../lifecycle/layer-fixture.ts';
 import { openStorage } from '../lifecycle/storage-fixture.ts';
 

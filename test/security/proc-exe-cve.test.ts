@@ -22,8 +22,9 @@ import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { SealedFile } from '@berth/sys/memfd';
 import { sealedView } from '@berth/sys/sealed-program';
+import { eventually } from '../harness/eventually.ts';
 import { ROOT } from '../harness/programs.ts';
-import { eventually, Laboratory } from '../runtime/laboratory.ts';
+import { Laboratory } from '../runtime/laboratory.ts';
 import { Laboratory as ShimLaboratory } from '../shim/laboratory.ts';
 
 const NODE = realpathSync(join(ROOT, 'dist/node'));

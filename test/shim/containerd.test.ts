@@ -6,7 +6,8 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { eventually, Laboratory } from './laboratory.ts';
+import { eventually } from '../harness/eventually.ts';
+import { Laboratory } from './laboratory.ts';
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const missing = ['containerd', 'ctr'].filter((name) => spawnSync(name, ['--version']).status !== 0);

@@ -7,7 +7,8 @@ import test from 'node:test';
 import { pack } from '@berth/rpc/any';
 import { Options } from '@berth/rpc/gen/containerd/types/runc/options';
 import { deleteDeadShim } from '@berth/shim/zygote/client';
-import { Attached, alive, eventually, Laboratory, NAMESPACE, type Shim } from './laboratory.ts';
+import { eventually } from '../harness/eventually.ts';
+import { Attached, alive, Laboratory, NAMESPACE, type Shim } from './laboratory.ts';
 
 const present = spawnSync('runc', ['--version']).status === 0;
 const options = { skip: present ? false : 'runc is not installed' };

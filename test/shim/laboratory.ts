@@ -12,6 +12,7 @@ import { type Stub, TtrpcClient } from '@berth/rpc/ttrpc/client';
 import { TtrpcServer } from '@berth/rpc/ttrpc/server';
 import { deleteDeadShim, Zygote, type ZygoteOptions } from '@berth/shim/zygote/client';
 import type { ShimBootstrap } from '@berth/shim/zygote/protocol';
+import { eventually } from '../harness/eventually.ts';
 
 export const NAMESPACE = 'test';
 
@@ -209,19 +210,6 @@ export function alive(pid: number): boolean {
     return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
   } catch {
     return false;
-  }
-}
-
-type Awaitable<T> = T | Promise<T>;
-
-/** Polls, with pauses, for something that is about to be. */
-export async function eventually<T>(look: () => Awaitable<T | undefined | false>, what: string, seconds = 10): Promise<T> {
-  const end = performance.now() + seconds * 1000;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    if (performance.now() > end) throw new Error(`waited ${seconds} s for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 

@@ -6,7 +6,8 @@ import test from 'node:test';
 import { Task as TaskV2 } from '@berth/rpc/gen/containerd/runtime/task/v2/shim';
 import { Status } from '@berth/rpc/gen/containerd/types/task/task';
 import { TtrpcClient } from '@berth/rpc/ttrpc/client';
-import { alive, eventually, Laboratory } from './laboratory.ts';
+import { eventually } from '../harness/eventually.ts';
+import { alive, Laboratory } from './laboratory.ts';
 
 test('create, start, wait, delete, shutdown', async (t) => {
   const lab = await Laboratory.open(t);

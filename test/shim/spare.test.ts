@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import { alive, eventually, Laboratory } from './laboratory.ts';
+import { eventually } from '../harness/eventually.ts';
+import { alive, Laboratory } from './laboratory.ts';
 
 /** The unassigned children of the laboratory's zygote. */
 async function sparesOf(lab: Laboratory): Promise<number[]> {

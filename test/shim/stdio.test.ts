@@ -5,7 +5,8 @@ import { closeSync, createReadStream, existsSync, openSync, readFileSync, statSy
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import test from 'node:test';
-import { Attached, eventually, Laboratory } from './laboratory.ts';
+import { eventually } from '../harness/eventually.ts';
+import { Attached, Laboratory } from './laboratory.ts';
 
 test('an attached client gets everything, in frames, and its end after the process has ended', async (t) => {
   const lab = await Laboratory.open(t);

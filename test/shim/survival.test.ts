@@ -10,7 +10,8 @@ import { Task } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
 import { TtrpcClient } from '@berth/rpc/ttrpc/client';
 import { deleteDeadShim } from '@berth/shim/zygote/client';
 import { SHIM_NODE_FLAGS, shimProgram } from '@berth/shim/zygote/programs';
-import { Attached, alive, eventually, Laboratory, NAMESPACE } from './laboratory.ts';
+import { eventually } from '../harness/eventually.ts';
+import { Attached, alive, Laboratory, NAMESPACE } from './laboratory.ts';
 
 test('shims outlive the zygote, and another zygote takes over', async (t) => {
   const lab = await Laboratory.open(t);
