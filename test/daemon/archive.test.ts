@@ -25,9 +25,9 @@ const output = async (...args: string[]) => {
   return result.stdout.trim();
 };
 
-function put(container: string, path: string, archive: Buffer): Promise<number> {
+function put(container: string, path: string, archive: Buffer, parameters = ''): Promise<number> {
   return new Promise((resolve, reject) => {
-    const target = `/containers/${container}/archive?path=${encodeURIComponent(path)}`;
+    const target = `/containers/${container}/archive?path=${encodeURIComponent(path)}${parameters}`;
     const outgoing = request({ socketPath: daemon.socket, method: 'PUT', path: target }, (reply) => {
       reply.resume();
       reply.on('end', () => resolve(reply.statusCode ?? 0));
@@ -64,6 +64,30 @@ test('what is missing is said', async () => {
   assert.match(result.stderr, new RegExp(`Could not find the file /absent in container ${id}`));
   assert.equal(await put(id, '/etc/passwd', tar([{ name: 'x' }])), 400);
   assert.equal(await put(id, '/absent', tar([{ name: 'x' }])), 404);
+  await output('rm', id);
+});
+
+test('an archive that breaks off, and one that cannot be placed: said, and the next one is', async () => {
+  const id = await output('create', 'busybox');
+  // More than is placed without a thread.
+  const large = tar([{ name: 'large', body: Buffer.alloc(1 << 20, 'x') }]);
+  await assert.rejects(
+    new Promise((_, reject) => {
+      const path = `/containers/${id}/archive?path=/`;
+      const headers = { 'Content-Length': large.length };
+      const outgoing = request({ socketPath: daemon.socket, method: 'PUT', path, headers });
+      outgoing.on('error', reject);
+      outgoing.write(large.subarray(0, 600_000), () => outgoing.destroy(new Error('gone')));
+    }),
+    /gone/,
+  );
+  const unfit = tar([
+    { name: 'first', body: Buffer.alloc(1 << 20, 'x') },
+    { name: 'etc', body: 'no directory' },
+  ]);
+  assert.equal(await put(id, '/', unfit, '&noOverwriteDirNonDir=true'), 400);
+  assert.equal(await put(id, '/', large), 200);
+  assert.equal((await daemon.docker(['cp', `${id}:/large`, '-'])).stdout.length, large.length);
   await output('rm', id);
 });
 

@@ -82,7 +82,15 @@ export class UnpackPool implements AsyncDisposable {
   #perform(worker: Worker, { job, options, resolve, reject }: Waiting): void {
     const say = (message: ToWorker) => worker.postMessage(message);
     const feeder = options.input && new Feeder(options.input, worker);
+    /** What went wrong on this side. It is told when the thread has stopped: until then it uses what the caller lent it. */
+    let failure: { error: unknown } | undefined;
+    const fail = (error: unknown) => {
+      failure ??= { error };
+      abort();
+    };
+    let over = false;
     const finish = (reusable: boolean) => {
+      over = true;
       feeder?.stop();
       options.signal?.removeEventListener('abort', abort);
       worker.removeAllListeners('message').removeAllListeners('error').removeAllListeners('exit');
@@ -90,30 +98,28 @@ export class UnpackPool implements AsyncDisposable {
       else this.#all.delete(worker);
       this.#next();
     };
-    const abort = () => say({ type: 'abort' });
+    // The thread may be at another job by now.
+    const abort = () => over || say({ type: 'abort' });
     worker.on('message', (message: FromWorker) => {
       switch (message.type) {
         case 'progress':
           options.onProgress?.(message.consumed);
           return;
         case 'chunk':
-          Promise.resolve(options.onChunk?.(message.bytes)).then(
-            () => say({ type: 'taken' }),
-            (error) => {
-              // The reader's error is the one to report; the job's own, that it was aborted, follows and finds nobody.
-              reject(error);
-              abort();
-            },
-          );
+          Promise.resolve(options.onChunk?.(message.bytes)).then(() => say({ type: 'taken' }), fail);
           return;
         case 'read':
           feeder?.read();
           return;
         case 'done':
-          resolve(message.result);
+          if (failure) reject(failure.error);
+          else resolve(message.result);
           return finish(true);
         case 'failed':
-          reject(new EngineError(message.kind, message.message, { layer: 'lifecycle', details: message.details }));
+          // An abort's own error says less than what led to it.
+          reject(
+            failure ? failure.error : new EngineError(message.kind, message.message, { layer: 'lifecycle', details: message.details }),
+          );
           return finish(true);
       }
     });
@@ -132,10 +138,7 @@ export class UnpackPool implements AsyncDisposable {
     }
     options.signal?.addEventListener('abort', abort, { once: true });
     say({ type: 'job', job });
-    feeder?.run().catch((error) => {
-      reject(error);
-      abort();
-    });
+    feeder?.run().catch(fail);
   }
 
   #rest(worker: Worker): void {
