@@ -55,6 +55,8 @@ export function toEngineError(thrown: unknown, fallback: ErrorKind = 'Unknown'):
     // libuv has no name for it.
     if (code === 'UNKNOWN' && errno === -EDQUOT)
       return new EngineError('ResourceExhausted', `EDQUOT: disk quota exceeded, ${syscall}`, { cause: thrown });
+    // SQLite has its own words for it.
+    if (code === 'SQLITE_FULL') return new EngineError('ResourceExhausted', 'no space left on device', { cause: thrown });
     const kind = typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? kindOfErrno(code, fallback) : fallback;
     return new EngineError(kind, thrown.message, { cause: thrown });
   }

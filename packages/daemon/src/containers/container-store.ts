@@ -74,15 +74,15 @@ export class ContainerStore implements ImageUsers {
 
   add(record: ContainerRecord): Container {
     const container = this.#open(record);
-    this.#byId.set(record.id, container);
     this.#records.put(record.id, record);
+    this.#byId.set(record.id, container);
     return container;
   }
 
   remove(container: Container): void {
+    this.#records.delete(container.id);
     this.#byId.delete(container.id);
     this.releaseName(container.name, container.id);
-    this.#records.delete(container.id);
   }
 
   usesOf(imageId: string): ImageUse[] {

@@ -145,6 +145,15 @@ export class Container {
     this.#save(this.record);
   }
 
+  /** As save(), for what is so whether it can be kept or not: without space on the disk it is kept with the next change. */
+  keep(): void {
+    try {
+      this.save();
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'SQLITE_FULL') throw error;
+    }
+  }
+
   setRunning(pid: number, startedAt: string): void {
     Object.assign(this.record.state, { phase: 'running', pid, exitCode: 0, error: '', oomKilled: false, startedAt, stoppedByUser: false });
     this.save();
@@ -160,7 +169,7 @@ export class Container {
     const { state } = this.record;
     Object.assign(state, { phase: restarting ? 'restarting' : 'exited', pid: 0, exitCode: code, finishedAt });
     if (restarting) state.restartCount++;
-    this.save();
+    this.keep();
     if (!restarting) this.signals.emit('exit', { code });
   }
 
@@ -168,7 +177,7 @@ export class Container {
   setStartFailed(code: number, error: string): void {
     Object.assign(this.record.state, { pid: 0, exitCode: code, error });
     if (this.record.state.phase !== 'created') this.record.state.phase = 'exited';
-    this.save();
+    this.keep();
     this.signals.emit('startFailed');
   }
 

@@ -1,7 +1,7 @@
 // `POST /containers/create`: from the request and the image to a record. The answer goes out as soon as the record is safe; the
 // root file system and the lifecycle service's own record are prepared behind it, and a start waits for them.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { ContainerCreateRequest, ContainerCreateResponse } from '@berth/api/container';
@@ -122,6 +122,7 @@ async function addContainer(context: ContainerContext, settled: Settled): Promis
     return context.store.add(record);
   } catch (error) {
     context.store.releaseName(name, id);
+    rmSync(containerDirectory(context.config, id), { recursive: true, force: true });
     throw error;
   }
 }

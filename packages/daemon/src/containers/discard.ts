@@ -21,8 +21,14 @@ export async function autoRemove(context: ContainerContext, container: Container
 /** Forgets the record; the caller holds the lock. */
 export async function discard(context: ContainerContext, container: Container, volumes: boolean, span: Span): Promise<void> {
   container.restartTimer?.abort();
+  const { phase } = container.record.state;
   container.record.state.phase = 'removing';
-  context.store.remove(container);
+  try {
+    context.store.remove(container);
+  } catch (error) {
+    container.record.state.phase = phase;
+    throw error;
+  }
   const released = releaseResources(context, container, volumes, container.cleanup, span);
   container.cleanup = released;
   emitContainerEvent(context, container, 'destroy');

@@ -45,7 +45,7 @@ export async function stopContainer(
   const signal = options.signal ? signalNumber(options.signal) : stopSignal(container);
   const seconds = options.seconds ?? container.record.config.StopTimeout ?? DEFAULT_STOP_SECONDS;
   container.record.state.stoppedByUser = true;
-  container.save();
+  container.keep();
   await send(context, container, signal, span);
   emitContainerEvent(context, container, 'kill', { signal: String(signal) });
   if (!(await ended(container, seconds < 0 ? undefined : seconds * 1000))) await killAndWait(context, container, span);
@@ -75,10 +75,19 @@ async function send(context: ContainerContext, container: Container, signal: num
   try {
     await tasks.kill({ containerId: container.id, signal }, traced(span));
     // A frozen process gets nothing but SIGKILL; a signal that is to end it needs it thawed.
-    if (container.record.state.phase === 'paused' && signal !== SIGCONT) await tasks.resume({ containerId: container.id }, traced(span));
+    if (container.record.state.phase === 'paused' && signal !== SIGCONT) await thaw(context, container, span);
   } catch (error) {
     if (!isKind(error, 'NotFound')) throw error;
     await adoptMissedEnd(context, container, span);
+  }
+}
+
+/** The signal may have ended it by now, and nothing is left to thaw. */
+async function thaw(context: ContainerContext, container: Container, span: Span): Promise<void> {
+  try {
+    await context.lifecycle.tasks.resume({ containerId: container.id }, traced(span));
+  } catch (error) {
+    if (!isKind(error, 'FailedPrecondition')) throw error;
   }
 }
 

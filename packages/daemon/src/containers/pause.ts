@@ -12,7 +12,14 @@ export async function pauseContainer(context: ContainerContext, container: Conta
     if (phase === 'restarting') throw conflict(`Container ${container.id} is restarting, wait until the container is running`);
     if (phase !== 'running') throw conflict(`container ${container.id} is not running`);
     await context.lifecycle.tasks.pause({ containerId: container.id }, traced(span));
-    container.setPaused(true);
+    try {
+      container.setPaused(true);
+    } catch (error) {
+      // What could not be kept did not happen.
+      container.record.state.phase = 'running';
+      await context.lifecycle.tasks.resume({ containerId: container.id }, traced(span));
+      throw error;
+    }
     emitContainerEvent(context, container, 'pause');
   });
 }

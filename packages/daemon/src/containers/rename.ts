@@ -13,9 +13,15 @@ export async function renameContainer(context: ContainerContext, container: Cont
       throw new EngineError('InvalidArgument', 'Renaming a container with the same name as its current name', { layer: 'daemon' });
     }
     newName(() => context.store.reserveName(wanted, container.id));
-    context.store.releaseName(old, container.id);
     container.record.name = wanted;
-    container.save();
+    try {
+      container.save();
+    } catch (error) {
+      container.record.name = old;
+      context.store.releaseName(wanted, container.id);
+      throw error;
+    }
+    context.store.releaseName(old, container.id);
     emitContainerEvent(context, container, 'rename', { oldName: `/${old}` });
   });
 }

@@ -65,7 +65,12 @@ export class NetworkVerbs {
       options: request.Options ?? {},
       labels: request.Labels ?? {},
     });
-    this.#records.put(record.id, record);
+    try {
+      this.#records.put(record.id, record);
+    } catch (error) {
+      this.#context.networks.remove(record.id);
+      throw error;
+    }
     this.#context.events.emit('network', 'create', record.id, { name: record.name, type: record.driver });
     return record;
   }

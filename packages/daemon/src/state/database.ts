@@ -1,6 +1,6 @@
 // The daemon's own state: one SQLite file of JSON documents by kind and id. WAL with synchronous=NORMAL: a document that was saved
 // outlives SIGKILL of the daemon; after a power cut the file is consistent, and at most the last moments are missing.
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
 import Database from 'better-sqlite3';
@@ -8,14 +8,20 @@ import Database from 'better-sqlite3';
 export type RecordKind = 'container' | 'volume' | 'network' | 'exec' | 'setting';
 
 const SCHEMA_VERSION = 1;
+/** Bytes: some hundred removals of the daemon and of the lifecycle service. */
+const RESERVE = 1 << 20;
 
 export class StateDatabase implements Disposable {
   readonly #db: Database.Database;
   readonly #put: Database.Statement;
   readonly #delete: Database.Statement;
+  /** A file that only takes space. */
+  readonly #reserve: string;
 
   constructor(path: string) {
     mkdirSync(dirname(path), { recursive: true, mode: 0o710 });
+    this.#reserve = `${path}-reserve`;
+    reserve(this.#reserve);
     try {
       this.#db = new Database(path);
       this.#db.pragma('journal_mode = WAL');
@@ -51,12 +57,34 @@ export class StateDatabase implements Disposable {
         return rows.map((row) => JSON.parse(row.body) as T);
       },
       put: (id, record) => void this.#put.run(kind, id, JSON.stringify(record)),
-      delete: (id) => void this.#delete.run(kind, id),
+      delete: (id) => this.#remove(kind, id),
     };
+  }
+
+  /** What makes room must not fail for want of it: on a full disk the reserve goes first. */
+  #remove(kind: RecordKind, id: string): void {
+    try {
+      this.#delete.run(kind, id);
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'SQLITE_FULL') throw error;
+      rmSync(this.#reserve, { force: true });
+      this.#delete.run(kind, id);
+    }
   }
 
   [Symbol.dispose](): void {
     this.#db.close();
+  }
+}
+
+/** Takes the space again that the removals on a full disk have used. */
+function reserve(path: string): void {
+  if (existsSync(path)) return;
+  try {
+    writeFileSync(path, Buffer.alloc(RESERVE), { mode: 0o600 });
+  } catch {
+    // The disk is full already.
+    rmSync(path, { force: true });
   }
 }
 

@@ -229,8 +229,17 @@ class NamespaceSnapshotter implements Snapshotter {
     // Nothing is ever written into one.
     if (info.kind === 'view') return { inodes: 0, size: 0 };
     const counted = await diskUsage(this.#snapshots.mechanism.ownFiles(this.#snapshots.directory(id)), options);
-    if (info.kind === 'committed') this.#snapshots.rows.setUsage(id, counted);
+    if (info.kind === 'committed') this.#remember(id, counted);
     return counted;
+  }
+
+  /** Without room to remember it, it is counted again the next time: to look costs no space. */
+  #remember(id: number, usage: Usage): void {
+    try {
+      this.#snapshots.rows.setUsage(id, usage);
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'SQLITE_FULL') throw error;
+    }
   }
 
   cleanup(): Promise<void> {
