@@ -5,7 +5,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, s
 import { basename, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Spec } from '@berth/oci/runtime-spec';
-import type { ContainerState } from '@berth/runtime/container';
+import type { ContainerState } from '@berth/runtime/container-options';
 import { exampleSpec } from '@berth/runtime/example-spec';
 import { program, type Result, ROOT } from '../harness/programs.ts';
 

@@ -9,7 +9,7 @@ import type { Cgroup } from './cgroup/cgroup.ts';
 import { type Hierarchy, hierarchies } from './cgroup/hierarchy.ts';
 import { openCgroup } from './cgroup/open.ts';
 import { noteParents } from './cgroup/parents.ts';
-import type { CreateOptions } from './container.ts';
+import type { CreateOptions } from './container-options.ts';
 import { fifoPath, makeStateDirectory, type SavedState, writeState } from './state-file.ts';
 import type { UndoStack } from './undo.ts';
 

@@ -12,6 +12,7 @@ import type { Span } from '@berth/trace/tracer';
 import { validateResources } from './bundle.ts';
 import type { Cgroup, CgroupStats } from './cgroup/cgroup.ts';
 import { loadCgroup } from './cgroup/open.ts';
+import type { ContainerState, CreateOptions, DeleteOptions, ExecOptions, ExecResult } from './container-options.ts';
 import { create } from './create.ts';
 import { checkpoint } from './criu/checkpoint.ts';
 import type { CheckpointOptions, RestoreOptions } from './criu/options.ts';
@@ -25,70 +26,6 @@ import { fifoPath, readState, type SavedState, savedIds, stateDirectory, validat
 
 const SIGKILL = 9;
 const KILL_TIMEOUT_MS = 10_000;
-
-/** A mount as containerd describes it (api/types/mount.proto). */
-export interface MountPoint {
-  type: string;
-  source: string;
-  /** Below the root filesystem; empty for the root itself. */
-  target?: string;
-  options: string[];
-}
-
-/** Descriptors that become 0, 1 and 2, or a new pseudo-terminal. */
-export type Stdio = { stdin: number; stdout: number; stderr: number } | { terminal: true };
-
-export interface CreateOptions {
-  /** Letters, digits and `_+-.`, as runc allows. */
-  id: string;
-  /** Absolute path of the bundle. */
-  bundle: string;
-  /** The directory that holds one state directory a container. */
-  root: string;
-  /** The bundle's config.json, when the caller has it already. */
-  spec?: Spec;
-  /** Mounted at the root's path by init, inside its own mount namespace: the host never sees them. */
-  rootfsMounts?: MountPoint[];
-  stdio: Stdio;
-  noPivot?: boolean;
-  noNewKeyring?: boolean;
-  /** Descriptors 3 … 2 + n are passed on. */
-  preserveFds?: number;
-  cgroupManager?: 'cgroupfs' | 'systemd';
-  /** Told of what is odd but no error. */
-  warn?: (message: string) => void;
-  /** Parent of the runtime's spans. */
-  span?: Span;
-}
-
-export interface ExecOptions {
-  stdio: Stdio;
-  preserveFds?: number;
-  /** Exec into a paused container instead of refusing. */
-  ignorePaused?: boolean;
-  /** Each `[controller[,controller…]:]path`: an existing cgroup below the container's own. */
-  cgroup?: readonly string[];
-  span?: Span;
-}
-
-export interface ExecResult {
-  pid: number;
-  /** The master of the pseudo-terminal, when one was asked for; close-on-exec, the caller's from here on. */
-  consoleMaster?: number;
-}
-
-export interface DeleteOptions {
-  /** Kill a container that still runs, and succeed for one that does not exist. */
-  force?: boolean;
-}
-
-/** What `state` and `list` print: the specification's state with runc's additions. */
-export interface ContainerState extends State {
-  rootfs: string;
-  /** RFC 3339 with nanoseconds. */
-  created: string;
-  owner: string;
-}
 
 /**
  * One container. The object holds no kernel object open: it may be thrown away and loaded again, also by another process.

@@ -8,7 +8,7 @@ import type { Span } from '@berth/trace/tracer';
 import { readBundle, validateSpec } from './bundle.ts';
 import type { Cgroup } from './cgroup/cgroup.ts';
 import { claim } from './claim.ts';
-import type { CreateOptions, MountPoint } from './container.ts';
+import type { CreateOptions, MountPoint } from './container-options.ts';
 import { runHooks } from './hooks.ts';
 import { writeIdMaps } from './id-maps.ts';
 import { runInit } from './init/init.ts';

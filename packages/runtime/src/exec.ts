@@ -12,7 +12,7 @@ import type { Cgroup } from './cgroup/cgroup.ts';
 import { loadFiles } from './cgroup/open.ts';
 import { subCgroup } from './cgroup/sub-cgroup.ts';
 import type { Channel, ChildMessage } from './channel.ts';
-import type { ExecOptions, ExecResult } from './container.ts';
+import type { ExecOptions, ExecResult } from './container-options.ts';
 import { type Affinity, execAffinity } from './cpu-affinity.ts';
 import { execProgram, suitsProgram } from './exec-program.ts';
 import { confine, executeProgram, prepareProgram, useDescriptors } from './init/become-program.ts';

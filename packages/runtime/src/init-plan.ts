@@ -7,7 +7,7 @@ import { rootfsPath } from './bundle.ts';
 import type { Cgroup } from './cgroup/cgroup.ts';
 import type { Hierarchy } from './cgroup/hierarchy.ts';
 import { cgroupMountPlan } from './cgroup/mount-plan.ts';
-import type { CreateOptions, MountPoint } from './container.ts';
+import type { CreateOptions, MountPoint } from './container-options.ts';
 import { deniesSetgroups } from './id-maps.ts';
 import { parseMountOptions } from './mount-options.ts';
 import type { NamespacePlan } from './namespaces.ts';

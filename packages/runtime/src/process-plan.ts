@@ -4,7 +4,7 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import type { Linux, LinuxSeccomp, Process } from '@berth/oci/runtime-spec';
 import { getRlimit, RLIMIT } from '@berth/sys/process';
 import { capabilitySets } from './capabilities.ts';
-import type { Stdio } from './container.ts';
+import type { Stdio } from './container-options.ts';
 import type { ProcessPlan, StdioPlan } from './plan.ts';
 import { resolveRlimits } from './rlimits.ts';
 import { FilterCache } from './seccomp/cache.ts';

@@ -8,7 +8,7 @@ import { umask } from '@berth/sys/process';
 import { readBundle, validateSpec } from './bundle.ts';
 import { hierarchies } from './cgroup/hierarchy.ts';
 import { openCgroup } from './cgroup/open.ts';
-import type { CreateOptions } from './container.ts';
+import type { CreateOptions } from './container-options.ts';
 import { lookUp } from './init/become-program.ts';
 import { enterRoot, makeRoot } from './init/init.ts';
 import { canWaitAsProgram, waitingProgram } from './init/wait-as-program.ts';

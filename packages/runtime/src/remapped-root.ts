@@ -7,7 +7,7 @@ import { EngineError, SysError } from '@berth/errdefs/engine-error';
 import type { IdMapping } from '@berth/oci/runtime-spec';
 import { detachedOverlay } from '@berth/sys/detached-mount';
 import { ATTR, cloneTree, setMountAttributes } from '@berth/sys/mount';
-import type { MountPoint } from './container.ts';
+import type { MountPoint } from './container-options.ts';
 import { makeUserNamespace } from './user-namespace.ts';
 
 /** For a container in a new user namespace. Undefined where init has to try itself, and will say what is wrong. */

@@ -19,7 +19,7 @@ import { waitpid } from '@berth/sys/wait';
 import { readBundle, validateSpec } from '../bundle.ts';
 import type { Cgroup } from '../cgroup/cgroup.ts';
 import { type Claim, claim } from '../claim.ts';
-import type { CreateOptions } from '../container.ts';
+import type { CreateOptions } from '../container-options.ts';
 import { runHooks } from '../hooks.ts';
 import { makeMountPoints, prepareRoot } from '../init/rootfs.ts';
 import { planInit } from '../init-plan.ts';

@@ -3,14 +3,8 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import type { LinuxResources, Process } from '@berth/oci/runtime-spec';
 import type { CgroupStats } from '@berth/runtime/cgroup/cgroup';
 import { watchOom } from '@berth/runtime/cgroup/oom-watch';
-import {
-  type Container,
-  type CreateOptions,
-  createContainer,
-  type ExecOptions,
-  type ExecResult,
-  finishRestore,
-} from '@berth/runtime/container';
+import { type Container, createContainer, finishRestore } from '@berth/runtime/container';
+import type { CreateOptions, ExecOptions, ExecResult } from '@berth/runtime/container-options';
 import type { CheckpointOptions } from '@berth/runtime/criu/options';
 import { Restore } from '@berth/runtime/criu/restore';
 import type { RuntimeContainer, RuntimeCreate, ShimRuntime } from './runtime.ts';

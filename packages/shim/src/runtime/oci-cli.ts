@@ -8,7 +8,7 @@ import type { LinuxResources, Process, Spec } from '@berth/oci/runtime-spec';
 import type { Cgroup, CgroupStats } from '@berth/runtime/cgroup/cgroup';
 import { watchOom } from '@berth/runtime/cgroup/oom-watch';
 import { openCgroup } from '@berth/runtime/cgroup/open';
-import type { ExecOptions, ExecResult, MountPoint, Stdio } from '@berth/runtime/container';
+import type { ExecOptions, ExecResult, MountPoint, Stdio } from '@berth/runtime/container-options';
 import type { CheckpointOptions, RestoreOptions } from '@berth/runtime/criu/options';
 import { parseMountOptions } from '@berth/runtime/mount-options';
 import { remappedTree } from '@berth/runtime/remapped-root';

@@ -2,7 +2,7 @@
 // any other runtime through its command line (oci-cli.ts), which answers when a program has ended.
 import type { LinuxResources, Process } from '@berth/oci/runtime-spec';
 import type { CgroupStats } from '@berth/runtime/cgroup/cgroup';
-import type { CreateOptions, ExecOptions, ExecResult } from '@berth/runtime/container';
+import type { CreateOptions, ExecOptions, ExecResult } from '@berth/runtime/container-options';
 import type { CheckpointOptions, RestoreOptions } from '@berth/runtime/criu/options';
 
 export type Awaitable<T> = T | Promise<T>;

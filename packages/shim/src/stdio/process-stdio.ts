@@ -2,7 +2,7 @@
 // open (descriptors for the process) → started (copying begins) → exited (output is complete) → close.
 import { closeSync, openSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import type { Stdio } from '@berth/runtime/container';
+import type { Stdio } from '@berth/runtime/container-options';
 import { createPipe } from '@berth/sys/pipe';
 import { setWindowSize, type WindowSize } from '@berth/sys/pty';
 import { AttachServer } from './attach.ts';
