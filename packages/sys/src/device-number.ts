@@ -1,5 +1,6 @@
 // Device numbers as the kernel and stat(2) have them: makedev(3), whose 12 + 20 bits are spread over a word. Pure.
 
+/** What mknod(2) takes. */
 export function deviceNumber(major: number, minor: number): bigint {
   const [high, low] = [BigInt(major), BigInt(minor)];
   return ((high & 0xfffff000n) << 32n) | ((high & 0xfffn) << 8n) | ((low & 0xffffff00n) << 12n) | (low & 0xffn);

@@ -189,30 +189,11 @@ function networkStats(pid: number): Record<string, NetworkStats> {
       lines.flatMap((line) => {
         const [name, rest] = line.split(':');
         if (!rest || !name || name.trim() === 'lo') return [];
-        const n = rest.trim().split(/\s+/).map(Number) as [
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-        ];
-        const stats: NetworkStats = {
-          rx_bytes: n[0],
-          rx_packets: n[1],
-          rx_errors: n[2],
-          rx_dropped: n[3],
-          tx_bytes: n[8],
-          tx_packets: n[9],
-          tx_errors: n[10],
-          tx_dropped: n[11],
-        };
+        // proc_pid_net(5): bytes, packets, errors, drops and four more received, then the same sent.
+        const fields = rest.trim().split(/\s+/).map(Number);
+        const [rx_bytes = 0, rx_packets = 0, rx_errors = 0, rx_dropped = 0] = fields;
+        const [tx_bytes = 0, tx_packets = 0, tx_errors = 0, tx_dropped = 0] = fields.slice(8);
+        const stats: NetworkStats = { rx_bytes, rx_packets, rx_errors, rx_dropped, tx_bytes, tx_packets, tx_errors, tx_dropped };
         return [[name.trim(), stats] as const];
       }),
     );
