@@ -48,21 +48,25 @@ const VARIANTS: Record<string, (spec: Spec) => void> = {
   },
 };
 
-type Victim = 'runtime' | 'init';
+/** The process between is the one that joins namespaces before init is born in its user namespace. */
+type Victim = 'runtime' | 'between' | 'init';
+const LEAST_STEPS: Record<Victim, number> = { runtime: 20, between: 2, init: 20 };
 
 for (const [name, change] of Object.entries(VARIANTS)) {
   describe(`SIGKILL during create of ${name}`, { skip: IS_BERTH ? false : 'others leave their state half-made' }, () => {
     test(`of the runtime, every ${EVERY}. step`, (t) => eachStep(Laboratory.open(t), change, 'runtime'));
     test(`of init, every ${EVERY}. step of its own`, (t) => eachStep(Laboratory.open(t), change, 'init'));
+    if (name.includes('joined')) test('of the process between, every step', (t) => eachStep(Laboratory.open(t), change, 'between'));
   });
 }
 
 async function eachStep(laboratory: Laboratory, change: (spec: Spec) => void, victim: Victim): Promise<void> {
   const bundle = laboratory.bundle('sleep 1000', change);
   const whole = await createAndKill(laboratory, bundle, victim, Number.POSITIVE_INFINITY);
-  assert.ok(whole > 20, `only ${whole} steps were seen`);
+  assert.ok(whole > LEAST_STEPS[victim], `only ${whole} steps were seen`);
   // The last ones always: they are where the container begins to live on its own.
-  for (let at = whole; at >= 1; at -= at > whole - 3 ? 1 : EVERY) await createAndKill(laboratory, bundle, victim, at);
+  const every = victim === 'between' ? 1 : EVERY;
+  for (let at = whole; at >= 1; at -= at > whole - 3 ? 1 : every) await createAndKill(laboratory, bundle, victim, at);
 }
 
 /** Kills the victim at its step `at`; returns the number of the victim's steps that were seen. */
@@ -71,6 +75,7 @@ async function createAndKill(laboratory: Laboratory, bundle: string, victim: Vic
   let seen = 0;
   let killed: Step | undefined;
   let begun = false;
+  let between: number | undefined;
   const runtime = ['--root', laboratory.root];
   const supervisor = new Supervisor(laboratory.directory, STEPS);
   const outputFile = join(laboratory.directory, 'output');
@@ -81,10 +86,12 @@ async function createAndKill(laboratory: Laboratory, bundle: string, victim: Vic
   supervisor.onStep = (step) => {
     // Before the container has its directory there is nothing to leave.
     begun ||= existsSync(join(laboratory.root, id));
-    if (!begun || killed || (victim === 'init' && step.pid === create.pid)) return;
+    if (!begun || killed || (victim !== 'runtime' && step.pid === create.pid)) return;
+    between ??= step.pid;
+    if (victim === 'between' && step.pid !== between) return;
     if (++seen < at) return;
     killed = step;
-    const target = victim === 'init' ? step.pid : create.pid;
+    const target = victim === 'runtime' ? create.pid : step.pid;
     // The runtime may have gone on its own: init's last steps are made behind its back.
     if (target !== undefined && existsSync(`/proc/${target}`)) process.kill(target, 'SIGKILL');
   };
@@ -93,7 +100,7 @@ async function createAndKill(laboratory: Laboratory, bundle: string, victim: Vic
   const [code] = await exited;
   const output = readFileSync(outputFile, 'utf8');
   const where = `${id}, step ${at}: ${killed?.name} of ${killed?.pid === create.pid ? 'the runtime' : 'init'}\n${output}`;
-  if (victim === 'init' && killed && code !== 0) {
+  if (victim !== 'runtime' && killed && code !== 0) {
     // The runtime has seen it, and undone everything.
     assert.deepEqual(remains(laboratory, id), [], where);
   }

@@ -7,7 +7,7 @@ import { CLONE, forkInto, kill, setns } from '@berth/sys/namespace';
 import { O } from '@berth/sys/path';
 import { blockSignals, getRlimit, setDumpable, setProcessName, setRlimitOf, undumpable } from '@berth/sys/process';
 import type { SyscallProgram } from '@berth/sys/syscall-program';
-import { waitpid } from '@berth/sys/wait';
+import { type Exit, waitpid } from '@berth/sys/wait';
 import type { Span } from '@berth/trace/tracer';
 import { Channel, type ChildMessage, type Timing } from './channel.ts';
 import type { ResolvedRlimit } from './rlimits.ts';
@@ -112,9 +112,20 @@ function inPidNamespace<T>(fd: number | undefined, body: () => T): T {
   }
 }
 
-/** With CLONE_PARENT the grandchild becomes the caller's child; the process between reports its pid and ends. */
+/**
+ * With CLONE_PARENT the grandchild becomes the caller's child; the process between reports its pid and ends. It has a channel of its own for
+ * that, whose end is its death: a grandchild that nobody knows of finds its own channel closed.
+ */
 function forkThrough(join: () => void, birth: Birth, parent: Channel, child: Channel): number {
-  const between = forkInto(0);
+  const [reports, report] = Channel.pair();
+  using _reports = { [Symbol.dispose]: () => reports.close() };
+  let between: number;
+  try {
+    between = forkInto(0);
+  } catch (error) {
+    report.close();
+    throw error;
+  }
   if (between === 0) {
     try {
       setDumpable(false);
@@ -122,20 +133,23 @@ function forkThrough(join: () => void, birth: Birth, parent: Channel, child: Cha
       if (birth.pidNamespace !== undefined) setns(birth.pidNamespace, CLONE.NEWPID);
       // The child's /proc files must be the parent's to write.
       setDumpable(true);
-      child.send({ type: 'forked', pid: bear(birth, parent, child, CLONE.PARENT, undefined) });
+      const live = (channel: Channel) => {
+        report.close();
+        reports.close();
+        birth.live(channel);
+      };
+      report.send({ type: 'forked', pid: bear({ ...birth, live }, parent, child, CLONE.PARENT, undefined) });
     } catch (error) {
-      child.sendError(error);
+      report.sendError(error);
     }
     exitNow(0);
   }
-  try {
-    const reply = parent.receive<ChildMessage>();
-    if (reply?.message.type === 'forked') return reply.message.pid;
-    if (reply?.message.type === 'error') throw new EngineError(reply.message.kind, reply.message.message, { layer: 'runtime' });
-    throw new EngineError('Internal', 'the process that joins namespaces died', { layer: 'runtime' });
-  } finally {
-    waitpid(between);
-  }
+  report.close();
+  const reply = reports.receive<ChildMessage>();
+  const exit = waitpid(between);
+  if (reply?.message.type === 'forked') return reply.message.pid;
+  if (reply?.message.type === 'error') throw new EngineError(reply.message.kind, reply.message.message, { layer: 'runtime' });
+  throw deathError('unable to start container process: the process that joins namespaces', exit);
 }
 
 export interface Ready {
@@ -191,8 +205,12 @@ export class ForkCrash extends EngineError {}
 function deathOf(newborn: Newborn): EngineError {
   const exit = waitpid(newborn.pid);
   newborn.reaped = true;
+  return deathError('unable to start container process: init', exit);
+}
+
+function deathError(who: string, exit: Exit | undefined): EngineError {
   const how = exit?.signal ? `was killed by signal ${exit.signal}` : `exited with ${exit?.status}`;
-  const message = `unable to start container process: init ${how} before it was set up`;
+  const message = `${who} ${how} before it was set up`;
   // SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGSEGV
   const crashed = [4, 5, 6, 7, 11].includes(exit?.signal ?? 0);
   return crashed
