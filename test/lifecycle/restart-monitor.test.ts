@@ -83,7 +83,7 @@ test('on-failure counts, and a container that is to be stopped is ended; the oth
   assert.equal(await count(lab, failing), '2');
   assert.ok(!lab.output.includes('restart monitor'), lab.output);
   await lab.tasks.resume({ containerId: paused });
-  // Its end is not to be the beginning of another.
-  await label(lab, paused, { 'explicitly-stopped': 'true' });
+  // Its end is not to be the beginning of another: `always` would start it even if it was stopped explicitly.
+  await label(lab, paused, { policy: 'no' });
   assert.equal(lab.events.filter(({ namespace }) => namespace !== NAMESPACE).length, 0);
 });
