@@ -1,6 +1,6 @@
 // gRPC's client side: one connection to a containerd-like service, and typed functions for the methods of its services. Used by
 // berthd. A connection that is lost is made again by the next call.
-import { EngineError } from '@berth/errdefs/engine-error';
+import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import {
   Client,
   type ClientDuplexStream,
@@ -130,6 +130,17 @@ export class GrpcConnection implements Disposable {
 
   async #call(method: AnyMethod, request: unknown, options: CallOptions = {}): Promise<unknown> {
     if (this.#patience > 0 && !this.connected) await this.ready(this.#patience);
+    try {
+      return await this.#ask(method, request, options);
+    } catch (error) {
+      // The service died with the question.
+      if (this.#patience === 0 || this.connected || !isKind(error, 'Unavailable') || !onlyReads(method)) throw error;
+      await this.ready(this.#patience);
+      return this.#ask(method, request, options);
+    }
+  }
+
+  #ask(method: AnyMethod, request: unknown, options: CallOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (options.signal?.aborted) {
         reject(cancelled(method, options.signal));
@@ -200,6 +211,11 @@ export class GrpcConnection implements Disposable {
       [Symbol.asyncIterator]: () => iterator,
     };
   }
+}
+
+/** Whether a call of containerd's API may be made again by whoever does not know what became of it: it changes nothing. */
+export function onlyReads({ name }: Pick<AnyMethod, 'name'>): boolean {
+  return /^(Get|List|Info|Stat|Status|Usage|Mounts|Metrics|Version|Plugins|Server)/.test(name);
 }
 
 /** A stream that is opened when the service is back. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -146,3 +147,39 @@ async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
   for await (const item of stream) all.push(item);
   return all;
 }
+
+test('a question that the service dies with is put to the next one; an order is not', async () => {
+  const path = join(directory, 'mortal.sock');
+  using patient = new GrpcConnection(path, { patience: 5000 });
+  const content = patient.client(Content);
+  const question = async () => (await content.info({ digest: 'd' })).info?.digest;
+  const order = () => content.delete({ digest: 'd' }).catch((error: EngineError) => error.kind);
+  for (const [call, outcome] of [
+    [question, 'told by the second'],
+    [order, 'Unavailable'],
+  ] as const) {
+    const asked = Promise.withResolvers<void>();
+    const silent = () => {
+      asked.resolve();
+      return new Promise<never>(() => {});
+    };
+    const first = new GrpcServer().register(Content, { info: silent, delete: silent });
+    await first.listen(`${path}.first`);
+    // What stands between them dies, as a process does: without a word of HTTP/2.
+    const sockets = new Set<Socket>();
+    const between = createServer((socket) => {
+      const onward = connect(`${path}.first`);
+      for (const end of [socket, onward]) sockets.add(end.on('error', () => {}));
+      socket.pipe(onward).pipe(socket);
+    }).listen(path);
+    const answer = call();
+    await asked.promise;
+    between.close();
+    for (const socket of sockets) socket.destroy();
+    await first.close(0);
+    const second = new GrpcServer().register(Content, { info: () => ({ info: { digest: 'told by the second' } }), delete: () => ({}) });
+    await second.listen(path);
+    assert.equal(await answer, outcome);
+    await second.close(0);
+  }
+});

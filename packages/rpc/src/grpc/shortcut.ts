@@ -5,7 +5,7 @@ import { EngineError, isKind } from '@berth/errdefs/engine-error';
 import { Version } from '../../gen/containerd/services/version/v1/version.ts';
 import { TtrpcClient } from '../ttrpc/client.ts';
 import type { Init, MethodType, ServiceType } from '../wire/message.ts';
-import { type CallOptions, GrpcConnection, type ServiceClient } from './client.ts';
+import { type CallOptions, GrpcConnection, onlyReads, type ServiceClient } from './client.ts';
 import { LEASE, NAMESPACE } from './metadata.ts';
 
 /** Milliseconds from a failed attempt to the next: the peer may have been in the middle of its start. */
@@ -47,7 +47,15 @@ export class ShortcutConnection extends GrpcConnection {
       const overGrpc = long[key] as Unary;
       methods[key] = (request: Init<unknown>, options: CallOptions = {}) => {
         if (options.signal) return overGrpc(request, options);
-        if (this.#ttrpc?.connected) return this.#call(service.name, method, request, options);
+        if (this.#ttrpc?.connected) {
+          const answer = this.#call(service.name, method, request, options);
+          if (!onlyReads(method)) return answer;
+          // The long way waits for a service that is started again.
+          return answer.catch((error) => {
+            if (this.shortened || !isKind(error, 'Unavailable')) throw error;
+            return overGrpc(request, options);
+          });
+        }
         if (performance.now() >= this.#tryAt) void this.#probe();
         return overGrpc(request, options);
       };
