@@ -23,11 +23,19 @@ import { detachedRoot } from './remapped-root.ts';
 import { enterResctrl, leaveResctrl } from './resource-director.ts';
 import { passListener } from './seccomp-listener.ts';
 import { ignoredSignals } from './signals.ts';
-import { awaitReady, discardChild, ForkCrash, type Newborn, type Ready, raiseHardLimits, recordTimings, sendGo, spawn } from './spawn.ts';
+import {
+  awaitReady,
+  discardChild,
+  type Newborn,
+  type Ready,
+  raiseHardLimits,
+  recordTimings,
+  retryingCrashes,
+  sendGo,
+  spawn,
+} from './spawn.ts';
 import { type SavedState, writeInit } from './state-file.ts';
 import { UndoStack } from './undo.ts';
-
-const FORK_ATTEMPTS = 3;
 
 export interface Created {
   state: SavedState;
@@ -58,7 +66,7 @@ function build(options: CreateOptions, span: Span | undefined): Created {
 
   // A container need not have a /proc to read them from.
   ignoredSignals();
-  const { newborn, ready } = retrying(() => bearInit(plan, namespaces, cgroup, moveDevices, span));
+  const { newborn, ready } = retryingCrashes(() => bearInit(plan, namespaces, cgroup, moveDevices, span));
   const { pid, channel } = newborn;
   using _channel = { [Symbol.dispose]: () => channel.close() };
   undo.defer(() => discardChild(newborn));
@@ -146,14 +154,4 @@ function bearInit(
   });
   failed.commit();
   return { newborn, ready };
-}
-
-function retrying<T>(attempt: () => T): T {
-  for (let tries = 1; ; tries++) {
-    try {
-      return attempt();
-    } catch (error) {
-      if (!(error instanceof ForkCrash) || tries === FORK_ATTEMPTS) throw error;
-    }
-  }
 }

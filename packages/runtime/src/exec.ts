@@ -21,7 +21,18 @@ import { setOomScore } from './oom-score.ts';
 import { NAMESPACE_FLAGS, type ProcessPlan } from './plan.ts';
 import { planProcess } from './process-plan.ts';
 import { passListener } from './seccomp-listener.ts';
-import { awaitReady, discardChild, raiseHardLimits, sendGo, spawn, spawnProgram, startError } from './spawn.ts';
+import {
+  awaitReady,
+  discardChild,
+  type Newborn,
+  type Ready,
+  raiseHardLimits,
+  retryingCrashes,
+  sendGo,
+  spawn,
+  spawnProgram,
+  startError,
+} from './spawn.ts';
 import { filterDirectory, type SavedState } from './state-file.ts';
 import { UndoStack } from './undo.ts';
 
@@ -59,24 +70,34 @@ export function exec(root: string, container: SavedState, process: Process, opti
     }
   }
   options.span?.set('child', 'fork');
-  const newborn = spawn({
-    ...birth,
-    cloneFlags: 0,
-    intermediate: joinsUser ? () => setns(init, CLONE.NEWUSER) : undefined,
-    live: (channel) => live(plan, channel, init, cgroup, { oomScore, affinity }, joinsUser ? flags & ~CLONE.NEWUSER : flags, joinsUser),
-  });
+  const { id, bundle, spec } = container;
+  const bear = (): { newborn: Newborn; ready: Ready } => {
+    using failed = new UndoStack();
+    const newborn = spawn({
+      ...birth,
+      cloneFlags: 0,
+      intermediate: joinsUser ? () => setns(init, CLONE.NEWUSER) : undefined,
+      live: (channel) => live(plan, channel, init, cgroup, { oomScore, affinity }, joinsUser ? flags & ~CLONE.NEWUSER : flags, joinsUser),
+    });
+    const { pid, channel } = newborn;
+    failed.defer(() => channel.close());
+    failed.defer(() => discardChild(newborn));
+    if (joinsUser) {
+      setOomScore(pid, oomScore);
+      cgroup.join(pid);
+      raiseHardLimits(pid, plan.rlimits);
+      sendGo(newborn);
+    }
+    const state: State = { ociVersion: spec.ociVersion, id, status: 'running', pid: container.pid, bundle };
+    const ready = awaitReady(newborn, { passListener: (listener) => passListener(listener, spec, pid, state) });
+    failed.commit();
+    return { newborn, ready };
+  };
+  const { newborn, ready } = retryingCrashes(bear);
   const { pid, channel } = newborn;
   undo.defer(() => discardChild(newborn));
   using _channel = { [Symbol.dispose]: () => channel.close() };
-  if (joinsUser) {
-    setOomScore(pid, oomScore);
-    cgroup.join(pid);
-    raiseHardLimits(pid, plan.rlimits);
-    sendGo(newborn);
-  }
-  const { id, bundle, spec } = container;
-  const state: State = { ociVersion: spec.ociVersion, id, status: 'running', pid: container.pid, bundle };
-  const { master } = awaitReady(newborn, { passListener: (listener) => passListener(listener, spec, pid, state) });
+  const { master } = ready;
   if (master !== undefined) undo.defer(() => closeSync(master));
   channel.send({ type: 'go' });
   // The end of the stream is the execve; an error is what came in its place.

@@ -199,8 +199,21 @@ export function startError(message: Extract<ChildMessage, { type: 'error' }>): E
   });
 }
 
-/** A fork of a JavaScript engine can fail by the child's crash: its first page fault. Callers try again. */
-export class ForkCrash extends EngineError {}
+/** A fork of a JavaScript engine can fail by the child's crash: its first page fault. */
+class ForkCrash extends EngineError {}
+
+const FORK_ATTEMPTS = 3;
+
+/** Spawns again when the forked engine crashed before it could report; `attempt` leaves nothing of one that failed. */
+export function retryingCrashes<T>(attempt: () => T): T {
+  for (let tries = 1; ; tries++) {
+    try {
+      return attempt();
+    } catch (error) {
+      if (!(error instanceof ForkCrash) || tries === FORK_ATTEMPTS) throw error;
+    }
+  }
+}
 
 function deathOf(newborn: Newborn): EngineError {
   const exit = waitpid(newborn.pid);

@@ -15,7 +15,7 @@ import { waitpid } from '@berth/sys/wait';
 import type { Cgroup } from '../cgroup/cgroup.ts';
 import type { Channel } from '../channel.ts';
 import { ignoredSignals } from '../signals.ts';
-import { awaitReady, discardChild, ForkCrash, spawn } from '../spawn.ts';
+import { awaitReady, discardChild, retryingCrashes, spawn } from '../spawn.ts';
 import { UndoStack } from '../undo.ts';
 
 export interface CriuProcess {
@@ -46,7 +46,6 @@ export const IMAGES = 4;
 export const WORK = 5;
 export const FIRST_INHERITED = 6;
 const LARGEST_ANSWER = 65_536;
-const ATTEMPTS = 3;
 
 export class Criu implements Disposable {
   readonly pid: number;
@@ -60,13 +59,7 @@ export class Criu implements Disposable {
 
   static start(process: CriuProcess): Criu {
     const program = findCriu(process.program);
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return launch(program, process);
-      } catch (error) {
-        if (!(error instanceof ForkCrash) || attempt === ATTEMPTS) throw error;
-      }
-    }
+    return retryingCrashes(() => launch(program, process));
   }
 
   /** Sends a request; the first notification, or the result. */
