@@ -26,6 +26,15 @@ process.env.PATH = [join(debian, 'usr/bin'), join(debian, 'usr/sbin'), process.e
 // A docker client of the machine's own goes before Debian's older one.
 process.env.BERTH_TEST_DOCKER ??= firstDocker();
 
+/** Process groups of the files that run. */
+const groups = new Set<number>();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    for (const group of groups) process.kill(-group, 'SIGKILL');
+    process.exit(1);
+  });
+}
+
 const totals = { passed: 0, failed: 0, skipped: [] as string[] };
 await inTurn(find('packages/*/src/**/*.test.ts'), 2);
 await inTurn(find('test/**/*.test.ts'), Number(process.env.BERTH_TEST_JOBS ?? 1));
@@ -60,10 +69,13 @@ async function runFile(file: string): Promise<void> {
     // A process group of its own, so that all of it can be ended.
     detached: true,
   });
+  const group = child.pid as number;
+  groups.add(group);
   const told = createInterface(child.stdio[3] as Readable).on('line', (line) => Object.assign(report, JSON.parse(line)));
-  const limit = setTimeout(() => process.kill(-(child.pid as number), 'SIGKILL'), LIMIT * 1000);
+  const limit = setTimeout(() => process.kill(-group, 'SIGKILL'), LIMIT * 1000);
   const [code, signal] = await new Promise<[number | null, string | null]>((resolve) => child.once('exit', (...end) => resolve(end)));
   clearTimeout(limit);
+  groups.delete(group);
   // What it said is read by now, but for what is in the pipe: a process that it left behind may hold the other end.
   await new Promise(setImmediate);
   told.close();
