@@ -6,6 +6,7 @@ import { globSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Report } from './test-report.ts';
 
@@ -14,6 +15,8 @@ const REPORTER = join(ROOT, 'scripts', 'test-report.ts');
 /** Seconds that one file may take (the longest takes sixty), and all of them: a machine on which all hang still tells which. */
 const LIMIT = Number(process.env.BERTH_TEST_MINUTES ?? 5) * 60;
 const LIMIT_OF_ALL = 4500;
+/** Milliseconds for the last words of a file that has ended. */
+const CHANNEL_PATIENCE = 1000;
 const chosen = process.argv.slice(2);
 const find = (pattern: string) =>
   globSync(pattern, { cwd: ROOT, exclude: (name) => name === 'node_modules' })
@@ -72,12 +75,13 @@ async function runFile(file: string): Promise<void> {
   const group = child.pid as number;
   groups.add(group);
   const told = createInterface(child.stdio[3] as Readable).on('line', (line) => Object.assign(report, JSON.parse(line)));
+  const closed = new Promise((resolve) => told.once('close', resolve));
   const limit = setTimeout(() => process.kill(-group, 'SIGKILL'), LIMIT * 1000);
   const [code, signal] = await new Promise<[number | null, string | null]>((resolve) => child.once('exit', (...end) => resolve(end)));
   clearTimeout(limit);
   groups.delete(group);
-  // What it said is read by now, but for what is in the pipe: a process that it left behind may hold the other end.
-  await new Promise(setImmediate);
+  // All that it said is read when the pipe has closed; a process that it left behind may hold the other end for ever.
+  await Promise.race([closed, delay(CHANNEL_PATIENCE, undefined, { ref: false })]);
   told.close();
   if (code !== 0 && report.failed === 0) {
     report.failed++;

@@ -56,11 +56,22 @@ export function toEngineError(thrown: unknown, fallback: ErrorKind = 'Unknown'):
     if (code === 'UNKNOWN' && errno === -EDQUOT)
       return new EngineError('ResourceExhausted', `EDQUOT: disk quota exceeded, ${syscall}`, { cause: thrown });
     // SQLite has its own words for it.
-    if (code === 'SQLITE_FULL') return new EngineError('ResourceExhausted', 'no space left on device', { cause: thrown });
+    if (isDatabaseFull(thrown)) return new EngineError('ResourceExhausted', 'no space left on device', { cause: thrown });
     const kind = typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? kindOfErrno(code, fallback) : fallback;
     return new EngineError(kind, thrown.message, { cause: thrown });
   }
   return new EngineError(fallback, String(thrown), { cause: thrown });
+}
+
+/** What was thrown, with `prefix` before its message: where it happened, for whoever reads it at the edge. */
+export function prefixed(thrown: unknown, prefix: string): EngineError {
+  const { kind, message, layer, details } = toEngineError(thrown);
+  return new EngineError(kind, `${prefix}${message}`, { layer, details, cause: thrown });
+}
+
+/** SQLite's word for a disk that is full. */
+export function isDatabaseFull(thrown: unknown): boolean {
+  return thrown instanceof Error && (thrown as NodeJS.ErrnoException).code === 'SQLITE_FULL';
 }
 
 export function isKind(thrown: unknown, kind: ErrorKind): boolean {

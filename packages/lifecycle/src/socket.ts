@@ -1,8 +1,8 @@
 // A listening unix socket's file: left by a service that was killed it is in the way, of a living one it must not be touched.
 import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { EngineError } from '@berth/errdefs/engine-error';
+import { answers } from '@berth/sys/socket-probe';
 
 /** Makes room for a socket at `path`. FailedPrecondition when it is something else, or somebody serves there. */
 export async function claimSocket(path: string): Promise<void> {
@@ -26,16 +26,4 @@ export async function claimSocket(path: string): Promise<void> {
 export function protectSocket(path: string, { uid, gid }: { uid: number; gid: number }): void {
   chmodSync(path, gid === 0 ? 0o600 : 0o660);
   if (uid !== 0 || gid !== 0) chownSync(path, uid, gid);
-}
-
-/** Whether somebody serves on the socket. */
-export function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = connect(path);
-    probe.on('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.on('error', () => resolve(false));
-  });
 }

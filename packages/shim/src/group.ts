@@ -1,7 +1,6 @@
 // Containers that share a shim: those whose configuration has one of these annotations with the same value (containerd's
 // io.containerd.runc.v2, which its clients expect every shim to follow).
 import { existsSync, readFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { Spec } from '@berth/oci/runtime-spec';
 
@@ -18,16 +17,4 @@ export function groupOf(bundle: string): string | undefined {
   if (!ANNOTATIONS.some((name) => config.includes(name))) return undefined;
   const { annotations = {} } = JSON.parse(config) as Spec;
   return ANNOTATIONS.map((name) => annotations[name]).find((value) => value !== undefined && value !== '');
-}
-
-/** Whether a shim serves on a socket. */
-export function answers(socket: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = connect(socket);
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', () => resolve(false));
-  });
 }

@@ -1,9 +1,10 @@
 // `berth builder prune`
-import { humanSize, parseSize } from '@berth/api/units';
+import { parseSize } from '@berth/api/units';
 import { pruneBuildCache } from '@berth/client/build/prune';
 import type { Command } from '../command.ts';
 import { filtersOf } from '../filter-flag.ts';
 import { confirmed } from '../format/confirm.ts';
+import { printDeleted, printReclaimed } from '../format/pruned.ts';
 import { invalid } from '../parse.ts';
 
 export const command: Command = {
@@ -25,9 +26,8 @@ export const command: Command = {
     const warning = `WARNING! This will remove all ${all ? '' : 'dangling '}build cache.`;
     if (!args.boolean('force') && !(await confirmed(context, warning, ' '))) return 0;
     const pruned = await pruneBuildCache(context.engine, { all, filters, keep });
-    const deleted = pruned.CachesDeleted ?? [];
-    if (deleted.length > 0) context.print(`Deleted build cache objects:\n${deleted.join('\n')}\n`);
-    context.print(`Total reclaimed space: ${humanSize(pruned.SpaceReclaimed, 4)}`);
+    printDeleted(context, 'Deleted build cache objects', pruned.CachesDeleted);
+    printReclaimed(context, pruned.SpaceReclaimed);
     return 0;
   },
 };

@@ -1,9 +1,9 @@
 // `berth container prune`
-import { humanSize } from '@berth/api/units';
 import { pruneContainers } from '@berth/client/containers/prune';
 import type { Command } from '../command.ts';
 import { filtersOf } from '../filter-flag.ts';
 import { confirmed } from '../format/confirm.ts';
+import { printDeleted, printReclaimed } from '../format/pruned.ts';
 
 export const command: Command = {
   usage: 'container prune [OPTIONS]',
@@ -17,9 +17,8 @@ export const command: Command = {
     const filters = filtersOf(args, command.flags);
     if (!args.boolean('force') && !(await confirmed(context, 'WARNING! This will remove all stopped containers.'))) return 0;
     const pruned = await pruneContainers(context.engine, filters);
-    const deleted = pruned.ContainersDeleted ?? [];
-    if (deleted.length > 0) context.print(`Deleted Containers:\n${deleted.join('\n')}\n`);
-    context.print(`Total reclaimed space: ${humanSize(pruned.SpaceReclaimed, 4)}`);
+    printDeleted(context, 'Deleted Containers', pruned.ContainersDeleted);
+    printReclaimed(context, pruned.SpaceReclaimed);
     return 0;
   },
 };

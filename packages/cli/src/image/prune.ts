@@ -1,10 +1,10 @@
 // `berth image prune`
-import { humanSize } from '@berth/api/units';
 import { pruneImages } from '@berth/client/images/prune';
 import type { Command } from '../command.ts';
 import { filtersOf } from '../filter-flag.ts';
 import { confirmed } from '../format/confirm.ts';
-import { deletedText } from './deleted-text.ts';
+import { printDeleted, printReclaimed } from '../format/pruned.ts';
+import { prunedNames } from './deleted-text.ts';
 
 export const command: Command = {
   usage: 'image prune [OPTIONS]',
@@ -22,12 +22,8 @@ export const command: Command = {
     const warning = `WARNING! This will remove all ${all ? 'images without at least one container associated to them' : 'dangling images'}.`;
     if (!args.boolean('force') && !(await confirmed(context, warning))) return 0;
     const pruned = await pruneImages(context.engine, filters);
-    const deleted = pruned.ImagesDeleted ?? [];
-    if (deleted.length > 0)
-      context.print(
-        `Deleted Images:\n${deleted.map((item) => deletedText(item).replace(/^\w/, (letter) => letter.toLowerCase())).join('\n')}\n`,
-      );
-    context.print(`Total reclaimed space: ${humanSize(pruned.SpaceReclaimed, 4)}`);
+    printDeleted(context, 'Deleted Images', prunedNames(pruned));
+    printReclaimed(context, pruned.SpaceReclaimed);
     return 0;
   },
 };

@@ -3,6 +3,7 @@ import { pruneNetworks } from '@berth/client/networks/prune';
 import type { Command } from '../command.ts';
 import { filtersOf } from '../filter-flag.ts';
 import { confirmed } from '../format/confirm.ts';
+import { printDeleted } from '../format/pruned.ts';
 
 export const command: Command = {
   usage: 'network prune [OPTIONS]',
@@ -16,7 +17,7 @@ export const command: Command = {
     const warning = 'WARNING! This will remove all custom networks not used by at least one container.';
     if (!args.boolean('force') && !(await confirmed(context, warning))) return 0;
     const { NetworksDeleted } = await pruneNetworks(context.engine, filtersOf(args, command.flags));
-    if (NetworksDeleted?.length) context.print(`Deleted Networks:\n${NetworksDeleted.join('\n')}\n`);
+    printDeleted(context, 'Deleted Networks', NetworksDeleted);
     return 0;
   },
 };

@@ -1,5 +1,6 @@
 // `berth system dial-stdio`: the other end of an ssh:// endpoint. Standard input goes to the daemon, what it says to standard output.
 import { pipeline } from 'node:stream/promises';
+import { drained } from '@berth/api/drained';
 import { dial } from '@berth/client/dial';
 import { describeEndpoint } from '@berth/client/endpoint';
 import { EngineError } from '@berth/errdefs/engine-error';
@@ -14,10 +15,8 @@ export const command: Command = {
     const { endpoint } = context.engine;
     const connection = dial(endpoint);
     try {
-      const sent = pipeline(context.stdin, connection).catch(() => {});
-      for await (const chunk of connection)
-        if (!context.stdout.write(chunk)) await new Promise((resolve) => context.stdout.once('drain', resolve));
-      void sent;
+      void pipeline(context.stdin, connection).catch(() => {});
+      for await (const chunk of connection) if (!context.stdout.write(chunk)) await drained(context.stdout);
     } catch (cause) {
       throw new EngineError(
         'Unavailable',

@@ -1,5 +1,4 @@
 // `berth system prune`: what each noun's own prune does, one after the other, with one question and one sum.
-import { humanSize } from '@berth/api/units';
 import { pruneBuildCache } from '@berth/client/build/prune';
 import { pruneContainers } from '@berth/client/containers/prune';
 import type { Engine } from '@berth/client/engine';
@@ -11,7 +10,8 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import type { Command } from '../command.ts';
 import { filtersOf } from '../filter-flag.ts';
 import { confirmed } from '../format/confirm.ts';
-import { deletedText } from '../image/deleted-text.ts';
+import { printDeleted, printReclaimed } from '../format/pruned.ts';
+import { prunedNames } from '../image/deleted-text.ts';
 
 export const command: Command = {
   usage: 'system prune [OPTIONS]',
@@ -35,17 +35,17 @@ export const command: Command = {
     let bytes = 0;
     for (const prune of prunes(context.engine, { all, volumes, filters })) {
       const { title, names, freed } = await prune();
-      if (names.length > 0) context.print(`${title}:\n${names.join('\n')}\n`);
+      printDeleted(context, title, names);
       bytes += freed;
     }
-    context.print(`Total reclaimed space: ${humanSize(bytes, 4)}`);
+    printReclaimed(context, bytes);
     return 0;
   },
 };
 
 interface Pruned {
   title: string;
-  names: readonly string[];
+  names: readonly string[] | null;
   /** Bytes. */
   freed: number;
 }
@@ -56,24 +56,23 @@ function prunes(
 ): (() => Promise<Pruned>)[] {
   const containers = async (): Promise<Pruned> => {
     const { ContainersDeleted, SpaceReclaimed } = await pruneContainers(engine, filters);
-    return { title: 'Deleted Containers', names: ContainersDeleted ?? [], freed: SpaceReclaimed };
+    return { title: 'Deleted Containers', names: ContainersDeleted, freed: SpaceReclaimed };
   };
   const networks = async (): Promise<Pruned> => {
     const { NetworksDeleted } = await pruneNetworks(engine, filters);
-    return { title: 'Deleted Networks', names: NetworksDeleted ?? [], freed: 0 };
+    return { title: 'Deleted Networks', names: NetworksDeleted, freed: 0 };
   };
   const anonymous = async (): Promise<Pruned> => {
     const { VolumesDeleted, SpaceReclaimed } = await pruneVolumes(engine, filters);
-    return { title: 'Deleted Volumes', names: VolumesDeleted ?? [], freed: SpaceReclaimed };
+    return { title: 'Deleted Volumes', names: VolumesDeleted, freed: SpaceReclaimed };
   };
   const images = async (): Promise<Pruned> => {
-    const { ImagesDeleted, SpaceReclaimed } = await pruneImages(engine, all ? { ...filters, dangling: ['false'] } : filters);
-    const names = (ImagesDeleted ?? []).map((item) => deletedText(item).replace(/^\w/, (letter) => letter.toLowerCase()));
-    return { title: 'Deleted Images', names, freed: SpaceReclaimed };
+    const pruned = await pruneImages(engine, all ? { ...filters, dangling: ['false'] } : filters);
+    return { title: 'Deleted Images', names: prunedNames(pruned), freed: pruned.SpaceReclaimed };
   };
   const cache = async (): Promise<Pruned> => {
     const { CachesDeleted, SpaceReclaimed } = await pruneBuildCache(engine, { all, filters });
-    return { title: 'Deleted build cache objects', names: CachesDeleted ?? [], freed: SpaceReclaimed };
+    return { title: 'Deleted build cache objects', names: CachesDeleted, freed: SpaceReclaimed };
   };
   return [containers, networks, ...(volumes ? [anonymous] : []), images, cache];
 }

@@ -1,9 +1,9 @@
 // `berth volume prune`
-import { humanSize } from '@berth/api/units';
 import { pruneVolumes } from '@berth/client/volumes/prune';
 import type { Command } from '../command.ts';
 import { filtersOf } from '../filter-flag.ts';
 import { confirmed } from '../format/confirm.ts';
+import { printDeleted, printReclaimed } from '../format/pruned.ts';
 
 export const command: Command = {
   usage: 'volume prune [OPTIONS]',
@@ -21,9 +21,8 @@ export const command: Command = {
     const warning = `WARNING! This will remove ${all ? 'all' : 'anonymous'} local volumes not used by at least one container.`;
     if (!args.boolean('force') && !(await confirmed(context, warning))) return 0;
     const pruned = await pruneVolumes(context.engine, filters);
-    const deleted = pruned.VolumesDeleted ?? [];
-    if (deleted.length > 0) context.print(`Deleted Volumes:\n${deleted.join('\n')}\n`);
-    context.print(`Total reclaimed space: ${humanSize(pruned.SpaceReclaimed, 4)}`);
+    printDeleted(context, 'Deleted Volumes', pruned.VolumesDeleted);
+    printReclaimed(context, pruned.SpaceReclaimed);
     return 0;
   },
 };

@@ -5,11 +5,13 @@
 //      │                  │  ^
 //      │                 exit │ start, or the restart policy
 //      └──remove──> removing <── exited
+
 import { EventEmitter } from 'node:events';
 import type { ContainerState, Health, MountPoint } from '@berth/api/container';
 import { ZERO_TIME } from '@berth/api/container';
 import type { ContainerConfig, HostConfig } from '@berth/api/host-config';
 import type { EndpointSettings } from '@berth/api/network';
+import { isDatabaseFull } from '@berth/errdefs/engine-error';
 import type { EndpointRecord } from '@berth/network/driver';
 import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
 import type { ExecInstance } from '../exec/exec-instance.ts';
@@ -150,7 +152,7 @@ export class Container {
     try {
       this.save();
     } catch (error) {
-      if ((error as { code?: string }).code !== 'SQLITE_FULL') throw error;
+      if (!isDatabaseFull(error)) throw error;
     }
   }
 

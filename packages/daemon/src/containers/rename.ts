@@ -1,5 +1,5 @@
 // `POST /containers/{id}/rename`.
-import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
+import { EngineError, prefixed } from '@berth/errdefs/engine-error';
 import type { Container } from './container.ts';
 import { type ContainerContext, emitContainerEvent } from './context.ts';
 import { checkName } from './names.ts';
@@ -31,7 +31,6 @@ function newName(check: () => string): string {
   try {
     return check();
   } catch (thrown) {
-    const { kind, message, layer, details } = toEngineError(thrown);
-    throw new EngineError(kind, `Error when allocating new name: ${message}`, { layer, details, cause: thrown });
+    throw prefixed(thrown, 'Error when allocating new name: ');
   }
 }

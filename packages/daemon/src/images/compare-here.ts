@@ -2,12 +2,13 @@
 // a container's root only to mount over it is left out here. The snapshots' directories are on this machine, as the service is.
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
+import { UNCOMPRESSED } from '@berth/lifecycle/content/blob-labels';
 import type { Compared } from '@berth/lifecycle/diff/compare-job';
 import { comparisonOf } from '@berth/lifecycle/diff/comparison';
 import type { UnpackPool } from '@berth/lifecycle/diff/unpack-pool';
 import { MEDIA_TYPE } from '@berth/oci/image-spec';
 import type { ImageServices } from './image-services.ts';
-import { type Compare, UNCOMPRESSED_LABEL } from './image-writer.ts';
+import type { Compare } from './image-writer.ts';
 
 export function compareHere(threads: UnpackPool, services: ImageServices, lease: string, mountPoints: readonly string[]): Compare {
   return async (left, right) => {
@@ -24,8 +25,8 @@ export function compareHere(threads: UnpackPool, services: ImageServices, lease:
       (error) => layer.destroy(error),
     );
     const [{ digest, size }, { diffId }] = await Promise.all([services.write(layer, { lease }), compared]);
-    const labels = { [UNCOMPRESSED_LABEL]: diffId };
-    await services.content.update({ info: { digest, labels }, updateMask: { paths: [`labels.${UNCOMPRESSED_LABEL}`] } });
+    const labels = { [UNCOMPRESSED]: diffId };
+    await services.content.update({ info: { digest, labels }, updateMask: { paths: [`labels.${UNCOMPRESSED}`] } });
     return { descriptor: { mediaType: MEDIA_TYPE.dockerLayerGzip, digest, size }, diffId };
   };
 }

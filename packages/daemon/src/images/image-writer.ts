@@ -2,14 +2,13 @@
 // names. Used by import, load, commit and builds, always under a lease (ImageServices.withLease).
 import { randomUUID } from 'node:crypto';
 import { EngineError, isKind } from '@berth/errdefs/engine-error';
+import { UNCOMPRESSED } from '@berth/lifecycle/content/blob-labels';
 import { configLabels, manifestLabels } from '@berth/lifecycle/transfer/references';
 import { chainIds, type Digest } from '@berth/oci/digest';
 import { type Descriptor, type ImageConfig, type Manifest, MEDIA_TYPE, parseImageConfig } from '@berth/oci/image-spec';
 import { diffMetadata } from '@berth/rpc/diff-terms';
 import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
 import type { ImageServices } from './image-services.ts';
-
-export const UNCOMPRESSED_LABEL = 'containerd.io/uncompressed';
 
 export interface Layer {
   /** The archive in the content store. */
@@ -104,7 +103,7 @@ export function compareByService(services: ImageServices, lease: string, mountPo
     const { diff } = await services.diff.diff(request, { lease, metadata: diffMetadata(mountPoints) });
     if (!diff) throw new EngineError('Internal', 'comparing two snapshots gave no layer', { layer: 'lifecycle' });
     const { info } = await services.content.info({ digest: diff.digest });
-    const diffId = info?.labels[UNCOMPRESSED_LABEL] as Digest;
+    const diffId = info?.labels[UNCOMPRESSED] as Digest;
     return { descriptor: { mediaType: MEDIA_TYPE.dockerLayerGzip, digest: diff.digest as Digest, size: diff.size }, diffId };
   };
 }

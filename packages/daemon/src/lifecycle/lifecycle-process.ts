@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { answers } from '@berth/lifecycle/socket';
+import { answers } from '@berth/sys/socket-probe';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 

@@ -4,7 +4,7 @@ import { drained } from '@berth/api/drained';
 import { Filters } from '@berth/api/filters';
 import type { Resources, RestartPolicy } from '@berth/api/host-config';
 import { CONTAINER_CREATE, CONTAINER_UPDATE } from '@berth/api/request-shapes';
-import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
+import { EngineError, prefixed } from '@berth/errdefs/engine-error';
 import { type Request, Router } from 'express';
 import { attachContainer } from '../containers/attach.ts';
 import { changesOf } from '../containers/changes.ts';
@@ -148,8 +148,7 @@ export function containerRoutes(context: ContainerContext): Router {
     try {
       await killContainer(context, context.store.get(name), query(request, 'signal'), spanOf(request));
     } catch (thrown) {
-      const { kind, message, layer, details } = toEngineError(thrown);
-      throw new EngineError(kind, `cannot kill container: ${name}: ${message}`, { layer, details, cause: thrown });
+      throw prefixed(thrown, `cannot kill container: ${name}: `);
     }
     sendEmpty(response, 204);
   });

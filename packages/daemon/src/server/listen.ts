@@ -6,7 +6,7 @@ import type { ListenOptions } from 'node:net';
 import { dirname } from 'node:path';
 import type { SecureContextOptions, TlsOptions } from 'node:tls';
 import { EngineError } from '@berth/errdefs/engine-error';
-import { answers } from '@berth/lifecycle/socket';
+import { answers } from '@berth/sys/socket-probe';
 import type { TlsFiles } from '../config/config.ts';
 
 export interface Address {

@@ -2,7 +2,7 @@
 // outlives SIGKILL of the daemon; after a power cut the file is consistent, and at most the last moments are missing.
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { EngineError } from '@berth/errdefs/engine-error';
+import { EngineError, isDatabaseFull } from '@berth/errdefs/engine-error';
 import Database from 'better-sqlite3';
 
 export type RecordKind = 'container' | 'volume' | 'network' | 'exec' | 'setting';
@@ -66,7 +66,7 @@ export class StateDatabase implements Disposable {
     try {
       this.#delete.run(kind, id);
     } catch (error) {
-      if ((error as { code?: string }).code !== 'SQLITE_FULL') throw error;
+      if (!isDatabaseFull(error)) throw error;
       rmSync(this.#reserve, { force: true });
       this.#delete.run(kind, id);
     }

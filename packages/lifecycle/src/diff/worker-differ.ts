@@ -1,6 +1,6 @@
 // The Differ whose work is done by the unpack workers. Runs in the lifecycle service: it finds the directories behind mounts, and moves
 // what a comparison yields into the content store.
-import { EngineError, isKind, toEngineError } from '@berth/errdefs/engine-error';
+import { EngineError, isKind, prefixed } from '@berth/errdefs/engine-error';
 import { compressionOf, type Descriptor, isLayerType, MEDIA_TYPE } from '@berth/oci/image-spec';
 import { mergeLabels, UNCOMPRESSED } from '../content/blob-labels.ts';
 import type { Content } from '../content/content.ts';
@@ -43,8 +43,7 @@ export class WorkerDiffer implements Differ {
       return await this.#pool.run<Applied>(job, { onProgress: options.onProgress, signal: options.signal });
     } catch (thrown) {
       if (options.signal?.aborted) throw thrown;
-      const { kind, message, layer: where, details } = toEngineError(thrown);
-      throw new EngineError(kind, `failed to extract layer ${layer.digest}: ${message}`, { layer: where, details, cause: thrown });
+      throw prefixed(thrown, `failed to extract layer ${layer.digest}: `);
     }
   }
 

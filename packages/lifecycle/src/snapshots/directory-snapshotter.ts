@@ -6,7 +6,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EngineError } from '@berth/errdefs/engine-error';
+import { EngineError, isDatabaseFull } from '@berth/errdefs/engine-error';
 import type { Database } from 'better-sqlite3';
 import { Filter, labelAt } from '../metadata/filter.ts';
 import { type Labels, updateLabels } from '../metadata/labels.ts';
@@ -238,7 +238,7 @@ class NamespaceSnapshotter implements Snapshotter {
     try {
       this.#snapshots.rows.setUsage(id, usage);
     } catch (error) {
-      if ((error as { code?: string }).code !== 'SQLITE_FULL') throw error;
+      if (!isDatabaseFull(error)) throw error;
     }
   }
 

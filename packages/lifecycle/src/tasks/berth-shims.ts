@@ -5,9 +5,10 @@ import { millisecondsOf } from '@berth/rpc/timestamp';
 import type { Init } from '@berth/rpc/wire/message';
 import { removeParents } from '@berth/runtime/cgroup/parents';
 import { shimInfo } from '@berth/shim/command/info';
-import { answers, groupOf } from '@berth/shim/group';
+import { groupOf } from '@berth/shim/group';
 import { socketPath } from '@berth/shim/shim';
 import { deleteDeadShim, type Zygote } from '@berth/shim/zygote/client';
+import { answers } from '@berth/sys/socket-probe';
 import type { Bundle, ShimAddress } from './bundle.ts';
 import { type DeadTask, KILLED, type Shims, type StartShimOptions } from './shims.ts';
 

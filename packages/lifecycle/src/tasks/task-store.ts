@@ -2,7 +2,7 @@
 //
 // A shim that dies takes the knowledge of its container with it: what is left of the container is killed and cleaned up, and
 // subscribers learn of an exit with 137, as if somebody had killed it.
-import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
+import { EngineError, prefixed } from '@berth/errdefs/engine-error';
 import { TaskDelete, TaskExit } from '@berth/rpc/gen/containerd/events/task';
 import type { Mount } from '@berth/rpc/gen/containerd/types/mount';
 import type { Any } from '@berth/rpc/gen/google/protobuf/any';
@@ -248,8 +248,7 @@ export class TaskStore {
 
 /** In containerd's words: dockerd and ctr pass them on. */
 function refusedByShim(thrown: unknown): never {
-  const { kind, message, layer, details } = toEngineError(thrown);
-  throw new EngineError(kind, `failed to create shim task: ${message}`, { layer, details, cause: thrown });
+  throw prefixed(thrown, 'failed to create shim task: ');
 }
 
 function during<T>(span: Span | undefined, name: string, body: () => T): T {

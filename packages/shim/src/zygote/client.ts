@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { DeleteResponse } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
 import { sealedProgram } from '@berth/sys/sealed-program';
-import { answers } from '../group.ts';
+import { answers } from '@berth/sys/socket-probe';
 import { readBootstrap, socketPath } from '../shim.ts';
 import { SHIM_NODE_FLAGS, shimProgram, ZYGOTE_NODE_FLAGS, zygoteProgram } from './programs.ts';
 import type { ShimBootstrap, ShimParameters, ZygoteHello, ZygoteReply, ZygoteRequest } from './protocol.ts';
