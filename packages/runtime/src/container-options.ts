@@ -33,6 +33,11 @@ export interface CreateOptions {
   cgroupManager?: 'cgroupfs' | 'systemd';
   /** Told of what is odd but no error. */
   warn?: (message: string) => void;
+  /**
+   * Called while init sets itself up, for what the caller has to do in any case and would otherwise do afterwards; once more when that
+   * init crashed and another was born. What it throws undoes the container.
+   */
+  born?: (pid: number) => void;
   /** Parent of the runtime's spans. */
   span?: Span;
 }

@@ -34,7 +34,7 @@ import {
   sendGo,
   spawn,
 } from './spawn.ts';
-import { type SavedState, writeInit } from './state-file.ts';
+import { draftInit, publishInit, type SavedState } from './state-file.ts';
 import { UndoStack } from './undo.ts';
 
 export interface Created {
@@ -66,7 +66,13 @@ function build(options: CreateOptions, span: Span | undefined): Created {
 
   // A container need not have a /proc to read them from.
   ignoredSignals();
-  const { newborn, ready } = retryingCrashes(() => bearInit(plan, namespaces, cgroup, moveDevices, span));
+  const born = (pid: number) => {
+    state.pid = pid;
+    state.startTime = processStatus(pid)?.startTime ?? 0;
+    draftInit(directory, state);
+    options.born?.(pid);
+  };
+  const { newborn, ready } = retryingCrashes(() => bearInit(plan, namespaces, cgroup, { born, moveDevices }, span));
   const { pid, channel } = newborn;
   using _channel = { [Symbol.dispose]: () => channel.close() };
   undo.defer(() => discardChild(newborn));
@@ -76,9 +82,7 @@ function build(options: CreateOptions, span: Span | undefined): Created {
   if (rdt) enterResctrl(rdt, options.id, pid);
   if (!plan.hooks.runtime) moveDevices(pid);
   recordTimings(span, ready.timings);
-  state.pid = pid;
-  state.startTime = processStatus(pid)?.startTime ?? 0;
-  writeInit(directory, state);
+  publishInit(directory);
   // From here on init waits for its start; had we died before, it would have ended too.
   sendGo(newborn);
   undo.commit();
@@ -114,7 +118,7 @@ function bearInit(
   plan: InitPlan,
   namespaces: NamespacePlan,
   cgroup: Cgroup,
-  moveDevices: (pid: number) => void,
+  { born, moveDevices }: { born: (pid: number) => void; moveDevices: (pid: number) => void },
   span: Span | undefined,
 ): { newborn: Newborn; ready: Ready } {
   const { spec, process } = plan;
@@ -143,6 +147,8 @@ function bearInit(
     raiseHardLimits(pid, plan.rlimits);
     sendGo(newborn);
   }
+  // It is at work by now, and nobody waits for this.
+  born(pid);
   const current: State = { ...plan.hookState, status: 'creating', pid };
   const ready = awaitReady(newborn, {
     passListener: (listener) => passListener(listener, spec, pid, current),

@@ -67,14 +67,31 @@ export function writeState(directory: string, { pid: _pid, startTime: _startTime
   writeWhole(join(directory, STATE), state);
 }
 
-export function writeInit(directory: string, { pid, startTime }: SavedInit): void {
-  writeWhole(join(directory, INIT), { pid, startTime });
+export function writeInit(directory: string, init: SavedInit): void {
+  draftInit(directory, init);
+  publishInit(directory);
+}
+
+/** Writes down an init that is not set up yet: nobody sees it before `publishInit`. */
+export function draftInit(directory: string, { pid, startTime }: SavedInit): void {
+  draft(join(directory, INIT), { pid, startTime });
+}
+
+export function publishInit(directory: string): void {
+  publish(join(directory, INIT));
 }
 
 function writeWhole(path: string, content: object): void {
-  const temporary = `${path}.new`;
-  writeFileSync(temporary, JSON.stringify(content), { mode: 0o600 });
-  renameSync(temporary, path);
+  draft(path, content);
+  publish(path);
+}
+
+function draft(path: string, content: object): void {
+  writeFileSync(`${path}.new`, JSON.stringify(content), { mode: 0o600 });
+}
+
+function publish(path: string): void {
+  renameSync(`${path}.new`, path);
 }
 
 export function readState(root: string, id: string): SavedState {

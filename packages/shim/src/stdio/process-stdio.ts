@@ -72,19 +72,24 @@ export class ProcessStdio implements Disposable {
   /** The process has its ends. `consoleMaster` is its terminal's master, if it has one; it is this object's from here on. */
   started(consoleMaster?: number): void {
     for (const fd of this.#childFds.splice(0)) closeSync(fd);
-    for (const [stream, fd] of this.#ownFds.outputs.splice(0)) this.#copier.addPipe(stream, fd);
+    this.adoptPipes();
     if (consoleMaster !== undefined) {
       this.#console = consoleMaster;
       this.#consoleStream = this.#copier.addTerminal(consoleMaster);
       this.#stdin = Stdin.ofTerminal(this.#consoleStream);
-    } else if (this.#ownFds.stdin !== undefined) {
-      this.#stdin = Stdin.ofPipe(this.#ownFds.stdin);
-      this.#ownFds.stdin = undefined;
     }
     if (!this.#stdin) return;
     const source = this.#source;
     if (source.kind === 'fifo') this.#fifo = new FifoInput(source.path, this.#stdin);
     else if (source.kind === 'attach') this.#attach?.connectStdin(this.#stdin);
+  }
+
+  /** The part of `started` that may come before it, while the process is being born: its streams get readers and a writer. */
+  adoptPipes(): void {
+    for (const [stream, fd] of this.#ownFds.outputs.splice(0)) this.#copier.addPipe(stream, fd);
+    if (this.#ownFds.stdin === undefined) return;
+    this.#stdin = Stdin.ofPipe(this.#ownFds.stdin);
+    this.#ownFds.stdin = undefined;
   }
 
   /** CloseIO: nobody will write input any more. */

@@ -1,6 +1,5 @@
 // The container that a shim keeps: init, its execs, and what happens to them, in the order in which it is told:
 // create < start < exit < delete for each process. A shim has one, or those of a group.
-import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
 import type { LinuxResources, Process } from '@berth/oci/runtime-spec';
@@ -18,6 +17,7 @@ import type { Awaitable, RuntimeContainer, ShimRuntime } from '../runtime/runtim
 import { ProcessStdio, type StdioNames } from '../stdio/process-stdio.ts';
 import { restoreOptions } from './checkpoint.ts';
 import { OomWatch } from './oom-watch.ts';
+import { PidFile } from './pid-file.ts';
 import { type ProcessExit, TaskProcess } from './process.ts';
 
 export interface TaskHost {
@@ -43,13 +43,15 @@ export class Task {
   readonly #oom: OomWatch;
   /** It comes from a checkpoint: its terminal, and with some runtimes its pid, are there when it has started. */
   readonly #restored: boolean;
+  readonly #pidFile: PidFile;
 
-  private constructor(host: TaskHost, request: CreateTaskRequest, init: TaskProcess, container: RuntimeContainer) {
+  private constructor(host: TaskHost, request: CreateTaskRequest, init: TaskProcess, container: RuntimeContainer, pidFile: PidFile) {
     this.id = request.id;
     this.bundle = request.bundle;
     this.init = init;
     this.#host = host;
     this.#container = container;
+    this.#pidFile = pidFile;
     this.#oom = new OomWatch({
       container,
       tell: () => host.events.publish('/tasks/oom', events.TaskOOM, { containerId: this.id }),
@@ -64,6 +66,7 @@ export class Task {
       during(span, 'shim.stdio', () => ProcessStdio.open(request, { namespace: host.namespace, id: request.id }, host.log)),
     );
     const init = new TaskProcess('', stdio);
+    const pidFile = undo.use(new PidFile(join(request.bundle, 'init.pid')));
     const container = await telling('create', () =>
       runtime.create({
         id: request.id,
@@ -71,10 +74,14 @@ export class Task {
         rootfsMounts: request.rootfs,
         stdio: stdio.forProcess,
         restore: restoreOptions(request),
+        born(pid) {
+          pidFile.draft(pid);
+          stdio.adoptPipes();
+        },
         span,
       }),
     );
-    const task = new Task(host, request, init, container);
+    const task = new Task(host, request, init, container, pidFile);
     // A client that takes events for orders must find the task: it is told after this.
     if (!task.#restored) stdio.started(container.consoleMaster);
     if (container.pid !== 0) task.#born();
@@ -240,10 +247,10 @@ export class Task {
     return exec.pid;
   }
 
-  /** Init's pid is known: it is written down, where who cleans up after a shim finds it. */
+  /** Init's pid is known. */
   #born(): void {
     this.init.pid = this.#container.pid;
-    writePid(join(this.bundle, 'init.pid'), this.init.pid);
+    this.#pidFile.publish(this.init.pid);
   }
 
   #watchInit(): void {
@@ -290,10 +297,4 @@ function during<T>(span: Span | undefined, name: string, body: (child: Span | un
 
 function nameOf(status: Status): string {
   return (Object.entries(Status).find(([, value]) => value === status)?.[0] ?? 'unknown').toLowerCase();
-}
-
-/** Whole or not at all: others read the file as soon as it is there. */
-function writePid(path: string, pid: number): void {
-  writeFileSync(`${path}.tmp`, String(pid));
-  renameSync(`${path}.tmp`, path);
 }
