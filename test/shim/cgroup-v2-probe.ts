@@ -57,7 +57,7 @@ const listener = new TtrpcServer().register(Events, {
 listener.listen(EVENTS);
 const address = await new Promise<string>((resolve, reject) => {
   const parameters = { namespace: 'n', id: ID, bundle: BUNDLE, ttrpcAddress: EVENTS, runtimeRoot: '/runtime', socketDir: '/s' };
-  serveShim(parameters, new ShimLog(BUNDLE, true), {
+  serveShim(parameters, new ShimLog(BUNDLE, true), new TtrpcServer(), {
     ready: (bootstrap) => resolve(bootstrap.address),
     failed: reject,
     shutdown: () => {},

@@ -8,7 +8,7 @@ import type { Process, Spec } from '@berth/oci/runtime-spec';
 import * as events from '@berth/rpc/gen/containerd/events/task';
 import { Task } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
 import { Events } from '@berth/rpc/gen/containerd/services/ttrpc/events/v1/events';
-import { type Stub, TtrpcClient } from '@berth/rpc/ttrpc/client';
+import type { Stub, TtrpcClient } from '@berth/rpc/ttrpc/client';
 import { TtrpcServer } from '@berth/rpc/ttrpc/server';
 import { deleteDeadShim, Zygote, type ZygoteOptions } from '@berth/shim/zygote/client';
 import type { ShimBootstrap } from '@berth/shim/zygote/protocol';
@@ -76,14 +76,13 @@ export class Laboratory {
     const spec = this.spec(id, script);
     change(spec);
     writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec));
-    const bootstrap = await this.zygote.startShim({
+    const { bootstrap, client } = await this.zygote.startShim({
       namespace: NAMESPACE,
       id,
       bundle,
       ttrpcAddress: this.ttrpcAddress,
       runtimeRoot: join(this.root, 'runtime'),
     });
-    const client = await TtrpcClient.connect(bootstrap.address);
     const shim = { ...bootstrap, id, bundle, client, task: client.stub(Task) };
     this.shims.push(shim);
     return shim;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { eventually } from '../harness/eventually.ts';
-import { alive, Laboratory } from './laboratory.ts';
+import { alive, Laboratory, type Shim } from './laboratory.ts';
 
 /** The unassigned children of the laboratory's zygote. */
 async function sparesOf(lab: Laboratory): Promise<number[]> {
@@ -17,6 +17,15 @@ function isSpare(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** proc_pid_stat(5): minflt. */
+function pageFaults(pid: number): number {
+  return Number(
+    readFileSync(`/proc/${pid}/stat`, 'latin1')
+      .replace(/^.*\) /, '')
+      .split(' ')[7],
+  );
 }
 
 async function spareOf(lab: Laboratory): Promise<number> {
@@ -68,6 +77,21 @@ test('killed with its orders in hand, it leaves them to a fork of its own', asyn
   assert.notEqual(shim.pid, spare);
   assert.equal((await shim.task.wait({ id: shim.id })).exitStatus, 7);
   assert.equal(await lab.zygote.pid(), zygote);
+});
+
+test('a spare has its pages before it needs them', async (t) => {
+  const lab = await Laboratory.open(t);
+  const faults = async (shim: Shim) => {
+    const before = pageFaults(shim.pid);
+    await lab.create(shim);
+    return pageFaults(shim.pid) - before;
+  };
+  // The first spare may be older than what the zygote has learned.
+  await lab.run('exit 0');
+  await spareOf(lab);
+  const [spares, forked] = await Promise.all([lab.shim('exit 0'), lab.shim('exit 0')]);
+  const [few, many] = [await faults(spares), await faults(forked)];
+  assert.ok(few < 0.75 * many, `${few} page faults of a spare, ${many} of a fork`);
 });
 
 test('without its zygote a spare ends', async (t) => {

@@ -10,6 +10,7 @@ import { Task } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
 import { TtrpcClient } from '@berth/rpc/ttrpc/client';
 import { deleteDeadShim } from '@berth/shim/zygote/client';
 import { SHIM_NODE_FLAGS, shimProgram } from '@berth/shim/zygote/programs';
+import { UnassignedShim } from '@berth/shim/zygote/unassigned-shim';
 import { eventually } from '../harness/eventually.ts';
 import { Attached, alive, Laboratory, NAMESPACE } from './laboratory.ts';
 
@@ -35,7 +36,7 @@ test('shims outlive the zygote, and another zygote takes over', async (t) => {
   assert.equal(lab.logged(first), 'still here\n');
 });
 
-test('a shim whose zygote dies before it can say that it serves ends, too', async (t) => {
+test('a shim that cannot tell anybody that it serves ends', async (t) => {
   const lab = await Laboratory.open(t, { plain: true });
   const bundle = join(lab.root, 'orphan');
   mkdirSync(bundle);
@@ -45,7 +46,9 @@ test('a shim whose zygote dies before it can say that it serves ends, too', asyn
   const socketDir = join(lab.root, 's');
   const orders = { namespace: NAMESPACE, id: 'orphan', bundle, ttrpcAddress: '', runtimeRoot: join(lab.root, 'runtime'), socketDir };
   const channel = orphan.stdio[3] as Socket;
-  channel.end(`${JSON.stringify(orders)}\n`, () => channel.destroy());
+  const unheard = new UnassignedShim(orphan.pid as number, channel).assign(orders);
+  setImmediate(() => channel.destroy());
+  assert.equal(await unheard, undefined);
   assert.deepEqual(await ended, [1, null]);
 });
 

@@ -7,7 +7,7 @@ import { EngineError } from '@berth/errdefs/engine-error';
 import { Sandbox } from '@berth/rpc/gen/containerd/runtime/sandbox/v1/sandbox';
 import { Task as TaskV2 } from '@berth/rpc/gen/containerd/runtime/task/v2/shim';
 import { Task as TaskV3 } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
-import { TtrpcServer } from '@berth/rpc/ttrpc/server';
+import type { TtrpcServer } from '@berth/rpc/ttrpc/server';
 import { exitNow } from '@berth/sys/fork';
 import { discard, TraceDirectory, Tracer } from '@berth/trace/tracer';
 import { EventPublisher } from './events/publisher.ts';
@@ -37,6 +37,8 @@ export interface ShimEvents {
 
 /** A task service on its socket. */
 export interface ServedShim {
+  /** Whether it has nothing to keep: no task, no sandbox. */
+  readonly idle: boolean;
   /** Stops once answers, events and attached clients have what is theirs. */
   end(): Promise<void>;
 }
@@ -55,12 +57,17 @@ export function prepareShim(title: string): PreparedShim {
   return prepared;
 }
 
-/** Makes a prepared process the shim of one container: returns at once, the event loop does the rest. */
-export function becomeShim(parameters: ShimParameters, prepared: PreparedShim, events: Omit<ShimEvents, 'shutdown'>): void {
+/** Makes a prepared process the shim of one container, which `server` serves besides: returns at once, the event loop does the rest. */
+export function becomeShim(
+  parameters: ShimParameters,
+  prepared: PreparedShim,
+  server: TtrpcServer,
+  events: Omit<ShimEvents, 'shutdown'>,
+): ServedShim {
   const log = new ShimLog(parameters.bundle, parameters.debug === true);
   prepared.log = log;
   process.title = `berth-shim ${parameters.namespace}/${parameters.id}`;
-  serveShim(parameters, log, {
+  return serveShim(parameters, log, server, {
     ...events,
     async shutdown(shim) {
       await shim.end();
@@ -71,13 +78,17 @@ export function becomeShim(parameters: ShimParameters, prepared: PreparedShim, e
 }
 
 /** All of a shim that does not change the process it is in (the zygote's warm-up runs it too). */
-export function serveShim(parameters: ShimParameters, log: ShimLog, { ready, failed, shutdown }: ShimEvents): ServedShim {
+export function serveShim(
+  parameters: ShimParameters,
+  log: ShimLog,
+  server: TtrpcServer,
+  { ready, failed, shutdown }: ShimEvents,
+): ServedShim {
   const events = new EventPublisher({
     address: parameters.ttrpcAddress,
     namespace: parameters.namespace,
     inOrder: parameters.eventsInOrder === true,
   });
-  const server = new TtrpcServer();
   const reaper = new Reaper();
   const tracer = new Tracer('shim', parameters.traceDir ? new TraceDirectory(parameters.traceDir) : discard);
   const service = new TaskService({
@@ -92,6 +103,9 @@ export function serveShim(parameters: ShimParameters, log: ShimLog, { ready, fai
   });
   const sandbox = new SandboxService({ endTasks: (timeout) => service.endTasks(timeout), shutdown: () => shutdown(shim) });
   const shim: ServedShim = {
+    get idle() {
+      return service.idle && !sandbox.stands;
+    },
     async end() {
       // The answer to Shutdown is written before its connection is closed.
       await new Promise((resolve) => setImmediate(resolve));
@@ -110,15 +124,12 @@ export function serveShim(parameters: ShimParameters, log: ShimLog, { ready, fai
   rmSync(address, { force: true });
   const listener = server.listen(address);
   listener.once('error', failed);
-  listener.once('listening', () => {
+  // A unix socket is bound by now, or never.
+  if (listener.listening) {
     const bootstrap: ShimBootstrap = { pid: process.pid, address, protocol: 'ttrpc', version: 3 };
-    try {
-      writeBootstrap(parameters, bootstrap);
-      ready(bootstrap);
-    } catch (error) {
-      failed(error);
-    }
-  });
+    writeBootstrap(parameters, bootstrap);
+    ready(bootstrap);
+  }
   return shim;
 }
 

@@ -22,24 +22,16 @@ export function duplicateTo(fd: number, target: number): void {
   check(cDup2(fd, target), 'dup2', fd, target);
 }
 
-/** Waits until a descriptor has something to read or its other end is closed; false when `timeout` milliseconds passed first. */
+/** Waits until a descriptor has something to read or its other end is closed; false when `timeout` milliseconds (-1: none) passed first. */
 export function waitReadable(fd: number, timeout: number): boolean {
-  return firstReadable([fd], timeout) !== undefined;
-}
-
-/** The first in order of those that have something to read or whose other end is closed; undefined after `timeout` (-1: never). */
-export function firstReadable(fds: readonly number[], timeout: number): number | undefined {
-  const entries = Buffer.alloc(POLLFD * fds.length);
-  for (const [index, fd] of fds.entries()) {
-    entries.writeInt32LE(fd, POLLFD * index);
-    entries.writeInt16LE(POLLIN, POLLFD * index + 4);
-  }
+  const entry = Buffer.alloc(POLLFD);
+  entry.writeInt32LE(fd, 0);
+  entry.writeInt16LE(POLLIN, 4);
   const end = performance.now() + timeout;
   for (;;) {
     const left = timeout < 0 ? -1 : Math.max(0, Math.ceil(end - performance.now()));
-    const ready = cPoll(entries, fds.length, left);
-    if (ready > 0) return fds.find((_, index) => entries.readInt16LE(POLLFD * index + 6) !== 0);
-    if (ready === 0) return undefined;
-    if (errnoName(errno()) !== 'EINTR') throw sysError('poll', fds);
+    const ready = cPoll(entry, 1, left);
+    if (ready >= 0) return ready > 0;
+    if (errnoName(errno()) !== 'EINTR') throw sysError('poll', [fd]);
   }
 }

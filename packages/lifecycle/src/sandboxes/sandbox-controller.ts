@@ -6,12 +6,12 @@ import { type CreateSandboxRequest, Sandbox as SandboxApi } from '@berth/rpc/gen
 import { Task } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
 import type { Any } from '@berth/rpc/gen/google/protobuf/any';
 import { timestampNow } from '@berth/rpc/timestamp';
-import { type CallOptions, type Stub, TtrpcClient } from '@berth/rpc/ttrpc/client';
+import type { CallOptions, Stub, TtrpcClient } from '@berth/rpc/ttrpc/client';
 import { NAMESPACE } from '@berth/rpc/ttrpc/message';
 import type { Init } from '@berth/rpc/wire/message';
 import type { EventExchange } from '../events/exchange.ts';
 import type { Bundle, Bundles, ShimAddress } from '../tasks/bundle.ts';
-import { BERTH_RUNTIME, KILLED, type ShimsByRuntime } from '../tasks/shims.ts';
+import { BERTH_RUNTIME, type ConnectedShim, connectShim, KILLED, type ShimsByRuntime } from '../tasks/shims.ts';
 
 /** Milliseconds in which a shim that was found after a restart has to answer. */
 const RECONNECT_TIMEOUT = 5000;
@@ -71,9 +71,9 @@ export class SandboxController {
     const bundle = bundles.create(namespace, id, runtime.name, config.length > 0 ? config : Buffer.from('{}'));
     let entry: Entry | undefined;
     try {
-      const shim = await shims.of(runtime.name).start({ bundle, options: runtime.options, group: id });
-      bundles.writeShim(bundle, shim);
-      entry = await this.#connect(bundle, runtime.name, shim);
+      const connected = await shims.of(runtime.name).start({ bundle, options: runtime.options, group: id });
+      bundles.writeShim(bundle, connected.shim);
+      entry = this.#entry(bundle, runtime.name, connected);
       await entry.api.createSandbox({ ...request, sandboxId: id, bundlePath: bundle.path }, entry.options);
       this.#keep(entry);
     } catch (thrown) {
@@ -127,7 +127,7 @@ export class SandboxController {
     try {
       const shim = bundles.shim(bundle);
       if (!shim) throw new EngineError('NotFound', 'its shim never served', { layer: 'lifecycle' });
-      const entry = await this.#connect(bundle, runtime, shim);
+      const entry = this.#entry(bundle, runtime, await connectShim(shim));
       await entry.api.pingSandbox({ sandboxId: bundle.id }, { ...entry.options, timeout: RECONNECT_TIMEOUT });
       shims.of(runtime).adopt(bundle);
       this.#keep(entry);
@@ -137,8 +137,7 @@ export class SandboxController {
     }
   }
 
-  async #connect(bundle: Bundle, runtime: string, shim: ShimAddress): Promise<Entry> {
-    const client = await TtrpcClient.connect(shim.address);
+  #entry(bundle: Bundle, runtime: string, { shim, client }: ConnectedShim): Entry {
     const options: CallOptions = { metadata: [[NAMESPACE, bundle.namespace]] };
     return { bundle, runtime, shim, client, api: client.stub(SandboxApi), options, ending: false };
   }

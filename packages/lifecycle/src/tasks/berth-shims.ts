@@ -9,8 +9,8 @@ import { groupOf } from '@berth/shim/group';
 import { socketPath } from '@berth/shim/shim';
 import { deleteDeadShim, type Zygote } from '@berth/shim/zygote/client';
 import { answers } from '@berth/sys/socket-probe';
-import type { Bundle, ShimAddress } from './bundle.ts';
-import { type DeadTask, KILLED, type Shims, type StartShimOptions } from './shims.ts';
+import type { Bundle } from './bundle.ts';
+import { type ConnectedShim, connectShim, type DeadTask, KILLED, type Shims, type StartShimOptions } from './shims.ts';
 
 /** The version that Berth's shims serve. */
 const TASK_API = 3;
@@ -30,19 +30,20 @@ export interface BerthShimsOptions {
 export class BerthShims implements Shims {
   readonly #options: BerthShimsOptions;
   /** Shims of groups that are being started, by their sockets. */
-  readonly #starting = new Map<string, Promise<ShimAddress>>();
+  readonly #starting = new Map<string, Promise<ConnectedShim>>();
 
   constructor(options: BerthShimsOptions) {
     this.#options = options;
   }
 
-  async start({ bundle, group = groupOf(bundle.path) }: StartShimOptions): Promise<ShimAddress> {
+  async start({ bundle, group = groupOf(bundle.path) }: StartShimOptions): Promise<ConnectedShim> {
     if (group === undefined) return this.#startOne(bundle);
     const { namespace, id } = bundle;
     const address = socketPath({ socketDir: this.#options.socketDir, namespace, id, group });
     const known = await this.#starting.get(address)?.catch(() => undefined);
-    if (known) return known;
-    const started = answers(address).then((alive) => (alive ? { address, version: TASK_API } : this.#startOne(bundle, group)));
+    if (known) return connectShim(known.shim);
+    const shim = { address, version: TASK_API };
+    const started = answers(address).then((alive) => (alive ? connectShim(shim) : this.#startOne(bundle, group)));
     this.#starting.set(address, started);
     try {
       return await started;
@@ -51,9 +52,9 @@ export class BerthShims implements Shims {
     }
   }
 
-  async #startOne({ namespace, id, path }: Bundle, group?: string): Promise<ShimAddress> {
+  async #startOne({ namespace, id, path }: Bundle, group?: string): Promise<ConnectedShim> {
     const { zygote, eventsAddress, debug } = this.#options;
-    return (await zygote).startShim({
+    const { bootstrap, client } = await (await zygote).startShim({
       namespace,
       id,
       ...(group === undefined ? {} : { group }),
@@ -63,6 +64,7 @@ export class BerthShims implements Shims {
       runtimeRoot: this.#runtimeRoot(namespace),
       debug,
     });
+    return { shim: bootstrap, client };
   }
 
   /** A shim logs by itself and needs nobody. */

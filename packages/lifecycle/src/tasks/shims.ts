@@ -2,6 +2,7 @@
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { RuntimeInfo } from '@berth/rpc/gen/containerd/types/introspection';
 import type { Any } from '@berth/rpc/gen/google/protobuf/any';
+import { TtrpcClient } from '@berth/rpc/ttrpc/client';
 import type { Init } from '@berth/rpc/wire/message';
 import type { Bundle, ShimAddress } from './bundle.ts';
 
@@ -22,9 +23,15 @@ export interface DeadTask {
   exitedAt: number;
 }
 
+/** A shim, and the connection to it that is its receiver's from here on. */
+export interface ConnectedShim {
+  shim: ShimAddress;
+  client: TtrpcClient;
+}
+
 export interface Shims {
-  /** Returns when the shim takes connections. Nothing is left of one that does not. */
-  start(options: StartShimOptions): Promise<ShimAddress>;
+  /** Returns when the shim takes calls. Nothing is left of one that does not. */
+  start(options: StartShimOptions): Promise<ConnectedShim>;
   /** Takes over a living shim that an earlier process of this service started. */
   adopt(bundle: Bundle): void;
   /** Removes what a shim that is gone left: processes, cgroups, mounts. Safe to repeat. */
@@ -72,4 +79,8 @@ export function shimProgramOf(runtime: string): string {
     );
   }
   return `containerd-shim-${parts.at(-2)}-${parts.at(-1)}`;
+}
+
+export async function connectShim(shim: ShimAddress): Promise<ConnectedShim> {
+  return { shim, client: await TtrpcClient.connect(shim.address) };
 }

@@ -10,7 +10,7 @@ import { timestampOf } from '@berth/rpc/timestamp';
 import type { Span } from '@berth/trace/tracer';
 import type { EventExchange } from '../events/exchange.ts';
 import type { Bundle, Bundles, ShimAddress } from './bundle.ts';
-import { BERTH_RUNTIME, type DeadTask, KILLED, type ShimsByRuntime } from './shims.ts';
+import { BERTH_RUNTIME, connectShim, type DeadTask, KILLED, type ShimsByRuntime } from './shims.ts';
 import { Task } from './task.ts';
 
 export interface NewTask {
@@ -38,10 +38,19 @@ export interface TaskStoreOptions {
   log: { warn(fields: object, message: string): void; error(fields: object, message: string): void };
 }
 
+/** Milliseconds that the shim of a deleted task stays: whoever deleted it has the processors first. */
+const FAREWELL = 30;
 /** Milliseconds after the last end of a task until what no task needs goes. */
 const QUIET = 1000;
 /** Milliseconds in which a shim that was found after a restart has to answer. */
 const RECONNECT_TIMEOUT = 5000;
+
+/** What goes on after a task has ended. */
+interface Ending {
+  over: Promise<void>;
+  /** Somebody waits for it. */
+  now(): void;
+}
 
 export class TaskStore {
   readonly #options: TaskStoreOptions;
@@ -49,7 +58,7 @@ export class TaskStore {
   /** Keys of tasks that are being made. */
   readonly #busy = new Set<string>();
   /** What goes on after a task has ended, by its key: its shim ends, whose socket would be the next one's too, or a dead one is cleaned up after. */
-  readonly #ending = new Map<string, Promise<void>>();
+  readonly #ending = new Map<string, Ending>();
 
   #tidying: NodeJS.Timeout | undefined;
 
@@ -82,14 +91,14 @@ export class TaskStore {
     const shims = this.#options.shims.of(runtime);
     this.#busy.add(key);
     try {
-      await this.#ending.get(key);
+      await this.#ended(key);
       const bundle = bundles.create(namespace, id, runtime, wanted.config);
       let task: Task | undefined;
       try {
         task = await during(span, 'lifecycle.shim', async () => {
-          const address = wanted.shim ?? (await shims.start({ bundle, options: wanted.options }));
-          bundles.writeShim(bundle, address);
-          return Task.connect(bundle, runtime, address);
+          const connected = await (wanted.shim ? connectShim(wanted.shim) : shims.start({ bundle, options: wanted.options }));
+          bundles.writeShim(bundle, connected.shim);
+          return new Task(bundle, runtime, connected);
         });
         const created = task;
         const { rootfs, stdin, stdout, stderr, terminal, checkpoint, options } = wanted;
@@ -114,12 +123,16 @@ export class TaskStore {
     this.#tasks.delete(key);
     const { bundles } = this.#options;
     const retired = bundles.retire(task.bundle);
-    const ending = task.release().then(() => {
-      bundles.discard(retired);
-      this.#ending.delete(key);
-      this.#tidySoon();
-    });
-    this.#ending.set(key, ending);
+    const { promise: called, resolve: now } = Promise.withResolvers<void>();
+    setTimeout(now, FAREWELL);
+    const over = called
+      .then(() => task.release())
+      .then(() => {
+        bundles.discard(retired);
+        this.#ending.delete(key);
+        this.#tidySoon();
+      });
+    this.#ending.set(key, { over, now });
   }
 
   /** Finds the tasks of before this process: those whose shim answers go on, the others are cleaned up. */
@@ -136,8 +149,14 @@ export class TaskStore {
     for (const task of this.#tasks.values()) task.disconnect();
     this.#tasks.clear();
     clearTimeout(this.#tidying);
-    await Promise.all(this.#ending.values());
+    await Promise.all([...this.#ending.keys()].map((key) => this.#ended(key)));
     this.#tidy();
+  }
+
+  async #ended(key: string): Promise<void> {
+    const ending = this.#ending.get(key);
+    ending?.now();
+    await ending?.over;
   }
 
   #tidySoon(): void {
@@ -202,10 +221,8 @@ export class TaskStore {
       this.#options.log.warn({ namespace: task.namespace, id: task.id, shim: task.shim.pid }, 'shim disconnected');
       this.#tasks.delete(key);
       // A new task of that id waits for what is left of this one to go.
-      this.#ending.set(
-        key,
-        this.#bury(task.bundle, task.runtime).finally(() => this.#ending.delete(key)),
-      );
+      const over = this.#bury(task.bundle, task.runtime).finally(() => this.#ending.delete(key));
+      this.#ending.set(key, { over, now() {} });
     });
   }
 

@@ -4,12 +4,12 @@ import { rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Task as TaskV2 } from '@berth/rpc/gen/containerd/runtime/task/v2/shim';
 import { Task as TaskV3 } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
-import { type CallOptions, type Stub, TtrpcClient } from '@berth/rpc/ttrpc/client';
+import type { CallOptions, Stub, TtrpcClient } from '@berth/rpc/ttrpc/client';
 import { NAMESPACE } from '@berth/rpc/ttrpc/message';
 import { formatTraceparent, TRACEPARENT } from '@berth/trace/context';
 import type { Span } from '@berth/trace/tracer';
 import type { Bundle, ShimAddress } from './bundle.ts';
-import { BERTH_RUNTIME } from './shims.ts';
+import { BERTH_RUNTIME, type ConnectedShim, connectShim } from './shims.ts';
 
 /** Milliseconds for the answer to Shutdown, and from there to the end of the connection. */
 const SHUTDOWN_TIMEOUT = 5000;
@@ -26,7 +26,7 @@ export class Task {
   readonly api: Stub<typeof TaskV3>;
   readonly #client: TtrpcClient;
 
-  private constructor(bundle: Bundle, runtime: string, shim: ShimAddress, client: TtrpcClient) {
+  constructor(bundle: Bundle, runtime: string, { shim, client }: ConnectedShim) {
     this.bundle = bundle;
     this.runtime = runtime;
     this.shim = shim;
@@ -35,7 +35,7 @@ export class Task {
   }
 
   static async connect(bundle: Bundle, runtime: string, shim: ShimAddress): Promise<Task> {
-    return new Task(bundle, runtime, shim, await TtrpcClient.connect(shim.address));
+    return new Task(bundle, runtime, await connectShim(shim));
   }
 
   get id(): string {

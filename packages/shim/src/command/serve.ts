@@ -1,4 +1,4 @@
-// `serve`: the process that `start` leaves behind. It gets its parameters as a line on descriptor 3 and answers there.
+// `serve`: the process that `start` leaves behind. It gets its orders over the socket that it inherits as descriptor 3.
 import { prepareShim } from '../shim.ts';
 import { followOrders } from '../zygote/orders.ts';
 

@@ -3,14 +3,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { realpathSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { createInterface } from 'node:readline';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { sealedProgram } from '@berth/sys/sealed-program';
 import { answers } from '@berth/sys/socket-probe';
 import { groupOf } from '../group.ts';
 import { socketPath } from '../shim.ts';
 import { SHIM_NODE_FLAGS, shimProgram } from '../zygote/programs.ts';
-import type { ShimBootstrap, ShimParameters, ZygoteReply } from '../zygote/protocol.ts';
+import type { ShimBootstrap, ShimParameters } from '../zygote/protocol.ts';
+import { UnassignedShim } from '../zygote/unassigned-shim.ts';
 
 export async function startShim({ shim: asked, maxVersion }: { shim: ShimParameters; maxVersion: number }): Promise<void> {
   const group = groupOf(asked.bundle);
@@ -28,15 +28,11 @@ export async function startShim({ shim: asked, maxVersion }: { shim: ShimParamet
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
   });
   const channel = child.stdio[3] as Socket;
-  channel.write(`${JSON.stringify(shim)}\n`);
-  const lines = createInterface({ input: channel })[Symbol.asyncIterator]();
-  const answer = await Promise.race([lines.next(), once(child, 'error').then(([error]) => Promise.reject(error))]);
-  if (answer.done) throw new EngineError('Internal', 'the shim ended before it served; see shim.log in the bundle', { layer: 'shim' });
-  const reply = JSON.parse(answer.value) as ZygoteReply;
-  if (!reply.ok || !reply.bootstrap)
-    throw new EngineError('Internal', reply.ok ? 'the shim named no address' : reply.error, { layer: 'shim' });
-  print(reply.bootstrap, maxVersion);
-  channel.destroy();
+  const failed = once(child, 'error').then(([error]) => Promise.reject(error));
+  const assigned = await Promise.race([new UnassignedShim(child.pid ?? 0, channel).assign(shim), failed]);
+  if (!assigned) throw new EngineError('Internal', 'the shim ended before it served; see shim.log in the bundle', { layer: 'shim' });
+  print(assigned.bootstrap, maxVersion);
+  assigned.client.close();
   child.unref();
 }
 

@@ -36,6 +36,10 @@ export class TaskService implements Implementation<typeof TaskApi> {
     this.#options = options;
   }
 
+  get idle(): boolean {
+    return this.#tasks.size === 0;
+  }
+
   create: Implementation<typeof TaskApi>['create'] = (request, call) =>
     this.#traced('shim.create', call, async (span) => {
       if (this.#tasks.has(request.id)) throw new EngineError('AlreadyExists', `task ${request.id}: already exists`, { layer: 'shim' });
@@ -147,7 +151,7 @@ export class TaskService implements Implementation<typeof TaskApi> {
 
   shutdown: Implementation<typeof TaskApi>['shutdown'] = (request) => {
     // As runc's shim: a shim with a task stays, unless it is told to go at once.
-    if (request.now || (this.#tasks.size === 0 && !this.#options.stays())) this.#options.shutdown();
+    if (request.now || (this.idle && !this.#options.stays())) this.#options.shutdown();
     return {};
   };
 

@@ -85,7 +85,7 @@ export class Task {
     // A client that takes events for orders must find the task: it is told after this.
     if (!task.#restored) stdio.started(container.consoleMaster);
     if (container.pid !== 0) task.#born();
-    host.events.publish('/tasks/create', events.TaskCreate, {
+    host.events.publishSoon('/tasks/create', events.TaskCreate, {
       containerId: request.id,
       bundle: request.bundle,
       rootfs: request.rootfs,
@@ -119,7 +119,7 @@ export class Task {
       this.init.status = Status.RUNNING;
       if (this.#restored) this.#wasRestored();
       this.#oom.start();
-      this.#host.events.publish('/tasks/start', events.TaskStart, { containerId: this.id, pid: this.init.pid });
+      this.#host.events.publishSoon('/tasks/start', events.TaskStart, { containerId: this.id, pid: this.init.pid });
     } finally {
       this.init.announce();
     }

@@ -4,22 +4,25 @@
 //
 // This is the only time that the zygote runs its event loop. When it is done no handle, no child and no thread is left.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Process, Spec } from '@berth/oci/runtime-spec';
 import { PROCESS_TYPE, packJson } from '@berth/rpc/any';
+import { Orders } from '@berth/rpc/gen/berth/shim/v1/orders';
 import { Task } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
 import { Events } from '@berth/rpc/gen/containerd/services/ttrpc/events/v1/events';
 import { type Stub, TtrpcClient } from '@berth/rpc/ttrpc/client';
 import { TtrpcServer } from '@berth/rpc/ttrpc/server';
 import { rehearse } from '@berth/runtime/rehearsal';
+import { socketPair } from '@berth/sys/fd-passing';
 import { setChildSubreaper } from '@berth/sys/process';
 import { tinyProgram } from '@berth/sys/tiny-program';
 import { formatTraceparent, newTraceContext, TRACEPARENT } from '@berth/trace/context';
 import { ShimLog } from '../process/shim-log.ts';
 import { type ServedShim, serveShim } from '../shim.ts';
-import type { ShimBootstrap, ShimParameters } from '../zygote/protocol.ts';
+import { takeOrders } from '../zygote/orders.ts';
+import type { ShimParameters } from '../zygote/protocol.ts';
 import { drySpec } from './dry-spec.ts';
 
 /** Enough for V8 to have baseline code and settled inline caches; more costs start-up time. */
@@ -27,21 +30,41 @@ const ROUNDS = 4;
 
 /** Returns why it stayed cold, if it did. Everything it made is gone again. */
 export async function warmUp(): Promise<string | undefined> {
+  try {
+    await withRoot(async (root) => {
+      for (let round = 0; round < ROUNDS; round++) await liveHere(root, `warm-${process.pid}-${round}`);
+      rehearseInit(root);
+    });
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  } finally {
+    await settled();
+  }
+}
+
+/** Drives a shim that waits for orders at the other end of `client` through the life of a container; `lived` runs before its deletion. */
+export function driveShim(client: TtrpcClient, lived: () => void): Promise<void> {
+  return withRoot(async (root) => {
+    const id = `trial-${process.pid}`;
+    const end = async () => {
+      await client.stub(Task).shutdown({ id });
+    };
+    await live(root, { id, client, end, meanwhile: async () => {}, lived });
+  });
+}
+
+async function withRoot(body: (root: string) => Promise<void>): Promise<void> {
   const root = mkdtempSync(join(tmpdir(), 'berth-warm-'));
   setChildSubreaper(true);
   try {
     mkdirSync(join(root, 'rootfs/bin'), { recursive: true });
     for (const directory of ['proc', 'dev', 'sys', 'etc']) mkdirSync(join(root, 'rootfs', directory));
     writeFileSync(join(root, 'rootfs/bin/warm'), tinyProgram(), { mode: 0o755 });
-    for (let round = 0; round < ROUNDS; round++) await live(root, `warm-${process.pid}-${round}`);
-    rehearseInit(root);
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
+    await body(root);
   } finally {
     setChildSubreaper(false);
     rmSync(root, { recursive: true, force: true });
-    await settled();
   }
 }
 
@@ -52,8 +75,33 @@ function rehearseInit(root: string): void {
   rehearse({ id, bundle: root, root: join(root, 'runtime'), spec, stdio: { stdin: 0, stdout: 1, stderr: 2 } }, ROUNDS);
 }
 
-/** One container from create to delete, with a log, an attached client and two execs. */
-async function live(root: string, id: string): Promise<void> {
+type TaskStub = Stub<typeof Task>;
+type NameStream = (suffix: string) => string;
+
+/** The shim is in this process, and has two execs as well. */
+async function liveHere(root: string, id: string): Promise<void> {
+  const [superiors, childs] = socketPair('stream');
+  using client = new TtrpcClient(new Socket({ fd: superiors }));
+  let shim: ServedShim | undefined;
+  takeOrders(new Socket({ fd: childs }), (parameters, server, told) => {
+    shim = serveShim(parameters, new ShimLog(parameters.bundle, false), server, { ...told, shutdown: () => {} });
+  });
+  await live(root, { id, client, end: async () => shim?.end(), meanwhile: execs, lived() {} });
+}
+
+interface Life {
+  id: string;
+  client: TtrpcClient;
+  /** Between start and exit. */
+  meanwhile(task: TaskStub, id: string, spec: Spec, name: NameStream): Promise<void>;
+  /** Between exit and deletion. */
+  lived(): void;
+  /** Of the shim. */
+  end(): Promise<void>;
+}
+
+/** One container from create to delete, with a log and an attached client. */
+async function live(root: string, { id, client, meanwhile, lived, end }: Life): Promise<void> {
   const bundle = join(root, id);
   mkdirSync(bundle);
   const spec = drySpec(id, join(root, 'rootfs'));
@@ -71,43 +119,41 @@ async function live(root: string, id: string): Promise<void> {
     socketDir: join(root, 's'),
     traceDir: join(root, 'traces'),
   };
-  let shim: ServedShim | undefined;
   try {
-    const { address } = await new Promise<ShimBootstrap>((ready, failed) => {
-      shim = serveShim(parameters, new ShimLog(bundle, false), { ready, failed, shutdown: () => {} });
-    });
-    using client = await TtrpcClient.connect(address);
-    await drive(client, bundle, id, spec);
+    const { address } = await client.call(Orders.name, Orders.methods.assign, parameters);
+    (await TtrpcClient.connect(address)).close();
+    const task = client.stub(Task);
+    const options = () => ({ metadata: [[TRACEPARENT, formatTraceparent(newTraceContext())] as const] });
+    const name = (suffix: string) => `attach://${join(bundle, suffix)}.sock?log=json-file&path=${join(bundle, suffix)}.log&stdin-once=1`;
+    await task.create({ id, bundle, stdin: name('init'), stdout: name('init'), stderr: name('init') }, options());
+    try {
+      const waiting = task.wait({ id }).catch(() => {});
+      const attached = attach(join(bundle, 'init.sock'));
+      await task.start({ id }, options());
+      await task.state({ id });
+      await meanwhile(task, id, spec, name);
+      await task.closeIO({ id, stdin: true });
+      await Promise.all([waiting, attached]);
+      lived();
+    } finally {
+      await task.kill({ id, signal: 9, all: true }).catch(() => {});
+      await task.wait({ id }).catch(() => {});
+      await task.delete({ id }, options());
+    }
   } finally {
-    await shim?.end();
+    await end();
     events.close();
   }
 }
 
-async function drive(client: TtrpcClient, bundle: string, id: string, spec: Spec): Promise<void> {
-  const task = client.stub(Task);
-  const options = () => ({ metadata: [[TRACEPARENT, formatTraceparent(newTraceContext())] as const] });
-  const name = (suffix: string) => `attach://${join(bundle, suffix)}.sock?log=json-file&path=${join(bundle, suffix)}.log&stdin-once=1`;
-  await task.create({ id, bundle, stdin: name('init'), stdout: name('init'), stderr: name('init') }, options());
-  try {
-    const waiting = task.wait({ id }).catch(() => {});
-    const attached = attach(join(bundle, 'init.sock'));
-    await task.start({ id }, options());
-    await task.state({ id });
-    await exec(task, id, spec.process, { stdin: '', stdout: name('exec'), stderr: name('exec'), terminal: false });
-    await exec(task, id, spec.process, { stdin: name('tty'), stdout: name('tty'), stderr: '', terminal: true });
-    await task.closeIO({ id, stdin: true });
-    await Promise.all([waiting, attached]);
-  } finally {
-    await task.kill({ id, signal: 9, all: true }).catch(() => {});
-    await task.wait({ id }).catch(() => {});
-    await task.delete({ id }, options());
-  }
+async function execs(task: TaskStub, id: string, spec: Spec, name: NameStream): Promise<void> {
+  await exec(task, id, spec.process, { stdin: '', stdout: name('exec'), stderr: name('exec'), terminal: false });
+  await exec(task, id, spec.process, { stdin: name('tty'), stdout: name('tty'), stderr: '', terminal: true });
 }
 
 type Stdio = { stdin: string; stdout: string; stderr: string; terminal: boolean };
 
-async function exec(task: Stub<typeof Task>, id: string, process: Process | undefined, stdio: Stdio): Promise<void> {
+async function exec(task: TaskStub, id: string, process: Process | undefined, stdio: Stdio): Promise<void> {
   const execId = stdio.terminal ? 'tty' : 'exec';
   await task.exec({ id, execId, spec: packJson(PROCESS_TYPE, process), ...stdio });
   const waiting = task.wait({ id, execId }).catch(() => {});

@@ -2,15 +2,17 @@
 // of their own where forking does not work. Runs in an ordinary Node process.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { EngineError } from '@berth/errdefs/engine-error';
 import { DeleteResponse } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
+import { TtrpcClient } from '@berth/rpc/ttrpc/client';
+import { receiveWithFds, socketPair } from '@berth/sys/fd-passing';
 import { sealedProgram } from '@berth/sys/sealed-program';
-import { answers } from '@berth/sys/socket-probe';
-import { readBootstrap, socketPath } from '../shim.ts';
 import { SHIM_NODE_FLAGS, shimProgram, ZYGOTE_NODE_FLAGS, zygoteProgram } from './programs.ts';
-import type { ShimBootstrap, ShimParameters, ZygoteHello, ZygoteReply, ZygoteRequest } from './protocol.ts';
+import type { ShimParameters, ZygoteHello, ZygoteReply, ZygoteRequest } from './protocol.ts';
+import { type StartedShim, UnassignedShim } from './unassigned-shim.ts';
 
 export interface ZygoteOptions {
   /** The shims' sockets are made in `<stateDir>/s`; keep it short (a socket's path has at most 107 bytes). */
@@ -29,6 +31,10 @@ export interface ZygoteOptions {
 
 export type StartShim = Omit<ShimParameters, 'socketDir' | 'traceDir'>;
 
+/** Processes that are tried for one shim. */
+const ATTEMPTS = 4;
+/** Milliseconds without a request until a spare is forked: the container that was just asked for has the processors first. */
+const QUIET = 60;
 /** Milliseconds that a zygote may take to start, and to answer one request. */
 const START_TIMEOUT = 20_000;
 const REQUEST_TIMEOUT = 20_000;
@@ -61,24 +67,25 @@ export class Zygote implements AsyncDisposable {
     return (await this.#running)?.pid;
   }
 
-  /** Starts a shim and returns once it answers on its socket. The shim outlives the zygote and this process. */
-  async startShim(shim: StartShim): Promise<ShimBootstrap> {
+  /** Starts a shim and returns once it serves. The shim outlives the zygote and this process. */
+  async startShim(shim: StartShim): Promise<StartedShim> {
     if (this.#closed) throw new EngineError('Unavailable', 'the zygote is closed', { layer: 'lifecycle' });
     const parameters: ShimParameters = { ...shim, socketDir: `${this.#options.stateDir}/s`, traceDir: this.#options.traceDir };
-    for (let attempt = 0; attempt < 2; attempt++) {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const running = await this.#ready();
-      const orphan = attempt > 0 ? await orphanOf(parameters) : undefined;
-      if (orphan) return orphan;
-      if (!running) break;
+      if (!running) return startPlainShim(parameters);
       try {
-        return await running.start(parameters);
+        const started = await (await running.unassigned()).assign(parameters);
+        if (started) return started;
       } catch (error) {
         if (!(error instanceof ZygoteGone)) throw error;
         this.#log(`${error.message}; starting another`);
         this.#running = undefined;
       }
     }
-    return startPlainShim(parameters);
+    throw new EngineError('Internal', `starting a shim for ${shim.id}: it ended before it answered (${ATTEMPTS} attempts)`, {
+      layer: 'shim',
+    });
   }
 
   /** Ends the zygote; shims live on. */
@@ -119,13 +126,20 @@ class RunningZygote {
   readonly #child: ChildProcess;
   readonly #socket: Socket;
   readonly #lines: AsyncIterator<string>;
+  /** Where the connections to its forks come from. */
+  readonly #handOver: number;
   #last: Promise<unknown> = Promise.resolve();
+  /** A shim that was forked ahead. One that dies unused is not replaced before somebody needs a shim: its killer would be back. */
+  #spare: Promise<UnassignedShim | undefined> | undefined;
+  #quiet: NodeJS.Timeout | undefined;
 
-  private constructor(child: ChildProcess) {
+  private constructor(child: ChildProcess, handOver: number) {
     this.#child = child;
+    this.#handOver = handOver;
     this.#socket = child.stdio[3] as Socket;
     this.#socket.on('error', () => {});
     this.#lines = createInterface({ input: this.#socket })[Symbol.asyncIterator]();
+    child.once('exit', () => this.#end());
   }
 
   get pid(): number | undefined {
@@ -134,16 +148,23 @@ class RunningZygote {
 
   static async start(options: ZygoteOptions): Promise<RunningZygote> {
     using node = await sealedProgram(process.execPath, 'berth-zygote');
+    const [ours, theirs] = socketPair('packet');
     const child = spawn(node.path, [...ZYGOTE_NODE_FLAGS, ...(options.nodeFlags ?? []), options.program ?? zygoteProgram()], {
-      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+      stdio: ['ignore', 'ignore', 'inherit', 'pipe', theirs],
       argv0: 'berth-zygote',
       cwd: '/',
       env: shimEnvironment(),
     });
+    closeSync(theirs);
     const failed = once(child, 'error').then(([error]) => Promise.reject(error));
-    await Promise.race([once(child, 'spawn'), failed]);
+    try {
+      await Promise.race([once(child, 'spawn'), failed]);
+    } catch (error) {
+      closeSync(ours);
+      throw error;
+    }
     failed.catch(() => {});
-    const running = new RunningZygote(child);
+    const running = new RunningZygote(child, ours);
     try {
       const hello = JSON.parse(await running.#line(START_TIMEOUT)) as ZygoteHello;
       if (!hello.ready) throw new Error(hello.reason ?? 'the self-test failed');
@@ -154,14 +175,37 @@ class RunningZygote {
     }
     child.unref();
     (running.#socket as Socket).unref();
+    running.#forkAhead();
     return running;
   }
 
-  async start(shim: ShimParameters): Promise<ShimBootstrap> {
-    const reply = await this.#ask({ op: 'start', shim });
-    if (!reply.ok) throw new EngineError('Internal', `starting a shim for ${shim.id}: ${reply.error}`, { layer: 'shim' });
-    if (!reply.bootstrap) throw new EngineError('Internal', 'the zygote named no shim', { layer: 'shim' });
-    return reply.bootstrap;
+  /** The spare, or a fork of its own for a request that comes sooner. */
+  async unassigned(): Promise<UnassignedShim> {
+    const spare = this.#spare;
+    this.#spare = undefined;
+    clearTimeout(this.#quiet);
+    this.#quiet = setTimeout(() => this.#forkAhead(), QUIET).unref();
+    const ready = await spare;
+    return ready?.alive ? ready : this.#fork(false);
+  }
+
+  #forkAhead(): void {
+    this.#spare ??= this.#fork(true).catch(() => undefined);
+  }
+
+  async #fork(ahead: boolean): Promise<UnassignedShim> {
+    const reply = await this.#ask({ op: 'fork', ahead });
+    if (!reply.ok) throw new EngineError('Internal', `starting a shim: ${reply.error}`, { layer: 'shim' });
+    const [fd] = receiveWithFds(this.#handOver, 1).fds;
+    if (fd === undefined) throw new ZygoteGone('the zygote ended in the middle of an answer');
+    return new UnassignedShim(reply.pid, fd);
+  }
+
+  /** The process is gone. */
+  #end(): void {
+    clearTimeout(this.#quiet);
+    closeSync(this.#handOver);
+    void this.#spare?.then((spare) => spare?.discard());
   }
 
   async close(): Promise<void> {
@@ -203,22 +247,12 @@ class RunningZygote {
   }
 }
 
-/**
- * The shim that a zygote started before it died, and could not tell of. One that finds its zygote gone when it wants to say that it
- * serves ends; it takes less time for either than another zygote for its start.
- */
-async function orphanOf(shim: ShimParameters): Promise<ShimBootstrap | undefined> {
-  const address = socketPath(shim);
-  if (!(await answers(address))) return undefined;
-  const { pid } = readBootstrap(shim.bundle);
-  return pid === undefined ? undefined : { pid, address, protocol: 'ttrpc', version: 3 };
-}
-
 /** Starts the shim as containerd would: `containerd-shim-berth-v1 … start`, which prints its bootstrap as JSON. */
-async function startPlainShim(shim: ShimParameters): Promise<ShimBootstrap> {
+async function startPlainShim(shim: ShimParameters): Promise<StartedShim> {
   const output = await runShimProgram(shim, 'start');
   const printed = JSON.parse(output.toString()) as { address: string; pid: number };
-  return { pid: printed.pid, address: printed.address.replace(/^unix:\/\//, ''), protocol: 'ttrpc', version: 3 };
+  const address = printed.address.replace(/^unix:\/\//, '');
+  return { bootstrap: { pid: printed.pid, address, protocol: 'ttrpc', version: 3 }, client: await TtrpcClient.connect(address) };
 }
 
 /**

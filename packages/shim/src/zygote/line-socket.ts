@@ -12,11 +12,6 @@ export class LineSocket {
     this.#fd = fd;
   }
 
-  /** Whether the next message is here already: the descriptor need not be readable then. */
-  get buffered(): boolean {
-    return this.#text.includes('\n');
-  }
-
   /** The next message; undefined when the other side is gone. */
   read(): unknown {
     const chunk = Buffer.allocUnsafe(16 * 1024);

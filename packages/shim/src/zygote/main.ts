@@ -1,29 +1,30 @@
 // The zygote: one warm, single-threaded Node process that forks every shim (docs/zygote.md). Once warm it does not run its event loop
 // any more; it reads requests from descriptor 3 with blocking calls, so that between two forks it has one thread and watches nothing.
-// In quiet times it forks one shim ahead, the spare, which takes the next request.
 //
 // Runs as `node --v8-pool-size=0 --single-threaded … main.ts`, started by client.ts. In a forked child serve() returns to the
 // event loop, which is the child's own from then on.
-import { writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { Writable } from 'node:stream';
+import { sendWithFds } from '@berth/sys/fd-passing';
 import { exitNow } from '@berth/sys/fork';
-import { firstReadable } from '@berth/sys/pipe';
+import { waitReadable } from '@berth/sys/pipe';
 import { ignoreSignal } from '@berth/sys/process';
+import type { PageRange } from '@berth/sys/touched-pages';
+import { tryShim } from '../warm-up/trial.ts';
 import { warmUp } from '../warm-up/warm-up.ts';
+import { forkShim } from './fork-shim.ts';
 import { LineSocket } from './line-socket.ts';
-import type { ShimParameters, ZygoteHello, ZygoteReply, ZygoteRequest } from './protocol.ts';
+import type { ZygoteHello, ZygoteReply, ZygoteRequest } from './protocol.ts';
 import { selfTest, unexpectedThread } from './self-test.ts';
-import { forkShim, type UnassignedShim } from './unassigned-shim.ts';
 
 /** Where client.ts put its end of the socket pair. */
 const REQUESTS = 3;
-/** Forks for one request, after the spare. */
-const ATTEMPTS = 3;
-/** Milliseconds without a request until a spare is forked: the container that was just asked for has the processors first. */
+/** And of the one over which the connections to its forks leave. */
+const HAND_OVER = 4;
+/** Milliseconds without a request until it learns from a trial what shims touch. */
 const QUIET = 30;
-const FOR_EVER = -1;
 
 process.title = 'berth-zygote';
 plainOutput();
@@ -87,55 +88,27 @@ function compactHeap(): void {
 
 /** Blocks for the rest of the zygote's life; returns in forked children only. */
 function serve(): void {
-  let spare: UnassignedShim | undefined;
-  // One that died unused is not replaced before somebody needs a shim: whatever killed it would kill the next one.
-  let wanted = true;
+  let learned: readonly PageRange[] | undefined;
   for (;;) {
-    const fds = spare ? [REQUESTS, spare.fd] : [REQUESTS];
-    const readable = client.buffered ? REQUESTS : firstReadable(fds, wanted && !spare ? QUIET : FOR_EVER);
-    if (readable === undefined) {
-      const forked = tryFork();
-      if (forked?.role === 'child') return;
-      spare = forked?.shim;
-      wanted = spare !== undefined;
-    } else if (readable === REQUESTS) {
-      const request = client.read() as ZygoteRequest | undefined;
-      if (request === undefined) exitNow(0); // the lifecycle service is gone; its shims are not
-      const reply: ZygoteReply | 'child' = request.op === 'ping' ? { ok: true } : startShim(request.shim, spare);
-      if (reply === 'child') return;
-      answer(reply);
-      if (request.op === 'start') {
-        spare = undefined;
-        wanted = true;
-      }
-    } else {
-      spare?.discard();
-      spare = undefined;
-      wanted = false;
+    if (!learned && !waitReadable(REQUESTS, QUIET)) {
+      const tried = tryShim([REQUESTS, HAND_OVER]);
+      if (tried === 'child') return;
+      learned = tried;
     }
-  }
-}
-
-/** By the spare, or by a fork of its own. 'child' in that fork. */
-function startShim(parameters: ShimParameters, spare: UnassignedShim | undefined): ZygoteReply | 'child' {
-  let reply = spare?.assign(parameters);
-  for (let attempt = 0; !reply && attempt < ATTEMPTS; attempt++) {
+    const request = client.read() as ZygoteRequest | undefined;
+    if (request === undefined) exitNow(0); // the lifecycle service is gone; its shims are not
     try {
-      const forked = forkShim([REQUESTS]);
-      if (forked.role === 'child') return 'child';
-      reply = forked.shim.assign(parameters);
+      const pages = request.ahead ? (learned ?? []) : [];
+      const forked = forkShim({ title: 'berth-spare', inherited: [REQUESTS, HAND_OVER], pages });
+      if (forked.role === 'child') return;
+      try {
+        sendWithFds(HAND_OVER, Buffer.alloc(1), [forked.fd]);
+      } finally {
+        closeSync(forked.fd);
+      }
+      answer({ ok: true, pid: forked.pid });
     } catch (error) {
-      return { ok: false, error: (error as Error).message };
+      answer({ ok: false, error: (error as Error).message });
     }
-  }
-  return reply ?? { ok: false, error: `the forked shim ended before it answered (${ATTEMPTS} attempts)` };
-}
-
-/** A spare is a help, not a duty: without one the next request forks, or says why it cannot. */
-function tryFork(): ReturnType<typeof forkShim> | undefined {
-  try {
-    return forkShim([REQUESTS]);
-  } catch {
-    return undefined;
   }
 }

@@ -1,5 +1,6 @@
 // What berth-lifecycle and its zygote say to each other: one JSON object a line, over the socket that the zygote inherits as
-// descriptor 3. Requests are answered in order, for the zygote does one thing at a time.
+// descriptor 3; with each shim comes a descriptor over another one, descriptor 4. Requests are answered in order, for the zygote does one
+// thing at a time.
 
 /** What a shim needs to know before its first request; also how `containerd-shim-berth-v1 start` describes itself. */
 export interface ShimParameters {
@@ -32,9 +33,13 @@ export interface ShimBootstrap {
   version: 3;
 }
 
-export type ZygoteRequest = { op: 'start'; shim: ShimParameters } | { op: 'ping' };
+/**
+ * A shim without a container: the end of its connection that is its superior's comes over the socket for descriptors. `ahead`: nobody
+ * waits for it.
+ */
+export type ZygoteRequest = { op: 'fork'; ahead: boolean };
 
-export type ZygoteReply = { ok: true; bootstrap?: ShimBootstrap } | { ok: false; error: string };
+export type ZygoteReply = { ok: true; pid: number } | { ok: false; error: string };
 
 /** First line that a zygote writes: the outcome of its self-test and its warm-up. */
 export interface ZygoteHello {

@@ -1,78 +1,58 @@
-// A forked shim that has everything but its container: it has left its parent and blocks until it gets its parameters over a socket
-// pair. Where that end of the pair is closed, for the zygote is gone or wants it no more, it ends.
-//
-// A child that dies before its answer is a failed fork (see sys/fork.ts): the caller tries another.
-import { closeSync } from 'node:fs';
-import { socketPair } from '@berth/sys/fd-passing';
-import { adoptEventLoop, exitNow, fork } from '@berth/sys/fork';
-import { waitReadable } from '@berth/sys/pipe';
-import { prepareShim } from '../shim.ts';
-import { LineSocket } from './line-socket.ts';
-import { followOrders } from './orders.ts';
-import type { ShimParameters, ZygoteReply } from './protocol.ts';
+// A shim without a container, as its superior sees it: the connection to a process that waits for orders (orders.ts).
+import { Socket } from 'node:net';
+import { EngineError } from '@berth/errdefs/engine-error';
+import { Orders } from '@berth/rpc/gen/berth/shim/v1/orders';
+import { TtrpcClient } from '@berth/rpc/ttrpc/client';
+import type { ShimBootstrap, ShimParameters } from './protocol.ts';
 
-/** Milliseconds that a child has for its answer; it takes one or two. */
+/** Milliseconds that it has for its answer; it takes one or two. */
 const PATIENCE = 5000;
 
-/** 'child' in the forked child, once it has its orders: its caller must return to the event loop at once. */
-export type Forked = { role: 'child' } | { role: 'zygote'; shim: UnassignedShim };
-
-/** `inherited`: descriptors of the zygote that are none of a shim's business. */
-export function forkShim(inherited: readonly number[]): Forked {
-  const [zygotes, childs] = socketPair('stream');
-  let pid: number;
-  try {
-    pid = fork();
-  } catch (error) {
-    closeSync(zygotes);
-    closeSync(childs);
-    throw error;
-  }
-  if (pid !== 0) {
-    closeSync(childs);
-    return { role: 'zygote', shim: new UnassignedShim(pid, zygotes) };
-  }
-  try {
-    adoptEventLoop();
-    for (const fd of [zygotes, ...inherited]) closeSync(fd);
-    followOrders(childs, prepareShim('berth-spare'));
-  } catch {
-    exitNow(1);
-  }
-  return { role: 'child' };
+/** A shim that serves, and a connection to it. */
+export interface StartedShim {
+  bootstrap: ShimBootstrap;
+  client: TtrpcClient;
 }
 
 export class UnassignedShim {
   readonly #pid: number;
-  /** Readable only when the child is gone: it says nothing before it has its orders. */
-  readonly fd: number;
+  readonly #socket: Socket;
+  readonly #client: TtrpcClient;
 
-  constructor(pid: number, fd: number) {
+  /** `socket`: a descriptor, or the stream around one. */
+  constructor(pid: number, socket: number | Socket) {
     this.#pid = pid;
-    this.fd = fd;
+    this.#socket = typeof socket === 'number' ? new Socket({ fd: socket }) : socket;
+    this.#client = new TtrpcClient(this.#socket).unref();
   }
 
-  /** Its answer; undefined when it died or hangs: then it is killed. In either case it is not unassigned any more. */
-  assign(parameters: ShimParameters): ZygoteReply | undefined {
+  /** Whether it still waits. */
+  get alive(): boolean {
+    return this.#client.connected;
+  }
+
+  /**
+   * Makes it the shim of a container; the task API is served on `client`. Undefined when it died or hangs: a fork of a zygote can fail
+   * that way (sys/fork.ts), and another one may do. Fails with what the shim says.
+   */
+  async assign(parameters: ShimParameters): Promise<StartedShim | undefined> {
+    this.#socket.ref();
     try {
-      const child = new LineSocket(this.fd);
-      child.write(parameters);
-      const reply = waitReadable(this.fd, PATIENCE) ? (child.read() as ZygoteReply | undefined) : undefined;
-      if (reply === undefined) this.#kill();
-      return reply;
-    } catch {
-      // EPIPE: it was dead before.
-      this.#kill();
-      return undefined;
-    } finally {
-      closeSync(this.fd);
+      const { pid, address } = await this.#client.call(Orders.name, Orders.methods.assign, parameters, { timeout: PATIENCE });
+      return { bootstrap: { pid, address, protocol: 'ttrpc', version: 3 }, client: this.#client };
+    } catch (error) {
+      const hangs = this.#client.connected && error instanceof EngineError && error.kind === 'DeadlineExceeded';
+      if (hangs) this.#kill();
+      const gone = hangs || !this.#client.connected;
+      this.discard();
+      if (gone) return undefined;
+      throw error;
     }
   }
 
   /** Ends it without orders. */
   discard(): void {
-    this.#kill();
-    closeSync(this.fd);
+    this.#client.close();
   }
 
   #kill(): void {
