@@ -121,8 +121,9 @@ test('a shim that is killed before it has noted the pid of a new container leave
   });
   const created = lab.tasks.create({ containerId: id }).catch((error: unknown) => error);
   const state = join(lab.directory, 'state/runtime', NAMESPACE, id);
-  await eventually(() => existsSync(join(state, 'init.json')), 'a container that is set up');
-  const { pid } = JSON.parse(readFileSync(join(state, 'init.json'), 'utf8'));
+  const draft = join(state, 'init.json.new');
+  await eventually(() => existsSync(draft), 'a container whose init is born');
+  const { pid } = JSON.parse(readFileSync(draft, 'utf8'));
   const shim = lab.shimPid(id);
   await eventually(() => readFileSync(`/proc/${shim}/wchan`, 'utf8') === 'wait_for_partner', 'a shim that waits');
   assert.ok(!existsSync(join(lab.bundle(id), 'init.pid')));
