@@ -1,6 +1,6 @@
 // The shim that the zygote keeps ready: it takes the next request, and may die at any moment.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import test from 'node:test';
 import { eventually } from '../harness/eventually.ts';
 import { alive, Laboratory, type Shim } from './laboratory.ts';
@@ -26,6 +26,14 @@ function pageFaults(pid: number): number {
       .replace(/^.*\) /, '')
       .split(' ')[7],
   );
+}
+
+/** The init that a spare has forked ahead. */
+async function preparedBy(spare: number): Promise<number> {
+  return eventually(() => {
+    const [child] = readFileSync(`/proc/${spare}/task/${spare}/children`, 'latin1').split(' ').filter(Boolean).map(Number);
+    return child !== undefined && readFileSync(`/proc/${child}/cmdline`, 'latin1').startsWith('berth-spare:[init]') ? child : undefined;
+  }, 'a prepared init');
 }
 
 async function spareOf(lab: Laboratory): Promise<number> {
@@ -94,11 +102,51 @@ test('a spare has its pages before it needs them', async (t) => {
   assert.ok(few < 0.75 * many, `${few} page faults of a spare, ${many} of a fork`);
 });
 
-test('without its zygote a spare ends', async (t) => {
+test('the init that it has forked ahead becomes that of its container', async (t) => {
+  const lab = await Laboratory.open(t);
+  const prepared = await preparedBy(await spareOf(lab));
+  const descriptors = (pid: number) => readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+  const sockets = descriptors(prepared).filter((name) => name.startsWith('socket:'));
+  assert.equal(sockets.length, 1, `its channel and no other socket: ${descriptors(prepared)}`);
+  const shim = await lab.run('exit 3');
+  assert.equal(alive(prepared), false, 'what it was has ended');
+  assert.equal((await shim.task.wait({ id: shim.id })).exitStatus, 3);
+  const children = readFileSync(`/proc/${shim.pid}/task/${shim.pid}/children`, 'latin1');
+  assert.equal(children, '', 'and was reaped');
+});
+
+test('that init may die at any moment, and dies with its spare', async (t) => {
   const lab = await Laboratory.open(t);
   const spare = await spareOf(lab);
+  process.kill(await preparedBy(spare), 'SIGKILL');
+  const shim = await lab.run('exit 4');
+  assert.equal(shim.pid, spare);
+  assert.equal((await shim.task.wait({ id: shim.id })).exitStatus, 4);
+  const next = await spareOf(lab);
+  const prepared = await preparedBy(next);
+  process.kill(next, 'SIGKILL');
+  await eventually(() => !alive(prepared), 'the end of the prepared init');
+});
+
+test('a shim that creates its container without it ends it', async (t) => {
+  const lab = await Laboratory.open(t);
+  const prepared = await preparedBy(await spareOf(lab));
+  const shim = await lab.shim('exit 5', (spec) => {
+    if (spec.linux) spec.linux.namespaces = spec.linux.namespaces?.filter(({ type }) => type !== 'pid');
+  });
+  await lab.create(shim);
+  assert.equal(alive(prepared), false);
+  await shim.task.start({ id: shim.id });
+  assert.equal((await shim.task.wait({ id: shim.id })).exitStatus, 5);
+});
+
+test('without its zygote a spare ends, and with it its prepared init', async (t) => {
+  const lab = await Laboratory.open(t);
+  const spare = await spareOf(lab);
+  const prepared = await preparedBy(spare);
   const zygote = await lab.zygote.pid();
   assert.ok(zygote);
   process.kill(zygote, 'SIGKILL');
   await eventually(() => !alive(spare), 'the end of the spare');
+  await eventually(() => !alive(prepared), 'the end of the prepared init');
 });

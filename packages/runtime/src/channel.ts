@@ -4,6 +4,7 @@ import { closeSync } from 'node:fs';
 import { EngineError, SysError, toEngineError } from '@berth/errdefs/engine-error';
 import type { ErrorKind } from '@berth/errdefs/kind';
 import { receiveWithFds, sendWithFds, socketPair } from '@berth/sys/fd-passing';
+import type { Order } from './prepared-init.ts';
 
 /** [name, start, end] in nanoseconds of CLOCK_MONOTONIC: spans that the child timed. */
 export type Timing = readonly [name: string, startNs: number, endNs: number];
@@ -17,11 +18,16 @@ export type ChildMessage =
   /** Everything is set up. The terminal's master comes along, if there is one. */
   | { type: 'ready'; timings: Timing[] }
   | { type: 'error'; kind: ErrorKind; message: string; code?: string }
-  /** From the process between parent and init: init's pid in the parent's pid namespace. */
+  /** From the process between parent and init, or from a prepared init: init's pid in the parent's pid namespace. */
   | { type: 'forked'; pid: number };
 
 /** parent → child. */
-export type ParentMessage = { type: 'go' };
+export type ParentMessage =
+  | { type: 'go' }
+  /** To a prepared init: its container is known. */
+  | Order
+  /** And it may become that container's init: its cgroup is there. The directory in the v2 hierarchy comes along. */
+  | { type: 'birth' };
 
 const LARGEST = 16384;
 
@@ -41,8 +47,8 @@ export class Channel {
   }
 
   /** Undefined at the end of the stream. */
-  receive<M extends ChildMessage | ParentMessage>(): { message: M; fds: number[] } | undefined {
-    const { data, fds } = receiveWithFds(this.fd, LARGEST);
+  receive<M extends ChildMessage | ParentMessage>(largest = LARGEST): { message: M; fds: number[] } | undefined {
+    const { data, fds } = receiveWithFds(this.fd, largest);
     return data.length === 0 ? undefined : { message: JSON.parse(data.toString()) as M, fds };
   }
 

@@ -23,8 +23,17 @@ export interface Claim extends Disposable {
   gate: number;
 }
 
-/** `undo` gives everything back, but for the gate. */
-export function claim(options: CreateOptions, spec: Spec, undo: UndoStack, span: Span | undefined): Claim {
+/** What is known of a container once it has its id: the cgroup is not made yet. */
+export type Place = Pick<Claim, 'cgroup' | 'mounted' | 'gate'>;
+
+/** `undo` gives everything back, but for the gate. `located` is called as soon as that is known. */
+export function claim(
+  options: CreateOptions,
+  spec: Spec,
+  undo: UndoStack,
+  span: Span | undefined,
+  located?: (place: Place) => void,
+): Claim {
   const directory = makeStateDirectory(options.root, options.id);
   undo.defer(() => rmSync(directory, { recursive: true, force: true }));
   const fifo = fifoPath(directory);
@@ -43,6 +52,7 @@ export function claim(options: CreateOptions, spec: Spec, undo: UndoStack, span:
     annotations: spec.annotations,
     rootless: process.geteuid?.() !== 0,
   });
+  located?.({ cgroup, mounted, gate });
   const state: SavedState = {
     id: options.id,
     pid: 0,

@@ -1,6 +1,7 @@
 // What callers of the runtime library give and get: options of create and exec, the streams, the state.
 import type { Spec, State } from '@berth/oci/runtime-spec';
 import type { Span } from '@berth/trace/tracer';
+import type { PreparedInit } from './prepared-init.ts';
 
 /** A mount as containerd describes it (api/types/mount.proto). */
 export interface MountPoint {
@@ -38,6 +39,8 @@ export interface CreateOptions {
    * init crashed and another was born. What it throws undoes the container.
    */
   born?: (pid: number) => void;
+  /** Becomes the container's init where it suits; used up in every case. */
+  prepared?: PreparedInit;
   /** Parent of the runtime's spans. */
   span?: Span;
 }

@@ -7,17 +7,18 @@ import { CLONE, setns } from '@berth/sys/namespace';
 import type { Span } from '@berth/trace/tracer';
 import { readBundle, validateSpec } from './bundle.ts';
 import type { Cgroup } from './cgroup/cgroup.ts';
-import { claim } from './claim.ts';
+import { claim, type Place } from './claim.ts';
 import type { CreateOptions, MountPoint } from './container-options.ts';
 import { runHooks } from './hooks.ts';
 import { writeIdMaps } from './id-maps.ts';
 import { runInit } from './init/init.ts';
-import { planInit } from './init-plan.ts';
+import { hasRuntimeHooks, hookState, planInit } from './init-plan.ts';
 import { cloneSources } from './mount-sources.ts';
 import { type NamespacePlan, planNamespaces } from './namespaces.ts';
 import { moveNetDevices } from './net-devices.ts';
 import { setOomScore } from './oom-score.ts';
 import type { InitPlan } from './plan.ts';
+import { suitsPrepared } from './prepared-init.ts';
 import { processStatus } from './process-status.ts';
 import { detachedRoot } from './remapped-root.ts';
 import { enterResctrl, leaveResctrl } from './resource-director.ts';
@@ -48,20 +49,42 @@ export function create(options: CreateOptions): Created {
 }
 
 function build(options: CreateOptions, span: Span | undefined): Created {
+  using prepared = options.prepared;
   // Outlives `undo`, which may need what it holds.
   using held = new UndoStack();
   using undo = new UndoStack();
   const spec = options.spec ?? readBundle(options.bundle);
   const process = processOf(options, spec);
-  using claimed = claim(options, spec, undo, span);
+  using descriptors = new UndoStack();
+  let namespaces: NamespacePlan | undefined;
+  const order = (place: Place) => {
+    namespaces = planNamespaces(spec.linux, descriptors);
+    prepared?.order(options, spec, place, namespaces);
+  };
+  const suits = prepared !== undefined && suitsPrepared(options, spec);
+  if (!suits) prepared?.end();
+  using claimed = claim(options, spec, undo, span, suits ? order : undefined);
   const { directory, state, cgroup, mounted, gate } = claimed;
   const rdt = spec.linux?.intelRdt;
   if (rdt) undo.defer(() => leaveResctrl(rdt, options.id));
 
-  using descriptors = new UndoStack();
-  const namespaces = planNamespaces(spec.linux, descriptors);
-  const plan = planInit(options, spec, process, { gate, cgroup, namespaces, mounted });
-  prepareMounts(options, plan, descriptors);
+  namespaces ??= planNamespaces(spec.linux, descriptors);
+  const joined = namespaces;
+  let plan: InitPlan | undefined;
+  const planned = () => {
+    if (plan) return plan;
+    plan = planInit(options, spec, process, { gate, cgroup, namespaces: joined, mounted });
+    prepareMounts(options, plan, descriptors);
+    return plan;
+  };
+  // A prepared init has its own.
+  if (!suits) planned();
+  const bear = () => {
+    using fork = span?.child('fork');
+    const newborn = prepared?.bear(cgroup.location.paths['']);
+    if (newborn) fork?.set('prepared', true);
+    return newborn ?? forkInit(planned(), joined, cgroup);
+  };
   const moveDevices = (pid: number) => moveNetDevices(spec.linux, pid, undo, held);
 
   // A container need not have a /proc to read them from.
@@ -72,7 +95,7 @@ function build(options: CreateOptions, span: Span | undefined): Created {
     draftInit(directory, state);
     options.born?.(pid);
   };
-  const { newborn, ready } = retryingCrashes(() => bearInit(plan, namespaces, cgroup, { born, moveDevices }, span));
+  const { newborn, ready } = retryingCrashes(() => awaitInit(bear, spec, hookState(options, spec), { born, moveDevices }));
   const { pid, channel } = newborn;
   using _channel = { [Symbol.dispose]: () => channel.close() };
   undo.defer(() => discardChild(newborn));
@@ -80,7 +103,7 @@ function build(options: CreateOptions, span: Span | undefined): Created {
   if (master !== undefined) undo.defer(() => closeSync(master));
 
   if (rdt) enterResctrl(rdt, options.id, pid);
-  if (!plan.hooks.runtime) moveDevices(pid);
+  if (!hasRuntimeHooks(spec)) moveDevices(pid);
   recordTimings(span, ready.timings);
   publishInit(directory);
   // From here on init waits for its start; had we died before, it would have ended too.
@@ -113,17 +136,10 @@ function prepareMounts(options: CreateOptions, plan: InitPlan, descriptors: Undo
   cloneSources(plan.mounts, plan.linux, descriptors);
 }
 
-/** Forks init and does for it what it has no right to, until it is ready: the runtime hooks have run then. */
-function bearInit(
-  plan: InitPlan,
-  namespaces: NamespacePlan,
-  cgroup: Cgroup,
-  { born, moveDevices }: { born: (pid: number) => void; moveDevices: (pid: number) => void },
-  span: Span | undefined,
-): { newborn: Newborn; ready: Ready } {
+/** Forks init and does for it what it has no right to. */
+function forkInit(plan: InitPlan, namespaces: NamespacePlan, cgroup: Cgroup): Newborn {
   const { spec, process } = plan;
   using failed = new UndoStack();
-  using fork = span?.child('fork');
   const join = () => {
     for (const { fd, flag } of namespaces.joins) setns(fd, flag);
   };
@@ -134,7 +150,6 @@ function bearInit(
     cgroupDirectory: plan.waitsForParent ? undefined : cgroup.location.paths[''],
     live: (channel) => runInit(plan, channel),
   });
-  fork?.end();
   const { pid, channel } = newborn;
   failed.defer(() => channel.close());
   failed.defer(() => discardChild(newborn));
@@ -147,9 +162,25 @@ function bearInit(
     raiseHardLimits(pid, plan.rlimits);
     sendGo(newborn);
   }
+  failed.commit();
+  return newborn;
+}
+
+/** Waits until a newborn init is ready: the runtime hooks have run then. */
+function awaitInit(
+  bear: () => Newborn,
+  spec: Spec,
+  state: State,
+  { born, moveDevices }: { born: (pid: number) => void; moveDevices: (pid: number) => void },
+): { newborn: Newborn; ready: Ready } {
+  using failed = new UndoStack();
+  const newborn = bear();
+  const { pid, channel } = newborn;
+  failed.defer(() => channel.close());
+  failed.defer(() => discardChild(newborn));
   // It is at work by now, and nobody waits for this.
   born(pid);
-  const current: State = { ...plan.hookState, status: 'creating', pid };
+  const current: State = { ...state, status: 'creating', pid };
   const ready = awaitReady(newborn, {
     passListener: (listener) => passListener(listener, spec, pid, current),
     runHooks() {

@@ -25,7 +25,13 @@ export interface Acquired {
   mounted: readonly Hierarchy[];
 }
 
-export function planInit(options: CreateOptions, spec: Spec, process: Process, { gate, cgroup, namespaces, mounted }: Acquired): InitPlan {
+/** What of the options a plan is made from. */
+export type PlanOptions = Pick<
+  CreateOptions,
+  'id' | 'bundle' | 'root' | 'rootfsMounts' | 'stdio' | 'noPivot' | 'noNewKeyring' | 'preserveFds'
+>;
+
+export function planInit(options: PlanOptions, spec: Spec, process: Process, { gate, cgroup, namespaces, mounted }: Acquired): InitPlan {
   const has = (type: string) => spec.linux?.namespaces?.some((namespace) => namespace.type === type) ?? false;
   const newUser = (namespaces.cloneFlags & CLONE.NEWUSER) !== 0;
   return {
@@ -59,7 +65,7 @@ export function planInit(options: CreateOptions, spec: Spec, process: Process, {
     hooks: {
       createContainer: spec.hooks?.createContainer ?? [],
       startContainer: spec.hooks?.startContainer ?? [],
-      runtime: Boolean(spec.hooks?.prestart?.length || spec.hooks?.createRuntime?.length),
+      runtime: hasRuntimeHooks(spec),
     },
   };
 }
@@ -71,7 +77,12 @@ function closesUpTo({ noNewPrivileges }: Process, seccomp: LinuxSeccomp | undefi
   return Math.max(...readdirSync('/proc/self/fd').map(Number)) + 64;
 }
 
-function hookState(options: CreateOptions, spec: Spec): State {
+/** Some run while init waits with its mounts made. */
+export function hasRuntimeHooks({ hooks }: Spec): boolean {
+  return Boolean(hooks?.prestart?.length || hooks?.createRuntime?.length);
+}
+
+export function hookState(options: Pick<CreateOptions, 'id' | 'bundle'>, spec: Spec): State {
   const state: State = { ociVersion: spec.ociVersion ?? OCI_VERSION, id: options.id, status: 'creating', pid: 0, bundle: options.bundle };
   if (spec.annotations) state.annotations = spec.annotations;
   return state;

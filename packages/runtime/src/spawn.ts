@@ -77,7 +77,7 @@ export function spawnProgram(program: SyscallProgram, birth: Pick<Birth, 'pidNam
   }
 }
 
-function openDirectory(path: string | undefined): Disposable & { fd: number | undefined } {
+export function openDirectory(path: string | undefined): Disposable & { fd: number | undefined } {
   const fd = path === undefined ? undefined : openSync(path, O.PATH | O.DIRECTORY | O.CLOEXEC);
   return { fd, [Symbol.dispose]: () => fd !== undefined && closeSync(fd) };
 }

@@ -8,6 +8,7 @@ import { Sandbox } from '@berth/rpc/gen/containerd/runtime/sandbox/v1/sandbox';
 import { Task as TaskV2 } from '@berth/rpc/gen/containerd/runtime/task/v2/shim';
 import { Task as TaskV3 } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
 import type { TtrpcServer } from '@berth/rpc/ttrpc/server';
+import type { PreparedInit } from '@berth/runtime/prepared-init';
 import { exitNow } from '@berth/sys/fork';
 import { discard, TraceDirectory, Tracer } from '@berth/trace/tracer';
 import { EventPublisher } from './events/publisher.ts';
@@ -47,6 +48,8 @@ export interface ServedShim {
 export interface PreparedShim {
   /** Set once there is a bundle to complain in. */
   log?: ShimLog;
+  /** For the first container. */
+  init?: PreparedInit;
 }
 
 /** What does not depend on the container: the process leaves its parent. `title` is what ps shows until becomeShim. */
@@ -67,14 +70,12 @@ export function becomeShim(
   const log = new ShimLog(parameters.bundle, parameters.debug === true);
   prepared.log = log;
   process.title = `berth-shim ${parameters.namespace}/${parameters.id}`;
-  return serveShim(parameters, log, server, {
-    ...events,
-    async shutdown(shim) {
-      await shim.end();
-      log.write('debug', 'shim ends');
-      exitNow(0);
-    },
-  });
+  const shutdown = async (shim: ServedShim) => {
+    await shim.end();
+    log.write('debug', 'shim ends');
+    exitNow(0);
+  };
+  return serveShim(parameters, log, server, { ...events, shutdown }, prepared.init);
 }
 
 /** All of a shim that does not change the process it is in (the zygote's warm-up runs it too). */
@@ -83,6 +84,7 @@ export function serveShim(
   log: ShimLog,
   server: TtrpcServer,
   { ready, failed, shutdown }: ShimEvents,
+  prepared?: PreparedInit,
 ): ServedShim {
   const events = new EventPublisher({
     address: parameters.ttrpcAddress,
@@ -96,7 +98,7 @@ export function serveShim(
     reaper,
     events,
     log: (message) => log.write('error', message),
-    runtimes: new RuntimeSelector(parameters.runtimeRoot, reaper),
+    runtimes: new RuntimeSelector(parameters.runtimeRoot, reaper, prepared),
     tracer,
     shutdown: () => shutdown(shim),
     stays: () => sandbox.stands,

@@ -3,17 +3,10 @@
 //
 // A step is ten words of 8 bytes: number, six arguments, two places for the result (as distances from the step; 0 is none), the distance to
 // go after an error. To what is in the first place an error adds 16 times its number.
-import { PAGE, type Span } from './address-space.ts';
+import type { Span } from './address-space.ts';
+import { codePage } from './code-page.ts';
 import { machineCode } from './elf-program.ts';
-import { bind, bindAddress, memoryView, sysError } from './libc.ts';
-
-const mmap = bind('uint64_t mmap(uint64_t, size_t, int, int, int, int64_t)');
-const mprotect = bind('int mprotect(uint64_t, size_t, int)');
-
-const PROT_READ = 1;
-const PROT_WRITE = 2;
-const PROT_EXEC = 4;
-const MAP_PRIVATE_ANONYMOUS = 0x22;
+import { bindAddress } from './libc.ts';
 
 /** The child's pid or -errno; with no clone arguments it does not return. */
 type Walk = (cloneArguments: number, first: number, report: number) => number;
@@ -150,7 +143,6 @@ interface Walker {
 
 let walker: Walker | undefined;
 
-/** One page for the life of the process and its forks; it is never writable and executable at once. */
 export function syscallWalker(): Walker {
   walker ??= load(MACHINES[process.arch]);
   return walker;
@@ -158,17 +150,12 @@ export function syscallWalker(): Walker {
 
 function load(machine: Machine | undefined): Walker {
   if (!machine) throw new Error(`no machine code for ${process.arch}`);
-  const walk = machineCode(machine.walk);
-  const start = mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
-  if (start >= 2 ** 63) throw sysError('mmap');
-  const behind = Math.ceil(walk.length / 16) * 16;
-  memoryView(start, walk.length).set(walk);
-  memoryView(start + behind, PAGE - behind).set(machineCode(machine.threadPointer));
-  if (mprotect(start, PAGE, PROT_READ | PROT_EXEC) < 0) throw sysError('mprotect');
-  const pointer = Number(bindAddress(start + behind, 'uint64_t berth_thread_pointer()')());
+  const { span, addresses } = codePage([machineCode(machine.walk), machineCode(machine.threadPointer)]);
+  const [walk = 0, threadPointer = 0] = addresses;
+  const pointer = Number(bindAddress(threadPointer, 'uint64_t berth_thread_pointer()')());
   return {
-    walk: bindAddress(start, 'int64_t berth_walk_syscalls(uint64_t, uint64_t, uint64_t)'),
-    span: { start, end: start + PAGE },
+    walk: bindAddress(walk, 'int64_t berth_walk_syscalls(uint64_t, uint64_t, uint64_t)'),
+    span,
     threadControlBlock: { start: pointer - machine.around.before, end: pointer + machine.around.after },
   };
 }

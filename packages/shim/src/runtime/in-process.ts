@@ -10,7 +10,7 @@ import { Restore } from '@berth/runtime/criu/restore';
 import type { RuntimeContainer, RuntimeCreate, ShimRuntime } from './runtime.ts';
 
 /** `root` is the directory with one state directory a container. */
-export type InProcessOptions = Pick<CreateOptions, 'root' | 'noPivot' | 'noNewKeyring' | 'cgroupManager'>;
+export type InProcessOptions = Pick<CreateOptions, 'root' | 'noPivot' | 'noNewKeyring' | 'cgroupManager' | 'prepared'>;
 
 export class InProcessRuntime implements ShimRuntime {
   readonly #options: InProcessOptions;
@@ -20,6 +20,7 @@ export class InProcessRuntime implements ShimRuntime {
   }
 
   create({ restore, ...options }: RuntimeCreate): RuntimeContainer {
+    if (restore) this.#options.prepared?.[Symbol.dispose]();
     if (restore) return new RestoringContainer(this.#options.root, Restore.begin({ ...this.#options, ...options, ...restore, ...ALLOWED }));
     return new InProcessContainer(createContainer({ ...this.#options, ...options }));
   }

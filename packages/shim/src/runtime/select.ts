@@ -2,6 +2,7 @@
 import { holds, unpack } from '@berth/rpc/any';
 import type { CreateTaskRequest } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
 import { Options } from '@berth/rpc/gen/containerd/types/runc/options';
+import type { PreparedInit } from '@berth/runtime/prepared-init';
 import type { Reaper } from '../process/reaper.ts';
 import { InProcessRuntime } from './in-process.ts';
 import { OciCliRuntime } from './oci-cli.ts';
@@ -13,11 +14,13 @@ const OWN = new Set(['', 'berth', 'berth-runtime']);
 export class RuntimeSelector {
   readonly #root: string;
   readonly #reaper: Reaper;
+  #prepared: PreparedInit | undefined;
 
-  /** `root` is where runtimes keep their state when the request names no other place. */
-  constructor(root: string, reaper: Reaper) {
+  /** `root` is where runtimes keep their state when the request names no other place; `prepared` is for the first container. */
+  constructor(root: string, reaper: Reaper, prepared?: PreparedInit) {
     this.#root = root;
     this.#reaper = reaper;
+    this.#prepared = prepared;
   }
 
   select(request: CreateTaskRequest): ShimRuntime {
@@ -27,7 +30,10 @@ export class RuntimeSelector {
     const noPivot = options?.noPivotRoot ?? false;
     const noNewKeyring = options?.noNewKeyring ?? false;
     const systemdCgroup = options?.systemdCgroup ?? false;
+    const prepared = this.#prepared;
+    this.#prepared = undefined;
+    if (!OWN.has(binary)) prepared?.[Symbol.dispose]();
     if (!OWN.has(binary)) return new OciCliRuntime({ binary, root, systemdCgroup, noPivot, noNewKeyring }, this.#reaper);
-    return new InProcessRuntime({ root, noPivot, noNewKeyring, cgroupManager: systemdCgroup ? 'systemd' : 'cgroupfs' });
+    return new InProcessRuntime({ root, noPivot, noNewKeyring, cgroupManager: systemdCgroup ? 'systemd' : 'cgroupfs', prepared });
   }
 }

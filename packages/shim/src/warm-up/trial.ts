@@ -15,7 +15,7 @@ const PATIENCE = 2000;
 
 /** 'child' in the forked children, whose caller must return to the event loop at once. None: it failed, and shims learn by doing. */
 export function tryShim(inherited: readonly number[]): readonly PageRange[] | 'child' {
-  const shim = forkShim({ title: TITLE, inherited, pages: [] });
+  const shim = forkShim({ title: TITLE, inherited, ahead: undefined });
   if (shim.role === 'child') return 'child';
   const [learned, report] = createPipe();
   const driver = fork();

@@ -1,6 +1,7 @@
 // The fork of a zygote that becomes a shim: it has everything but its container. It leaves its parent and waits in its event loop for
 // orders, over a socket pair whose other end is handed to the lifecycle service. Where nobody has that end any more, it ends.
 import { closeSync } from 'node:fs';
+import { prepareInit } from '@berth/runtime/prepared-init';
 import { socketPair } from '@berth/sys/fd-passing';
 import { adoptEventLoop, exitNow, fork } from '@berth/sys/fork';
 import { type PageRange, touchAhead } from '@berth/sys/touched-pages';
@@ -15,11 +16,11 @@ export interface ForkOptions {
   title: string;
   /** Descriptors of the zygote that are none of a shim's business. */
   inherited: readonly number[];
-  /** What it touches while it has nothing else to do. */
-  pages: readonly PageRange[];
+  /** It has time before its orders: to touch pages, and to fork an init. */
+  ahead: { pages: readonly PageRange[] } | undefined;
 }
 
-export function forkShim({ title, inherited, pages }: ForkOptions): Forked {
+export function forkShim({ title, inherited, ahead }: ForkOptions): Forked {
   const [superiors, childs] = socketPair('stream');
   let pid: number;
   try {
@@ -36,8 +37,11 @@ export function forkShim({ title, inherited, pages }: ForkOptions): Forked {
   try {
     adoptEventLoop();
     for (const fd of [superiors, ...inherited]) closeSync(fd);
-    followOrders(childs, prepareShim(title));
-    touchAhead(pages);
+    const prepared = prepareShim(title);
+    if (ahead) prepared.init = prepareInit({ inherited: [childs], pages: ahead.pages });
+    followOrders(childs, prepared);
+    // Not before that fork, after which it shares them again.
+    if (ahead) touchAhead(ahead.pages);
   } catch {
     exitNow(1);
   }

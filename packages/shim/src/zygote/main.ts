@@ -98,8 +98,8 @@ function serve(): void {
     const request = client.read() as ZygoteRequest | undefined;
     if (request === undefined) exitNow(0); // the lifecycle service is gone; its shims are not
     try {
-      const pages = request.ahead ? (learned ?? []) : [];
-      const forked = forkShim({ title: 'berth-spare', inherited: [REQUESTS, HAND_OVER], pages });
+      const ahead = request.ahead ? { pages: learned ?? [] } : undefined;
+      const forked = forkShim({ title: 'berth-spare', inherited: [REQUESTS, HAND_OVER], ahead });
       if (forked.role === 'child') return;
       try {
         sendWithFds(HAND_OVER, Buffer.alloc(1), [forked.fd]);
