@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { Spec } from '@berth/oci/runtime-spec';
 import { hierarchies } from '@berth/runtime/cgroup/hierarchy';
-import { run } from '../harness/programs.ts';
+import { ROOT, run } from '../harness/programs.ts';
 import { type Step, Supervisor } from '../harness/supervised.ts';
 import { IS_BERTH, Laboratory, RUNTIME } from './laboratory.ts';
 
@@ -52,25 +52,39 @@ const VARIANTS: Record<string, (spec: Spec) => void> = {
 type Victim = 'runtime' | 'between' | 'init';
 const LEAST_STEPS: Record<Victim, number> = { runtime: 20, between: 2, init: 20 };
 
+/** How a container is created. */
+type Create = (laboratory: Laboratory, bundle: string, id: string) => string[];
+const byRuntime: Create = ({ root }, bundle, id) => [RUNTIME, '--root', root, 'create', '-b', bundle, id];
+const byLibrary: Create = ({ root }, bundle, id) => {
+  const flags = ['--v8-pool-size=0', '--single-threaded'];
+  return [process.execPath, ...flags, join(ROOT, 'test/runtime/prepared-create.ts'), bundle, root, id];
+};
+
 for (const [name, change] of Object.entries(VARIANTS)) {
   describe(`SIGKILL during create of ${name}`, { skip: IS_BERTH ? false : 'others leave their state half-made' }, () => {
     test(`of the runtime, every ${EVERY}. step`, (t) => eachStep(Laboratory.open(t), change, 'runtime'));
     test(`of init, every ${EVERY}. step of its own`, (t) => eachStep(Laboratory.open(t), change, 'init'));
     if (name.includes('joined')) test('of the process between, every step', (t) => eachStep(Laboratory.open(t), change, 'between'));
+    else {
+      test(`of a creator that has forked init ahead, every ${EVERY}. step`, (t) =>
+        eachStep(Laboratory.open(t), change, 'runtime', byLibrary));
+      test(`of an init that was forked ahead, every ${EVERY}. step of its own`, (t) =>
+        eachStep(Laboratory.open(t), change, 'init', byLibrary));
+    }
   });
 }
 
-async function eachStep(laboratory: Laboratory, change: (spec: Spec) => void, victim: Victim): Promise<void> {
+async function eachStep(laboratory: Laboratory, change: (spec: Spec) => void, victim: Victim, by = byRuntime): Promise<void> {
   const bundle = laboratory.bundle('sleep 1000', change);
-  const whole = await createAndKill(laboratory, bundle, victim, Number.POSITIVE_INFINITY);
+  const whole = await createAndKill(laboratory, bundle, by, victim, Number.POSITIVE_INFINITY);
   assert.ok(whole > LEAST_STEPS[victim], `only ${whole} steps were seen`);
   // The last ones always: they are where the container begins to live on its own.
   const every = victim === 'between' ? 1 : EVERY;
-  for (let at = whole; at >= 1; at -= at > whole - 3 ? 1 : every) await createAndKill(laboratory, bundle, victim, at);
+  for (let at = whole; at >= 1; at -= at > whole - 3 ? 1 : every) await createAndKill(laboratory, bundle, by, victim, at);
 }
 
 /** Kills the victim at its step `at`; returns the number of the victim's steps that were seen. */
-async function createAndKill(laboratory: Laboratory, bundle: string, victim: Victim, at: number): Promise<number> {
+async function createAndKill(laboratory: Laboratory, bundle: string, by: Create, victim: Victim, at: number): Promise<number> {
   const id = laboratory.id();
   let seen = 0;
   let killed: Step | undefined;
@@ -80,7 +94,7 @@ async function createAndKill(laboratory: Laboratory, bundle: string, victim: Vic
   const supervisor = new Supervisor(laboratory.directory, STEPS);
   const outputFile = join(laboratory.directory, 'output');
   const outputFd = openSync(outputFile, 'w');
-  const [command, args] = supervisor.command([RUNTIME, ...runtime, 'create', '-b', bundle, id]);
+  const [command, args] = supervisor.command(by(laboratory, bundle, id));
   const create = spawn(command, args, { stdio: ['ignore', outputFd, outputFd] });
   closeSync(outputFd);
   supervisor.onStep = (step) => {

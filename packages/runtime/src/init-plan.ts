@@ -1,4 +1,5 @@
-// From a bundle to everything that its init will do (plan.ts). Pure but for reading the host's own facts; runs in the parent.
+// From a bundle to everything that its init will do (plan.ts). Pure but for reading the host's own facts; runs in the parent,
+// or in a prepared init.
 import { readdirSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { type LinuxSeccomp, type Mount, OCI_VERSION, type Process, type Spec, type State } from '@berth/oci/runtime-spec';

@@ -1,5 +1,5 @@
 // Everything that a container's init will do, worked out by the parent before it forks: the child inherits these objects in memory
-// and only makes system calls. Nothing here is serialized.
+// and only makes system calls. Nothing here is serialized: an init that was forked ahead works it out itself (prepared-init.ts).
 import type { Hook, Linux, Process, Spec, State } from '@berth/oci/runtime-spec';
 import { CLONE } from '@berth/sys/namespace';
 import type { CapabilitySets } from './capabilities.ts';

@@ -22,6 +22,7 @@ import { runInit } from './init/init.ts';
 import { type PlanOptions, planInit } from './init-plan.ts';
 import { parseMountOptions } from './mount-options.ts';
 import type { NamespacePlan } from './namespaces.ts';
+import type { InitPlan } from './plan.ts';
 import { ignoredSignals } from './signals.ts';
 import { discardChild, type Newborn, openDirectory, spawn } from './spawn.ts';
 
@@ -98,21 +99,9 @@ export class PreparedInit implements Disposable {
   }
 
   /** Tells it what it will be. What does not suit it ends it. */
-  order(options: CreateOptions, spec: Spec, { cgroup, mounted, gate }: Place, namespaces: NamespacePlan): void {
-    const { id, bundle, root, rootfsMounts, noPivot, noNewKeyring, stdio } = options;
-    const streams = 'terminal' in stdio ? [] : [stdio.stdin, stdio.stdout, stdio.stderr];
-    const order: Order = {
-      type: 'order',
-      title: process.title,
-      options: { id, bundle, root, rootfsMounts, noPivot, noNewKeyring, terminal: 'terminal' in stdio },
-      spec,
-      cgroup: cgroup.location,
-      mounted,
-      cloneFlags: namespaces.cloneFlags,
-      lateFlags: namespaces.lateFlags,
-      joins: namespaces.joins.map(({ flag }) => flag),
-    };
-    if (!cgroup.needsProcess && this.#send(order, [gate, ...streams, ...namespaces.joins.map(({ fd }) => fd)])) this.#state = 'ordered';
+  order(options: CreateOptions, spec: Spec, place: Place, namespaces: NamespacePlan): void {
+    const { order, fds } = orderOf(options, spec, place, namespaces);
+    if (!place.cgroup.needsProcess && this.#send(order, fds)) this.#state = 'ordered';
     else this.end();
   }
 
@@ -176,6 +165,27 @@ export function suitsPrepared(options: CreateOptions, { linux, mounts }: Spec): 
   );
 }
 
+export function orderOf(
+  { id, bundle, root, rootfsMounts, noPivot, noNewKeyring, stdio }: CreateOptions,
+  spec: Spec,
+  { cgroup, mounted, gate }: Place,
+  { cloneFlags, lateFlags, joins }: NamespacePlan,
+): { order: Order; fds: number[] } {
+  const streams = 'terminal' in stdio ? [] : [stdio.stdin, stdio.stdout, stdio.stderr];
+  const order: Order = {
+    type: 'order',
+    title: process.title,
+    options: { id, bundle, root, rootfsMounts, noPivot, noNewKeyring, terminal: 'terminal' in stdio },
+    spec,
+    cgroup: cgroup.location,
+    mounted,
+    cloneFlags,
+    lateFlags,
+    joins: joins.map(({ flag }) => flag),
+  };
+  return { order, fds: [gate, ...streams, ...joins.map(({ fd }) => fd)] };
+}
+
 /** The life of it. */
 function awaitOrder(channel: Channel, { inherited, pages }: Preparation): never {
   try {
@@ -211,7 +221,10 @@ function awaitOrder(channel: Channel, { inherited, pages }: Preparation): never 
   exitNow(1);
 }
 
-function planOrder({ options, spec, cgroup, mounted, cloneFlags, lateFlags, joins }: Order, [gate = -1, ...fds]: number[]) {
+export function planOrder(
+  { options, spec, cgroup, mounted, cloneFlags, lateFlags, joins }: Order,
+  [gate = -1, ...fds]: number[],
+): InitPlan {
   const stdio = options.terminal
     ? { terminal: true as const }
     : { stdin: fds.shift() ?? -1, stdout: fds.shift() ?? -1, stderr: fds.shift() ?? -1 };

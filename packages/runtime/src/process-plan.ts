@@ -1,4 +1,4 @@
-// From a process of config.json to what is set right before execve (plan.ts). Runs in the parent.
+// From a process of config.json to what is set right before execve (plan.ts). Runs in the parent, or in a prepared init.
 import { readFileSync } from 'node:fs';
 import { EngineError } from '@berth/errdefs/engine-error';
 import type { Linux, LinuxSeccomp, Process } from '@berth/oci/runtime-spec';

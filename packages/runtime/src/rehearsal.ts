@@ -12,7 +12,7 @@ import type { CreateOptions } from './container-options.ts';
 import { lookUp } from './init/become-program.ts';
 import { enterRoot, makeRoot } from './init/init.ts';
 import { canWaitAsProgram, waitingProgram } from './init/wait-as-program.ts';
-import { planInit } from './init-plan.ts';
+import { orderOf, planOrder } from './prepared-init.ts';
 
 /** The mount namespace last: it sets root and working directory, and until then the others' paths are needed. */
 const HOME = [
@@ -32,7 +32,8 @@ export function rehearse(options: CreateOptions, rounds: number): void {
   const mounted = hierarchies();
   const cgroup = openCgroup({ id: options.id, cgroupsPath: spec.linux?.cgroupsPath, hierarchies: mounted });
   const namespaces = { cloneFlags: 0, lateFlags: 0, joins: [], joinPid: undefined, needsIntermediate: false };
-  const plan = planInit(options, spec, spec.process, { gate: -1, cgroup, namespaces, mounted });
+  const { order, fds } = orderOf(options, spec, { gate: -1, cgroup, mounted }, namespaces);
+  const plan = planOrder(JSON.parse(JSON.stringify(order)), fds);
   const home = HOME.map(([name, flag]) => ({ fd: openSync(`/proc/self/ns/${name}`, 'r'), flag }));
   const mask = umask(0);
   const directory = process.cwd();

@@ -14,6 +14,7 @@ import { Task } from '@berth/rpc/gen/containerd/runtime/task/v3/shim';
 import { Events } from '@berth/rpc/gen/containerd/services/ttrpc/events/v1/events';
 import { type Stub, TtrpcClient } from '@berth/rpc/ttrpc/client';
 import { TtrpcServer } from '@berth/rpc/ttrpc/server';
+import { type PreparedInit, prepareInit } from '@berth/runtime/prepared-init';
 import { rehearse } from '@berth/runtime/rehearsal';
 import { socketPair } from '@berth/sys/fd-passing';
 import { setChildSubreaper } from '@berth/sys/process';
@@ -32,7 +33,9 @@ const ROUNDS = 4;
 export async function warmUp(): Promise<string | undefined> {
   try {
     await withRoot(async (root) => {
-      for (let round = 0; round < ROUNDS; round++) await liveHere(root, `warm-${process.pid}-${round}`);
+      // Inits are forked ahead and forked for.
+      for (let round = 0; round < ROUNDS; round++)
+        await liveHere(root, `warm-${process.pid}-${round}`, round % 2 === 0 ? undefined : prepareInit());
       rehearseInit(root);
     });
     return undefined;
@@ -79,12 +82,12 @@ type TaskStub = Stub<typeof Task>;
 type NameStream = (suffix: string) => string;
 
 /** The shim is in this process, and has two execs as well. */
-async function liveHere(root: string, id: string): Promise<void> {
+async function liveHere(root: string, id: string, prepared: PreparedInit | undefined): Promise<void> {
   const [superiors, childs] = socketPair('stream');
   using client = new TtrpcClient(new Socket({ fd: superiors }));
   let shim: ServedShim | undefined;
   takeOrders(new Socket({ fd: childs }), (parameters, server, told) => {
-    shim = serveShim(parameters, new ShimLog(parameters.bundle, false), server, { ...told, shutdown: () => {} });
+    shim = serveShim(parameters, new ShimLog(parameters.bundle, false), server, { ...told, shutdown: () => {} }, prepared);
   });
   await live(root, { id, client, end: async () => shim?.end(), meanwhile: execs, lived() {} });
 }
