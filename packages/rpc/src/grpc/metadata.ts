@@ -1,29 +1,18 @@
-// The metadata that containerd's gRPC clients and servers exchange, and errors as gRPC statuses.
-import { EngineError, toEngineError } from '@berth/errdefs/engine-error';
-import { grpcCode, kindOfGrpcCode } from '@berth/errdefs/grpc';
-import { Metadata, type ServiceError, type StatusObject } from '@grpc/grpc-js';
+// The metadata that containerd's gRPC clients and servers exchange, and gRPC's statuses as errors.
+import { EngineError } from '@berth/errdefs/engine-error';
+import { kindOfGrpcCode } from '@berth/errdefs/grpc';
+import type { ServiceError } from '@grpc/grpc-js';
 
 /** The namespace of every call but those about namespaces, versions and health. */
 export const NAMESPACE = 'containerd-namespace';
 /** The lease that keeps what the call makes. */
 export const LEASE = 'containerd-lease';
 /** Berth's own trailer: the layer in which the error arose. */
-const LAYER = 'berth-layer';
-
-/** gRPC puts the message into an HTTP/2 header, which peers limit to some kilobytes. */
-const LONGEST_MESSAGE = 4096;
+export const LAYER = 'berth-layer';
 
 export const MESSAGE_LIMIT = 16 * 1024 * 1024;
 /** Bytes that a stream may send ahead of its reader. HTTP/2's own 64 KiB make a blob stop for an answer sixteen times in a mebibyte. */
 export const FLOW_WINDOW = 4 * 1024 * 1024;
-
-/** Whatever a handler threw as a status: kind as code, message, the layer that failed as trailer. */
-export function statusOf(thrown: unknown): Pick<StatusObject, 'code' | 'details' | 'metadata'> {
-  const error = toEngineError(thrown);
-  const metadata = new Metadata();
-  if (error.layer) metadata.set(LAYER, error.layer);
-  return { code: grpcCode(error.kind), details: error.message.slice(0, LONGEST_MESSAGE), metadata };
-}
 
 /** A status as the error that it tells of, with the layer that the peer named. `method` is the call's path. */
 export function errorOf(error: ServiceError, method: string): EngineError {

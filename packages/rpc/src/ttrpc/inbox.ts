@@ -2,7 +2,7 @@
 
 /** Keeps what is pushed until it is read, however much that is. For one reader. */
 export class Inbox<T> implements AsyncIterable<T> {
-  readonly #waiting: T[] = [];
+  #waiting: T[] = [];
   #end: { error?: unknown } | undefined;
   #wake: (() => void) | undefined;
 
@@ -27,7 +27,11 @@ export class Inbox<T> implements AsyncIterable<T> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<T> {
     for (;;) {
-      while (this.#waiting.length > 0) yield this.#waiting.shift() as T;
+      while (this.#waiting.length > 0) {
+        const batch = this.#waiting;
+        this.#waiting = [];
+        yield* batch;
+      }
       if (this.#end) {
         if (this.#end.error !== undefined) throw this.#end.error;
         return;
