@@ -40,8 +40,11 @@ export class BerthShims implements Shims {
     if (group === undefined) return this.#startOne(bundle);
     const { namespace, id } = bundle;
     const address = socketPath({ socketDir: this.#options.socketDir, namespace, id, group });
-    const known = await this.#starting.get(address)?.catch(() => undefined);
-    if (known) return connectShim(known.shim);
+    // Nothing to wait for must take no time: the next request may be handled in the same turn of the event loop.
+    for (let underWay = this.#starting.get(address); underWay; underWay = this.#starting.get(address)) {
+      const known = await underWay.catch(() => undefined);
+      if (known) return connectShim(known.shim);
+    }
     const shim = { address, version: TASK_API };
     const started = answers(address).then((alive) => (alive ? connectShim(shim) : this.#startOne(bundle, group)));
     this.#starting.set(address, started);
