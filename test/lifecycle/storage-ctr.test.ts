@@ -66,6 +66,7 @@ test('ctr imports, unpacks, compares, exports and removes an image', async (t) =
   await ctr('images', 'tag', name, 'other:1');
   await ctr('images', 'rm', name);
   assert.equal((await ctr('images', 'ls', '-q')).trim(), 'other:1');
+  await ctr('content', 'rm', digest);
   await ctr('images', 'rm', '--sync', 'other:1');
   assert.equal(await ctr('content', 'ls', '-q'), '');
   assert.equal((await ctr('snapshots', 'ls')).trim().split('\n').length, 1);
