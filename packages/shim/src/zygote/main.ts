@@ -9,6 +9,7 @@ import { constants } from 'node:os';
 import { Writable } from 'node:stream';
 import { sendWithFds } from '@berth/sys/fd-passing';
 import { exitNow } from '@berth/sys/fork';
+import { trimHeap } from '@berth/sys/heap';
 import { waitReadable } from '@berth/sys/pipe';
 import { ignoreSignal } from '@berth/sys/process';
 import type { PageRange } from '@berth/sys/touched-pages';
@@ -84,6 +85,7 @@ function answer(message: ZygoteHello | ZygoteReply): void {
 /** What a shim would otherwise collect, and unshare page by page, itself. */
 function compactHeap(): void {
   globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+  trimHeap();
 }
 
 /** Blocks for the rest of the zygote's life; returns in forked children only. */
