@@ -77,7 +77,7 @@ async function create(id: string, script: string): Promise<Running> {
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec(id, script)));
   last = performance.now();
   const { bootstrap, client } = await measure('a shim that serves', () =>
-    zygote.startShim({ namespace: 'bench', id, bundle, ttrpcAddress: '', runtimeRoot: join(directory, 'runtime') }),
+    zygote.startShim({ namespace: 'bench', id, bundle, ttrpcAddress: '', runtimeRoot: join(directory, 'runtime') }, async () => {}),
   );
   const task = client.stub(Task);
   const log = `attach://${bundle}/a?log=json-file&path=${bundle}/log`;

@@ -76,13 +76,8 @@ export class Laboratory {
     const spec = this.spec(id, script);
     change(spec);
     writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec));
-    const { bootstrap, client } = await this.zygote.startShim({
-      namespace: NAMESPACE,
-      id,
-      bundle,
-      ttrpcAddress: this.ttrpcAddress,
-      runtimeRoot: join(this.root, 'runtime'),
-    });
+    const parameters = { namespace: NAMESPACE, id, bundle, ttrpcAddress: this.ttrpcAddress, runtimeRoot: join(this.root, 'runtime') };
+    const { bootstrap, client } = await this.zygote.startShim(parameters, async () => {});
     const shim = { ...bootstrap, id, bundle, client, task: client.stub(Task) };
     this.shims.push(shim);
     return shim;

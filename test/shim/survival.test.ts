@@ -46,7 +46,7 @@ test('a shim that cannot tell anybody that it serves ends', async (t) => {
   const socketDir = join(lab.root, 's');
   const orders = { namespace: NAMESPACE, id: 'orphan', bundle, ttrpcAddress: '', runtimeRoot: join(lab.root, 'runtime'), socketDir };
   const channel = orphan.stdio[3] as Socket;
-  const unheard = new UnassignedShim(orphan.pid as number, channel).assign(orders);
+  const unheard = new UnassignedShim(orphan.pid as number, channel).assign(orders, async () => {});
   setImmediate(() => channel.destroy());
   assert.equal(await unheard, undefined);
   assert.deepEqual(await ended, [1, null]);

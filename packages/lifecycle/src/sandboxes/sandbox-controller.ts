@@ -71,11 +71,14 @@ export class SandboxController {
     const bundle = bundles.create(namespace, id, runtime.name, config.length > 0 ? config : Buffer.from('{}'));
     let entry: Entry | undefined;
     try {
-      const connected = await shims.of(runtime.name).start({ bundle, options: runtime.options, group: id });
-      bundles.writeShim(bundle, connected.shim);
-      entry = this.#entry(bundle, runtime.name, connected);
-      await entry.api.createSandbox({ ...request, sandboxId: id, bundlePath: bundle.path }, entry.options);
-      this.#keep(entry);
+      const create = async (connected: ConnectedShim) => {
+        if (!connected.records) bundles.writeShim(bundle, connected.shim);
+        const created = this.#entry(bundle, runtime.name, connected);
+        entry = created;
+        await created.api.createSandbox({ ...request, sandboxId: id, bundlePath: bundle.path }, created.options);
+        return created;
+      };
+      this.#keep(await shims.of(runtime.name).start({ bundle, options: runtime.options, group: id }, create));
     } catch (thrown) {
       // A shim that serves others stays.
       await entry?.client

@@ -9,8 +9,8 @@ import { groupOf } from '@berth/shim/group';
 import { socketPath } from '@berth/shim/shim';
 import { deleteDeadShim, type Zygote } from '@berth/shim/zygote/client';
 import { answers } from '@berth/sys/socket-probe';
-import type { Bundle } from './bundle.ts';
-import { type ConnectedShim, connectShim, type DeadTask, KILLED, type Shims, type StartShimOptions } from './shims.ts';
+import type { Bundle, ShimAddress } from './bundle.ts';
+import { type ConnectedShim, connectShim, type DeadTask, KILLED, type Shims, type StartShimOptions, type UseShim } from './shims.ts';
 
 /** The version that Berth's shims serve. */
 const TASK_API = 3;
@@ -36,28 +36,30 @@ export class BerthShims implements Shims {
     this.#options = options;
   }
 
-  async start({ bundle, group = groupOf(bundle.path) }: StartShimOptions): Promise<ConnectedShim> {
-    if (group === undefined) return this.#startOne(bundle);
+  async start<T>({ bundle, group = groupOf(bundle.path) }: StartShimOptions, use: UseShim<T>): Promise<T> {
+    if (group === undefined) return this.#startOne(bundle, undefined, use);
     const { namespace, id } = bundle;
     const address = socketPath({ socketDir: this.#options.socketDir, namespace, id, group });
     // Nothing to wait for must take no time: the next request may be handled in the same turn of the event loop.
     for (let underWay = this.#starting.get(address); underWay; underWay = this.#starting.get(address)) {
       const known = await underWay.catch(() => undefined);
-      if (known) return connectShim(known.shim);
+      if (known) return use(await connectShim(known.shim));
     }
     const shim = { address, version: TASK_API };
-    const started = answers(address).then((alive) => (alive ? connectShim(shim) : this.#startOne(bundle, group)));
+    // The group's other containers wait for the shim, and not for what this one does with it.
+    const alone = async (connected: ConnectedShim) => connected;
+    const started = answers(address).then((alive) => (alive ? connectShim(shim) : this.#startOne(bundle, group, alone)));
     this.#starting.set(address, started);
     try {
-      return await started;
+      return await use(await started);
     } finally {
       this.#starting.delete(address);
     }
   }
 
-  async #startOne({ namespace, id, path }: Bundle, group?: string): Promise<ConnectedShim> {
-    const { zygote, eventsAddress, debug } = this.#options;
-    const { bootstrap, client } = await (await zygote).startShim({
+  async #startOne<T>({ namespace, id, path }: Bundle, group: string | undefined, use: UseShim<T>): Promise<T> {
+    const { zygote, eventsAddress, socketDir, debug } = this.#options;
+    const parameters = {
       namespace,
       id,
       ...(group === undefined ? {} : { group }),
@@ -66,8 +68,11 @@ export class BerthShims implements Shims {
       eventsInOrder: true,
       runtimeRoot: this.#runtimeRoot(namespace),
       debug,
-    });
-    return { shim: bootstrap, client };
+    };
+    const shim: ShimAddress = { address: socketPath({ socketDir, namespace, id, group }), version: TASK_API };
+    const { bootstrap, first } = await (await zygote).startShim(parameters, (client) => use({ shim, client, records: true }));
+    shim.pid = bootstrap.pid;
+    return first;
   }
 
   /** A shim logs by itself and needs nobody. */

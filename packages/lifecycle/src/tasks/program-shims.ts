@@ -12,7 +12,7 @@ import { Any } from '@berth/rpc/gen/google/protobuf/any';
 import { millisecondsOf } from '@berth/rpc/timestamp';
 import { mkfifo } from '@berth/sys/path';
 import { type Bundle, parseBootstrap } from './bundle.ts';
-import { type ConnectedShim, connectShim, type DeadTask, KILLED, type Shims, type StartShimOptions } from './shims.ts';
+import { connectShim, type DeadTask, KILLED, type Shims, type StartShimOptions, type UseShim } from './shims.ts';
 
 /** The newest task API version that this service speaks. */
 const MAX_SHIM_VERSION = '3';
@@ -36,7 +36,7 @@ export class ProgramShims implements Shims {
     this.#options = options;
   }
 
-  async start({ bundle, options, signal }: StartShimOptions): Promise<ConnectedShim> {
+  async start<T>({ bundle, options, signal }: StartShimOptions, use: UseShim<T>): Promise<T> {
     const program = this.#resolve();
     this.adopt(bundle);
     const input = options ? Any.encode(options) : new Uint8Array(0);
@@ -46,7 +46,7 @@ export class ProgramShims implements Shims {
       input,
       signal,
     });
-    return connectShim(parseBootstrap(printed.toString()));
+    return use(await connectShim(parseBootstrap(printed.toString())));
   }
 
   cleanUp(bundle: Bundle): Promise<DeadTask> {

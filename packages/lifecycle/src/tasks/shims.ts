@@ -27,11 +27,19 @@ export interface DeadTask {
 export interface ConnectedShim {
   shim: ShimAddress;
   client: TtrpcClient;
+  /** It writes its address down itself. */
+  records?: boolean;
 }
 
+/** Called again where the first process died before it took its orders. */
+export type UseShim<T> = (connected: ConnectedShim) => Promise<T>;
+
 export interface Shims {
-  /** Returns when the shim takes calls. Nothing is left of one that does not. */
-  start(options: StartShimOptions): Promise<ConnectedShim>;
+  /**
+   * Starts a shim and makes its first use, as soon as there is a connection: the orders of Berth's own leave in the same message. Nothing is
+   * left of a shim that takes no calls; of one that dies meanwhile there may be.
+   */
+  start<T>(options: StartShimOptions, use: UseShim<T>): Promise<T>;
   /** Takes over a living shim that an earlier process of this service started. */
   adopt(bundle: Bundle): void;
   /** Removes what a shim that is gone left: processes, cgroups, mounts. Safe to repeat. */

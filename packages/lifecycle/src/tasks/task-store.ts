@@ -10,7 +10,7 @@ import { timestampOf } from '@berth/rpc/timestamp';
 import type { Span } from '@berth/trace/tracer';
 import type { EventExchange } from '../events/exchange.ts';
 import type { Bundle, Bundles, ShimAddress } from './bundle.ts';
-import { BERTH_RUNTIME, connectShim, type DeadTask, KILLED, type ShimsByRuntime } from './shims.ts';
+import { BERTH_RUNTIME, type ConnectedShim, connectShim, type DeadTask, KILLED, type ShimsByRuntime } from './shims.ts';
 import { Task } from './task.ts';
 
 export interface NewTask {
@@ -95,16 +95,17 @@ export class TaskStore {
       const bundle = bundles.create(namespace, id, runtime, wanted.config);
       let task: Task | undefined;
       try {
-        task = await during(span, 'lifecycle.shim', async () => {
-          const connected = await (wanted.shim ? connectShim(wanted.shim) : shims.start({ bundle, options: wanted.options }));
-          bundles.writeShim(bundle, connected.shim);
-          return new Task(bundle, runtime, connected);
-        });
-        const created = task;
         const { rootfs, stdin, stdout, stderr, terminal, checkpoint, options } = wanted;
         const request = { id, bundle: bundle.path, rootfs, stdin, stdout, stderr, terminal, checkpoint, options };
-        const { pid } = await created.api.create(request, created.options(span)).catch(refusedByShim);
-        created.pid = pid;
+        const create = async (connected: ConnectedShim) => {
+          if (!connected.records) bundles.writeShim(bundle, connected.shim);
+          const created = new Task(bundle, runtime, connected);
+          task = created;
+          created.pid = (await created.api.create(request, created.options(span)).catch(refusedByShim)).pid;
+          return created;
+        };
+        const starting = () => (wanted.shim ? connectShim(wanted.shim).then(create) : shims.start({ bundle, options }, create));
+        task = await during(span, 'lifecycle.shim', starting);
       } catch (error) {
         await this.#undo(bundle, runtime, task);
         throw error;

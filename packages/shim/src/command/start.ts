@@ -29,7 +29,7 @@ export async function startShim({ shim: asked, maxVersion }: { shim: ShimParamet
   });
   const channel = child.stdio[3] as Socket;
   const failed = once(child, 'error').then(([error]) => Promise.reject(error));
-  const assigned = await Promise.race([new UnassignedShim(child.pid ?? 0, channel).assign(shim), failed]);
+  const assigned = await Promise.race([new UnassignedShim(child.pid ?? 0, channel).assign(shim, async () => {}), failed]);
   if (!assigned) throw new EngineError('Internal', 'the shim ended before it served; see shim.log in the bundle', { layer: 'shim' });
   print(assigned.bootstrap, maxVersion);
   assigned.client.close();

@@ -67,21 +67,23 @@ export class Zygote implements AsyncDisposable {
     return (await this.#running)?.pid;
   }
 
-  /** Starts a shim and returns once it serves. The shim outlives the zygote and this process. */
-  async startShim(shim: StartShim): Promise<StartedShim> {
+  /**
+   * Starts a shim and returns once it serves and `use` has made its first calls; `use` runs again for another process where one died before it
+   * took its orders. The shim outlives the zygote and this process.
+   */
+  async startShim<T>(shim: StartShim, use: (client: TtrpcClient) => Promise<T>): Promise<StartedShim<T>> {
     if (this.#closed) throw new EngineError('Unavailable', 'the zygote is closed', { layer: 'lifecycle' });
     const parameters: ShimParameters = { ...shim, socketDir: `${this.#options.stateDir}/s`, traceDir: this.#options.traceDir };
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const running = await this.#ready();
-      if (!running) return startPlainShim(parameters);
-      try {
-        const started = await (await running.unassigned()).assign(parameters);
-        if (started) return started;
-      } catch (error) {
+      if (!running) return startPlainShim(parameters, use);
+      const unassigned = await running.unassigned().catch((error) => {
         if (!(error instanceof ZygoteGone)) throw error;
         this.#log(`${error.message}; starting another`);
         this.#running = undefined;
-      }
+      });
+      const started = await unassigned?.assign(parameters, use);
+      if (started) return started;
     }
     throw new EngineError('Internal', `starting a shim for ${shim.id}: it ended before it answered (${ATTEMPTS} attempts)`, {
       layer: 'shim',
@@ -248,11 +250,12 @@ class RunningZygote {
 }
 
 /** Starts the shim as containerd would: `containerd-shim-berth-v1 … start`, which prints its bootstrap as JSON. */
-async function startPlainShim(shim: ShimParameters): Promise<StartedShim> {
+async function startPlainShim<T>(shim: ShimParameters, use: (client: TtrpcClient) => Promise<T>): Promise<StartedShim<T>> {
   const output = await runShimProgram(shim, 'start');
   const printed = JSON.parse(output.toString()) as { address: string; pid: number };
   const address = printed.address.replace(/^unix:\/\//, '');
-  return { bootstrap: { pid: printed.pid, address, protocol: 'ttrpc', version: 3 }, client: await TtrpcClient.connect(address) };
+  const client = await TtrpcClient.connect(address);
+  return { bootstrap: { pid: printed.pid, address, protocol: 'ttrpc', version: 3 }, client, first: await use(client) };
 }
 
 /**

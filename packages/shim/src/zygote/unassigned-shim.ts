@@ -1,17 +1,18 @@
 // A shim without a container, as its superior sees it: the connection to a process that waits for orders (orders.ts).
 import { Socket } from 'node:net';
-import { EngineError } from '@berth/errdefs/engine-error';
 import { Orders } from '@berth/rpc/gen/berth/shim/v1/orders';
 import { TtrpcClient } from '@berth/rpc/ttrpc/client';
+import { readBootstrap } from '../shim.ts';
 import type { ShimBootstrap, ShimParameters } from './protocol.ts';
 
-/** Milliseconds that it has for its answer; it takes one or two. */
+/** Milliseconds that it has to take its orders; it takes one or two. */
 const PATIENCE = 5000;
 
-/** A shim that serves, and a connection to it. */
-export interface StartedShim {
+/** A shim that serves, a connection to it, and what came of its first use. */
+export interface StartedShim<T> {
   bootstrap: ShimBootstrap;
   client: TtrpcClient;
+  first: T;
 }
 
 export class UnassignedShim {
@@ -32,21 +33,29 @@ export class UnassignedShim {
   }
 
   /**
-   * Makes it the shim of a container; the task API is served on `client`. Undefined when it died or hangs: a fork of a zygote can fail
-   * that way (sys/fork.ts), and another one may do. Fails with what the shim says.
+   * Makes it the shim of a container. What `use` calls at once leaves together with the orders, and is answered after them. Undefined when
+   * it died or hung before it took them: a fork of a zygote can fail that way (sys/fork.ts), and another one may do. Fails with what the
+   * shim says, or with what `use` does.
    */
-  async assign(parameters: ShimParameters): Promise<StartedShim | undefined> {
+  async assign<T>(parameters: ShimParameters, use: (client: TtrpcClient) => Promise<T>): Promise<StartedShim<T> | undefined> {
+    const tookOrders = () => readBootstrap(parameters.bundle).pid !== undefined;
     this.#socket.ref();
+    const assigned = this.#client.call(Orders.name, Orders.methods.assign, parameters);
+    const first = use(this.#client);
+    first.catch(() => {});
+    const hangs = setTimeout(() => tookOrders() || this.#kill(), PATIENCE);
     try {
-      const { pid, address } = await this.#client.call(Orders.name, Orders.methods.assign, parameters, { timeout: PATIENCE });
-      return { bootstrap: { pid, address, protocol: 'ttrpc', version: 3 }, client: this.#client };
+      const { pid, address } = await assigned;
+      return { bootstrap: { pid, address, protocol: 'ttrpc', version: 3 }, client: this.#client, first: await first };
     } catch (error) {
-      const hangs = this.#client.connected && error instanceof EngineError && error.kind === 'DeadlineExceeded';
-      if (hangs) this.#kill();
-      const gone = hangs || !this.#client.connected;
+      const died = !this.#client.connected;
       this.discard();
-      if (gone) return undefined;
+      if (died && !tookOrders()) return undefined;
+      // Of one that died with its orders in hand, too: its words are about what was asked.
+      await first;
       throw error;
+    } finally {
+      clearTimeout(hangs);
     }
   }
 
