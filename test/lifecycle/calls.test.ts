@@ -49,7 +49,6 @@ const DIFFERENT: readonly (readonly [reason: string, ...calls: string[]])[] = [
   ['containerd has it since 2', 'introspection: plugin', 'introspection: plugin of nothing'],
   ['what is not there is not found', 'sandboxes: delete again', 'controller: start of nothing', 'controller: platform of nothing'],
   ['dates that are none are left out', 'controller: status of nothing'],
-  ['a namespace of blanks is none', 'no namespace: containers'],
 ];
 
 /** Calls whose errors are of the same kind and say the same in other words: whose grammar, store or snapshot it was, and what there is. */

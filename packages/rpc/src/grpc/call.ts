@@ -1,6 +1,6 @@
 // One call of a gRPC server: a stream's data as messages for a handler, and what the handler makes of them as the answer.
 import { EngineError } from '@berth/errdefs/engine-error';
-import type { Headers } from '../http2/connection.ts';
+import type { Headers } from '../http2/request.ts';
 import type { Receiver, Stream } from '../http2/stream.ts';
 import { Inbox } from '../ttrpc/inbox.ts';
 import type { Call } from '../ttrpc/server.ts';

@@ -304,3 +304,43 @@ test('a server that closes lets a call end, takes no other, and waits no longer 
   await other.server.close(100);
   assert.ok(performance.now() - started < 1000);
 });
+
+test('an answer that ends before the request does arrives whole, or as the refusal that it is', LIMIT, async (t) => {
+  const { path } = await serve(t, {
+    async *both() {
+      for (let i = 0; i < 8; i++) yield any(Buffer.alloc(MEBIBYTE));
+    },
+    up: () => {
+      throw new EngineError('NotFound', 'nothing is taken here');
+    },
+  });
+  const echo = client(t, path);
+  const both = echo.both();
+  await both.send(any('first'));
+  await pause(100);
+  let length = 0;
+  for await (const { value } of both) {
+    length += value.length;
+    await pause(5);
+  }
+  assert.equal(length, 8 * MEBIBYTE);
+
+  const up = echo.up();
+  await assert.rejects(
+    async () => {
+      for (let i = 0; i < 100; i++) await up.send(any(Buffer.alloc(MEBIBYTE)));
+    },
+    { kind: 'NotFound', message: 'nothing is taken here' },
+  );
+});
+
+test('a client without a header table, and one that changes its mind about it', LIMIT, async (t) => {
+  const { path } = await serve(t, { one: (request) => request });
+  const http2 = await session(t, path, { headerTableSize: 0 });
+  assert.equal((await ask(http2)).trailers['grpc-status'], '0');
+  for (const headerTableSize of [100, 0, 4096]) {
+    http2.settings({ headerTableSize });
+    await once(http2, 'localSettings');
+    assert.equal((await ask(http2)).trailers['grpc-status'], '0');
+  }
+});

@@ -2,8 +2,10 @@
 // generators, EngineErrors as statuses. Runs in berth-lifecycle.
 import { createServer } from 'node:net';
 import { EngineError } from '@berth/errdefs/engine-error';
-import { Connection, type Headers, welcome } from '../http2/connection.ts';
+import { Connection } from '../http2/connection.ts';
+import type { Headers } from '../http2/request.ts';
 import type { Receiver, Stream } from '../http2/stream.ts';
+import { welcome } from '../http2/welcome.ts';
 import type { Implementation } from '../ttrpc/server.ts';
 import type { ServiceType } from '../wire/message.ts';
 import { type CallRules, type OnCall, type Route, ServerCall } from './call.ts';

@@ -5,10 +5,10 @@ import { toEngineError } from '@berth/errdefs/engine-error';
 import { ErrorCode, FIRST_WINDOW, Flag, FrameReader, FrameType, MAX_FRAME, MAX_WINDOW, Setting, Violation } from './frames.ts';
 import { HeaderDecoder, MAX_HEADER_LIST, NO_TABLE } from './hpack.ts';
 import { Outbox } from './outbox.ts';
+import { expect, type Headers, protocol, request, unpadded } from './request.ts';
 import { type Carrier, type Receiver, Stream } from './stream.ts';
+import { MAX_STREAMS, type Welcome } from './welcome.ts';
 
-/** Streams at once, with those that the client gave up and whose work goes on. */
-const MAX_STREAMS = 10_000;
 /** A header block in its encoding; each further frame of it counts as so many bytes more. */
 const MAX_BLOCK = MAX_HEADER_LIST;
 const CONTINUATION = 1024;
@@ -27,30 +27,7 @@ const GIVEN_UP = 10;
 /** Milliseconds that a client has to read why it is hung up on. */
 const LAST_WORDS = 1000;
 
-/** A request's header fields: the pseudo-header fields by name with their colon, of a field that came several times the first. */
-export type Headers = ReadonlyMap<string, string>;
-
 export type Open = (stream: Stream, headers: Headers) => Receiver | undefined;
-
-/** What each client is told first. */
-export interface Welcome {
-  readonly window: number;
-  readonly greeting: Buffer;
-}
-
-/** `window` is what a client may send ahead, on each stream and on all. */
-export function welcome(window: number): Welcome {
-  const settings = [Setting.maxStreams, MAX_STREAMS, Setting.initialWindow, window, Setting.maxHeaderList, MAX_HEADER_LIST];
-  const payload = Buffer.alloc(settings.length * 3);
-  for (let at = 0, i = 0; i < settings.length; i += 2) {
-    at = payload.writeUInt16BE(settings[i] as number, at);
-    at = payload.writeUInt32BE(settings[i + 1] as number, at);
-  }
-  const outbox = new Outbox();
-  outbox.frame(FrameType.settings, 0, 0, payload);
-  outbox.number(FrameType.window, 0, window - FIRST_WINDOW);
-  return { window, greeting: Buffer.concat(outbox.take()) };
-}
 
 export class Connection implements Carrier {
   readonly outbox = new Outbox();
@@ -405,45 +382,4 @@ export class Connection implements Carrier {
     this.#over = true;
     for (const stream of [...this.#streams.values()]) stream.abandon(undefined, reason);
   }
-}
-
-/** The payload without padding and the `skipped` bytes ahead (sections 6.1, 6.2). */
-function unpadded(flags: number, payload: Buffer, skipped: number): Buffer {
-  if (!(flags & Flag.padded)) {
-    if (payload.length < skipped) throw new Violation(ErrorCode.frameSize, 'a frame that is too short');
-    return skipped === 0 ? payload : payload.subarray(skipped);
-  }
-  const from = 1 + skipped;
-  const to = payload.length - (payload[0] ?? 0);
-  if (to < from) throw protocol('more padding than payload');
-  return payload.subarray(from, to);
-}
-
-/** Section 8.3. What is malformed ends the connection: no client that means well sends it. */
-function request(fields: string[]): Headers {
-  const headers = new Map<string, string>();
-  let regular = false;
-  for (let i = 0; i < fields.length; i += 2) {
-    const name = fields[i] as string;
-    const value = fields[i + 1] as string;
-    if (name.startsWith(':')) {
-      if (regular || headers.has(name) || !/^:(method|path|scheme|authority)$/.test(name)) throw protocol(`a misplaced ${name}`);
-    } else {
-      regular = true;
-      if (/^(connection|proxy-connection|keep-alive|transfer-encoding|upgrade)$/.test(name)) throw protocol(`a field ${name}`);
-      if (name === 'te' && value !== 'trailers') throw protocol(`te: ${value}`);
-      if (headers.has(name)) continue;
-    }
-    headers.set(name, value);
-  }
-  return headers;
-}
-
-function expect(payload: Buffer, size: number, what: string): Buffer {
-  if (payload.length !== size) throw new Violation(ErrorCode.frameSize, `${what} of ${payload.length} bytes`);
-  return payload;
-}
-
-function protocol(what: string): Violation {
-  return new Violation(ErrorCode.protocol, what);
 }
