@@ -111,12 +111,12 @@ function describe(pid: number): Record<string, string> {
   });
   const status = file('status')
     .split('\n')
-    .filter((line) => !/^(Vm|Rss|HugetlbPages|voluntary|nonvoluntary|NSsid|NSpgid|Tgid|Pid|Ngid|FDSize|x86_|State)/.test(line));
+    .filter((line) => !/^(Vm|Rss|HugetlbPages|voluntary|nonvoluntary|NSsid|NSpgid|Tgid|Pid|Ngid|FDSize|SigQ|x86_|State)/.test(line));
   const parts = file('stat').split(' ');
   const text: Record<string, string> = {
     status: status.join('\n').replace(/^(NSpid:)\t\d+/m, '$1'),
     isLeader: String(Number(parts[4]) === pid && Number(parts[5]) === pid),
-    scheduling: parts.slice(16, 20).join(' '),
+    scheduling: parts.slice(17, 20).join(' '),
     namespaces: namespaces.join('\n'),
     owner: String(statSync(at).uid),
   };
@@ -124,5 +124,5 @@ function describe(pid: number): Record<string, string> {
     text[name] = file(name);
   for (const name of ['personality', 'attr/current', 'attr/exec', 'uid_map', 'setgroups', 'timens_offsets', 'cpuset'])
     text[name] = file(name);
-  return Object.fromEntries(Object.entries(text).map(([name, value]) => [name, value.replaceAll(String(pid), 'PID')]));
+  return Object.fromEntries(Object.entries(text).map(([name, value]) => [name, value.replace(new RegExp(`\\b${pid}\\b`, 'g'), 'PID')]));
 }

@@ -13,10 +13,11 @@ type Options = Partial<Omit<Birth, 'bundle' | 'id' | 'way' | 'rootfsMounts'>> & 
 
 const SCRIPT = [
   'id; pwd; umask; env | sort; tty; hostname',
-  'grep -vE "^(Vm|Rss|Hugetlb|voluntary|nonvoluntary|FDSize|x86_|NSpgid|Cpus_allowed:)" /proc/self/status',
+  'grep -vE "^(Vm|Rss|Hugetlb|voluntary|nonvoluntary|FDSize|SigQ|x86_|NSpgid|Cpus_allowed:)" /proc/self/status',
   'cat /proc/self/limits /proc/self/cgroup /proc/self/oom_score_adj /proc/self/coredump_filter /proc/self/sessionid',
   'cut -d" " -f3- /proc/self/mountinfo | sed -E "s/[0-9]+:[0-9]+/N/; s/(shared|master|propagate_from):[0-9]+/\\1/g"',
-  'for f in /proc/1/fd/*; do readlink $f; done | sed -E "s/[0-9]{3,}/N/g"',
+  // Not through a pipe, which the shell has open for a moment.
+  'for f in /proc/1/fd/*; do readlink $f; done',
   'read -r pid name state parent group session rest </proc/1/stat; echo $pid $name $parent $group $session',
   'cat /proc/1/cmdline /proc/sys/kernel/hostname /proc/sys/kernel/domainname /proc/sys/kernel/shmmax /proc/net/dev; ip addr',
   'ls -l /dev | sed -E "s/[A-Z][a-z]{2} +[0-9]+ +[0-9:]+//"; ls /dev/shm /proc/1/task; mkdir /tmp/refused 2>&1',
