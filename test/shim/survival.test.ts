@@ -52,6 +52,15 @@ test('a shim that cannot tell anybody that it serves ends', async (t) => {
   assert.deepEqual(await ended, [1, null]);
 });
 
+test('a shim that has nothing, and nobody, ends after a while', async (t) => {
+  const lab = await Laboratory.open(t);
+  const [unused, used] = [await lab.shim('exit 0'), await lab.run('sleep 100')];
+  for (const { client } of [unused, used]) client.close();
+  await eventually(() => !alive(unused.pid), 'the end of the shim', 20);
+  assert.ok(!existsSync(unused.address));
+  assert.ok(alive(used.pid));
+});
+
 test('a shim without clients keeps the exit status, and tells of it when somebody listens again', async (t) => {
   const lab = await Laboratory.open(t);
   const shim = await lab.run('sleep 0.3; echo late; exit 9');

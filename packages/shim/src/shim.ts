@@ -27,6 +27,9 @@ const BOOTSTRAP = 'bootstrap.json';
 /** Milliseconds for events that are still on their way when the shim ends. */
 const LAST_EVENTS = 2000;
 
+/** Milliseconds without a task and without a client until it ends: whoever wanted it died in between, and would come back sooner. */
+const DESERTED = 10_000;
+
 export interface ShimEvents {
   /** The socket takes connections, and bootstrap.json is there. */
   ready(bootstrap: ShimBootstrap): void;
@@ -109,6 +112,7 @@ export function serveShim(
       return service.idle && !sandbox.stands;
     },
     async end() {
+      server.deserted = undefined;
       // The answer to Shutdown is written before its connection is closed.
       await new Promise((resolve) => setImmediate(resolve));
       server.close();
@@ -117,6 +121,10 @@ export function serveShim(
       reaper.close();
       tracer.sink.flush();
     },
+  };
+  server.deserted = () => {
+    const forGood = () => shim.idle && server.connections === 0 && shutdown(shim);
+    setTimeout(forGood, DESERTED).unref();
   };
   server.register(TaskV3, service).register(TaskV2, service).register(Sandbox, sandbox);
   const address = socketPath(parameters);

@@ -42,6 +42,8 @@ export class TtrpcServer {
   readonly #routes = new Map<string, Route>();
   readonly #connections = new Set<Connection>();
   #listener: Server | undefined;
+  /** Called when the last client has gone. */
+  deserted: (() => void) | undefined;
 
   /** Adds a service. A method left out answers NotImplemented. */
   register<S extends ServiceType>(service: S, implementation: Implementation<S>): this {
@@ -63,7 +65,10 @@ export class TtrpcServer {
   serve(stream: Duplex): void {
     const connection = new Connection(stream, this.#routes);
     this.#connections.add(connection);
-    stream.on('close', () => this.#connections.delete(connection));
+    stream.on('close', () => {
+      this.#connections.delete(connection);
+      if (this.#connections.size === 0) this.deserted?.();
+    });
   }
 
   /** How many clients are connected. */
