@@ -5,11 +5,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import type { Spec } from '@berth/oci/runtime-spec';
 import { hierarchies } from '@berth/runtime/cgroup/hierarchy';
+import { FORK_FLAGS } from '@berth/shim/zygote/programs';
+import { build } from 'esbuild';
 import { ROOT, run } from '../harness/programs.ts';
 import { type Step, Supervisor } from '../harness/supervised.ts';
 import { IS_BERTH, Laboratory, RUNTIME } from './laboratory.ts';
@@ -52,12 +54,30 @@ const VARIANTS: Record<string, (spec: Spec) => void> = {
 type Victim = 'runtime' | 'between' | 'init';
 const LEAST_STEPS: Record<Victim, number> = { runtime: 20, between: 2, init: 20 };
 
+/**
+ * A bundle, as a shim is: to run TypeScript Node compiles a program on another thread, which may hold a lock of malloc's while init is
+ * forked. Below the root, where it finds the native module.
+ */
+const LIBRARY_CREATE = join(ROOT, '.cache', `prepared-create-${process.pid}.js`);
+before(() =>
+  build({
+    entryPoints: [join(ROOT, 'test/runtime/prepared-create.ts')],
+    outfile: LIBRARY_CREATE,
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    external: ['koffi'],
+    logLevel: 'error',
+  }),
+);
+after(() => rmSync(LIBRARY_CREATE, { force: true }));
+
 /** How a container is created. */
 type Create = (laboratory: Laboratory, bundle: string, id: string) => string[];
 const byRuntime: Create = ({ root }, bundle, id) => [RUNTIME, '--root', root, 'create', '-b', bundle, id];
 const byLibrary: Create = ({ root }, bundle, id) => {
-  const flags = ['--v8-pool-size=0', '--single-threaded'];
-  return [process.execPath, ...flags, join(ROOT, 'test/runtime/prepared-create.ts'), bundle, root, id];
+  return [process.execPath, ...FORK_FLAGS, LIBRARY_CREATE, bundle, root, id];
 };
 
 for (const [name, change] of Object.entries(VARIANTS)) {

@@ -1,4 +1,4 @@
-// `berth-runtime create` as a shim does it, with an init that was forked ahead: node FLAGS prepared-create.ts BUNDLE ROOT ID
+// `berth-runtime create` as a shim does it, with an init that was forked ahead: node FLAGS prepared-create.js BUNDLE ROOT ID
 import { openSync } from 'node:fs';
 import { createContainer } from '@berth/runtime/container';
 import { prepareInit } from '@berth/runtime/prepared-init';
