@@ -78,6 +78,8 @@ export class EventPublisher {
   }
 
   async #run(): Promise<void> {
+    // Answers to whoever waits for the same news leave first: the first event makes a connection.
+    if (!this.#client) await new Promise((resolve) => setImmediate(resolve));
     let pause = FIRST_PAUSE;
     while (this.#queue.length > 0 && !this.#closed) {
       try {

@@ -46,14 +46,20 @@ export async function warmUp(): Promise<string | undefined> {
   }
 }
 
-/** Drives a shim that waits for orders at the other end of `client` through the life of a container; `lived` runs before its deletion. */
-export function driveShim(client: TtrpcClient, lived: () => void): Promise<void> {
+/**
+ * Drives a shim that waits for orders at the other end of `client` through the life of a container. `created` runs while its init waits with
+ * all its memory, `lived` before its deletion.
+ */
+export function driveShim(client: TtrpcClient, created: (pid: number) => void, lived: () => void): Promise<void> {
   return withRoot(async (root) => {
     const id = `trial-${process.pid}`;
     const end = async () => {
       await client.stub(Task).shutdown({ id });
     };
-    await live(root, { id, client, end, meanwhile: async () => {}, lived });
+    const spec = drySpec(id, join(root, 'rootfs'));
+    // With such a limit it waits as the process that it is (runtime/init/wait-as-program.ts).
+    spec.process?.rlimits?.push({ type: 'RLIMIT_AS', soft: 2 ** 52, hard: 2 ** 52 });
+    await live(root, { id, spec, client, end, created, meanwhile: async () => {}, lived });
   });
 }
 
@@ -89,12 +95,16 @@ async function liveHere(root: string, id: string, prepared: PreparedInit | undef
   takeOrders(new Socket({ fd: childs }), (parameters, server, told) => {
     shim = serveShim(parameters, new ShimLog(parameters.bundle, false), server, { ...told, shutdown: () => {} }, prepared);
   });
-  await live(root, { id, client, end: async () => shim?.end(), meanwhile: execs, lived() {} });
+  const spec = drySpec(id, join(root, 'rootfs'));
+  await live(root, { id, spec, client, end: async () => shim?.end(), created() {}, meanwhile: execs, lived() {} });
 }
 
 interface Life {
   id: string;
+  spec: Spec;
   client: TtrpcClient;
+  /** Between create and start. */
+  created(pid: number): void;
   /** Between start and exit. */
   meanwhile(task: TaskStub, id: string, spec: Spec, name: NameStream): Promise<void>;
   /** Between exit and deletion. */
@@ -104,10 +114,9 @@ interface Life {
 }
 
 /** One container from create to delete, with a log and an attached client. */
-async function live(root: string, { id, client, meanwhile, lived, end }: Life): Promise<void> {
+async function live(root: string, { id, spec, client, created, meanwhile, lived, end }: Life): Promise<void> {
   const bundle = join(root, id);
   mkdirSync(bundle);
-  const spec = drySpec(id, join(root, 'rootfs'));
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec));
   const ttrpcAddress = join(bundle, 'e');
   const events = new TtrpcServer().register(Events, { forward: () => ({}) });
@@ -128,8 +137,9 @@ async function live(root: string, { id, client, meanwhile, lived, end }: Life): 
     const task = client.stub(Task);
     const options = () => ({ metadata: [[TRACEPARENT, formatTraceparent(newTraceContext())] as const] });
     const name = (suffix: string) => `attach://${join(bundle, suffix)}.sock?log=json-file&path=${join(bundle, suffix)}.log&stdin-once=1`;
-    await task.create({ id, bundle, stdin: name('init'), stdout: name('init'), stderr: name('init') }, options());
+    const { pid } = await task.create({ id, bundle, stdin: name('init'), stdout: name('init'), stderr: name('init') }, options());
     try {
+      created(pid);
       const waiting = task.wait({ id }).catch(() => {});
       const attached = attach(join(bundle, 'init.sock'));
       await task.start({ id }, options());

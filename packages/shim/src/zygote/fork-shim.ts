@@ -11,13 +11,19 @@ import { followOrders } from './orders.ts';
 /** 'child' in the forked child: its caller must return to the event loop at once. `fd`: the superior's end. */
 export type Forked = { role: 'child' } | { role: 'zygote'; pid: number; fd: number };
 
+/** The pages that a shim touches, and those of its init. */
+export interface Footprint {
+  shim: readonly PageRange[];
+  init: readonly PageRange[];
+}
+
 export interface ForkOptions {
   /** What ps shows until it has a container. */
   title: string;
   /** Descriptors of the zygote that are none of a shim's business. */
   inherited: readonly number[];
   /** It has time before its orders: to touch pages, and to fork an init. */
-  ahead: { pages: readonly PageRange[] } | undefined;
+  ahead: Footprint | undefined;
 }
 
 export function forkShim({ title, inherited, ahead }: ForkOptions): Forked {
@@ -38,10 +44,10 @@ export function forkShim({ title, inherited, ahead }: ForkOptions): Forked {
     adoptEventLoop();
     for (const fd of [superiors, ...inherited]) closeSync(fd);
     const prepared = prepareShim(title);
-    if (ahead) prepared.init = prepareInit({ inherited: [childs], pages: ahead.pages });
+    if (ahead) prepared.init = prepareInit({ inherited: [childs], pages: ahead.init });
     followOrders(childs, prepared);
     // Not before that fork, after which it shares them again.
-    if (ahead) touchAhead(ahead.pages);
+    if (ahead) touchAhead(ahead.shim);
   } catch {
     exitNow(1);
   }

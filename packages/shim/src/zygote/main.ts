@@ -12,10 +12,9 @@ import { exitNow } from '@berth/sys/fork';
 import { trimHeap } from '@berth/sys/heap';
 import { waitReadable } from '@berth/sys/pipe';
 import { ignoreSignal } from '@berth/sys/process';
-import type { PageRange } from '@berth/sys/touched-pages';
-import { tryShim } from '../warm-up/trial.ts';
+import { tryShim, UNKNOWN } from '../warm-up/trial.ts';
 import { warmUp } from '../warm-up/warm-up.ts';
-import { forkShim } from './fork-shim.ts';
+import { type Footprint, forkShim } from './fork-shim.ts';
 import { LineSocket } from './line-socket.ts';
 import type { ZygoteHello, ZygoteReply, ZygoteRequest } from './protocol.ts';
 import { selfTest, unexpectedThread } from './self-test.ts';
@@ -90,7 +89,7 @@ function compactHeap(): void {
 
 /** Blocks for the rest of the zygote's life; returns in forked children only. */
 function serve(): void {
-  let learned: readonly PageRange[] | undefined;
+  let learned: Footprint | undefined;
   for (;;) {
     if (!learned && !waitReadable(REQUESTS, QUIET)) {
       const tried = tryShim([REQUESTS, HAND_OVER]);
@@ -100,7 +99,7 @@ function serve(): void {
     const request = client.read() as ZygoteRequest | undefined;
     if (request === undefined) exitNow(0); // the lifecycle service is gone; its shims are not
     try {
-      const ahead = request.ahead ? { pages: learned ?? [] } : undefined;
+      const ahead = request.ahead ? (learned ?? UNKNOWN) : undefined;
       const forked = forkShim({ title: 'berth-spare', inherited: [REQUESTS, HAND_OVER], ahead });
       if (forked.role === 'child') return;
       try {
