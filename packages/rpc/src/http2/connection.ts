@@ -24,6 +24,9 @@ const MAX_HELD = 512 * 1024 * 1024;
 const PATIENCE = 10_000;
 const PATIENCE_A_MILLISECOND = 5;
 const GIVEN_UP = 10;
+/** Milliseconds that an acknowledgement waits for company, and how many bytes of them do. */
+const ACKNOWLEDGE = 5;
+const MAX_ACKNOWLEDGEMENTS = 1024;
 /** Milliseconds that a client has to read why it is hung up on. */
 const LAST_WORDS = 1000;
 
@@ -55,6 +58,7 @@ export class Connection implements Carrier {
   #block: { stream: number; last: boolean; parts: Buffer[]; size: number } | undefined;
   #answered = false;
   #scheduled = false;
+  #acknowledging: NodeJS.Timeout | undefined;
   #receiving = false;
   #patience = PATIENCE;
   #patientAt = performance.now();
@@ -94,6 +98,15 @@ export class Connection implements Carrier {
     if (this.#scheduled) return;
     this.#scheduled = true;
     if (!this.#receiving) this.#flushLater();
+  }
+
+  /**
+   * An acknowledgement leaves with what is sent next, or alone in a moment: a write of its own would wake the client for nothing. grpc-go asks
+   * after all data that it gets, once the last PING is answered.
+   */
+  #acknowledge(): void {
+    if (this.outbox.length > MAX_ACKNOWLEDGEMENTS) this.schedule();
+    else this.#acknowledging ??= setTimeout(() => this.schedule(), ACKNOWLEDGE).unref();
   }
 
   #flushLater(): void {
@@ -174,7 +187,7 @@ export class Connection implements Carrier {
         this.#spend(1);
         if (flags & Flag.ack) return;
         this.outbox.frame(FrameType.ping, Flag.ack, 0, payload);
-        this.schedule();
+        this.#acknowledge();
         return;
       case FrameType.reset:
         expect(payload, 4, 'RST_STREAM');
@@ -289,7 +302,7 @@ export class Connection implements Carrier {
       }
     }
     this.outbox.begin(FrameType.settings, Flag.ack, 0, 0);
-    this.schedule();
+    this.#acknowledge();
   }
 
   #widen(id: number, by: number): void {
@@ -326,6 +339,8 @@ export class Connection implements Carrier {
 
   #flush(): void {
     this.#scheduled = false;
+    clearTimeout(this.#acknowledging);
+    this.#acknowledging = undefined;
     if (this.#over) return;
     this.#pump();
     this.#write();
