@@ -17,18 +17,16 @@ export function openFifoOutput(path: string, changed: () => void): Output {
   return new FileOutput(path);
 }
 
-/** The writing end of a pipe, named or not; the descriptor is this object's. */
+/** The writing end of a pipe, named or not; the descriptor is this object's. Many a process writes nothing: what that takes is made then. */
 export class FifoOutput implements Output {
-  readonly #socket: Socket;
+  #fd: number | undefined;
+  #socket: Socket | undefined;
+  readonly #changed: () => void;
   #full = false;
 
   constructor(fd: number, changed: () => void) {
-    this.#socket = new Socket({ fd, readable: false, writable: true });
-    this.#socket.on('error', () => {});
-    this.#socket.on('drain', () => {
-      this.#full = false;
-      changed();
-    });
+    this.#fd = fd;
+    this.#changed = changed;
   }
 
   get full(): boolean {
@@ -36,18 +34,40 @@ export class FifoOutput implements Output {
   }
 
   write(_stream: OutputStream, chunk: Buffer): void {
-    if (!this.#socket.writable) return;
-    this.#socket.write(Buffer.from(chunk));
-    this.#full = this.#socket.writableLength > HIGH_WATER;
+    const socket = this.#writer();
+    if (!socket?.writable) return;
+    socket.write(Buffer.from(chunk));
+    this.#full = socket.writableLength > HIGH_WATER;
   }
 
   /** Readers see the end when the shim's descriptor is closed, and that is when all is written. */
   end(): void {
-    this.#socket.end(() => this.#socket.destroy());
+    const socket = this.#socket;
+    if (socket) socket.end(() => socket.destroy());
+    else this.#closeUnused();
   }
 
   close(): void {
-    this.#socket.destroy();
+    if (this.#socket) this.#socket.destroy();
+    else this.#closeUnused();
+  }
+
+  #writer(): Socket | undefined {
+    if (this.#fd === undefined) return this.#socket;
+    const socket = new Socket({ fd: this.#fd, readable: false, writable: true });
+    this.#fd = undefined;
+    socket.on('error', () => {});
+    socket.on('drain', () => {
+      this.#full = false;
+      this.#changed();
+    });
+    this.#socket = socket;
+    return socket;
+  }
+
+  #closeUnused(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
   }
 }
 
