@@ -77,10 +77,12 @@ export class Zygote implements AsyncDisposable {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const running = await this.#ready();
       if (!running) return startPlainShim(parameters, use);
+      const asked = this.#running;
       const unassigned = await running.unassigned().catch((error) => {
         if (!(error instanceof ZygoteGone)) throw error;
         this.#log(`${error.message}; starting another`);
-        this.#running = undefined;
+        // Another request may have started the next one meanwhile.
+        if (this.#running === asked) this.#running = undefined;
       });
       const started = await unassigned?.assign(parameters, use);
       if (started) return started;
@@ -130,6 +132,7 @@ class RunningZygote {
   readonly #lines: AsyncIterator<string>;
   /** Where the connections to its forks come from. */
   readonly #handOver: number;
+  #gone = false;
   #last: Promise<unknown> = Promise.resolve();
   /** A shim that was forked ahead. One that dies unused is not replaced before somebody needs a shim: its killer would be back. */
   #spare: Promise<UnassignedShim | undefined> | undefined;
@@ -198,13 +201,14 @@ class RunningZygote {
   async #fork(ahead: boolean): Promise<UnassignedShim> {
     const reply = await this.#ask({ op: 'fork', ahead });
     if (!reply.ok) throw new EngineError('Internal', `starting a shim: ${reply.error}`, { layer: 'shim' });
-    const [fd] = receiveWithFds(this.#handOver, 1).fds;
+    const fd = this.#gone ? undefined : receiveWithFds(this.#handOver, 1).fds[0];
     if (fd === undefined) throw new ZygoteGone('the zygote ended in the middle of an answer');
     return new UnassignedShim(reply.pid, fd);
   }
 
   /** The process is gone. */
   #end(): void {
+    this.#gone = true;
     clearTimeout(this.#quiet);
     closeSync(this.#handOver);
     void this.#spare?.then((spare) => spare?.discard());
