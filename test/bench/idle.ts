@@ -68,7 +68,7 @@ function memoryRow(berthd: Berthd, dockerd: Dockerd | undefined, note: string): 
     berthd: pidsOf(berthd.directory, 'berthd.js'),
     'berth-lifecycle': pidsOf(berthd.directory, 'berth-lifecycle.js'),
     zygote: zygotes,
-    spare: zygotes.flatMap(childrenOf),
+    spare: zygotes.flatMap(childrenOf).flatMap((spare) => [spare, ...childrenOf(spare)]),
   });
   const name = 'memory of the idle daemons (PSS)';
   const cell = ({ bytes, list }: typeof ours) => `${(bytes / 1e6).toFixed(0)} MB: ${list}`;

@@ -1,11 +1,13 @@
 // Tasks through the whole service: gRPC above, real shims and containers below.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { isKind } from '@berth/errdefs/engine-error';
 import { packJson, RESOURCES_TYPE } from '@berth/rpc/any';
 import { Status } from '@berth/rpc/gen/containerd/types/task/task';
+import { processesOf } from '../harness/berthd.ts';
+import { eventually } from '../harness/eventually.ts';
 import { alive, Laboratory } from './laboratory.ts';
 
 test('create, start, wait, delete: states, exit code, output and events in their order', async (t) => {
@@ -35,6 +37,20 @@ test('create, start, wait, delete: states, exit code, output and events in their
   assert.equal(readFileSync(out, 'utf8'), 'from the container\n');
   await lab.event('/tasks/delete', id);
   assert.deepEqual(lab.topics(id), ['/tasks/create', '/tasks/start', '/tasks/exit', '/tasks/delete']);
+  assert.equal(existsSync(lab.bundle(id)), false);
+});
+
+test('a creation that fails leaves neither a bundle nor a shim', async (t) => {
+  const lab = await Laboratory.open(t);
+  const shims = () => processesOf(`berth-shim lab/${basename(lab.directory)}`);
+  await lab.remove(await lab.run('true'));
+  const id = await lab.container('true', {
+    change: (spec) => {
+      if (spec.process) spec.process.args = ['/no/such/program'];
+    },
+  });
+  await assert.rejects(lab.tasks.create({ containerId: id }), /failed to create shim task: .*no such file or directory/);
+  await eventually(() => shims().length === 0, 'the end of the shim', 2);
   assert.equal(existsSync(lab.bundle(id)), false);
 });
 

@@ -1,6 +1,6 @@
 // A shim without a container, as its superior sees it: the connection to a process that waits for orders (orders.ts).
 import { Socket } from 'node:net';
-import { Orders } from '@berth/rpc/gen/berth/shim/v1/orders';
+import { type AssignResponse, Orders } from '@berth/rpc/gen/berth/shim/v1/orders';
 import { TtrpcClient } from '@berth/rpc/ttrpc/client';
 import { readBootstrap } from '../shim.ts';
 import type { ShimBootstrap, ShimParameters } from './protocol.ts';
@@ -44,19 +44,22 @@ export class UnassignedShim {
     const first = use(this.#client);
     first.catch(() => {});
     const hangs = setTimeout(() => tookOrders() || this.#kill(), PATIENCE);
+    let answer: AssignResponse;
     try {
-      const { pid, address } = await assigned;
-      return { bootstrap: { pid, address, protocol: 'ttrpc', version: 3 }, client: this.#client, first: await first };
+      answer = await assigned;
     } catch (error) {
       const died = !this.#client.connected;
       this.discard();
-      if (died && !tookOrders()) return undefined;
-      // Of one that died with its orders in hand, too: its words are about what was asked.
+      if (!died) throw error;
+      if (!tookOrders()) return undefined;
+      // It died with its orders in hand: what was asked failed.
       await first;
       throw error;
     } finally {
       clearTimeout(hangs);
     }
+    // Where what was asked fails, the shim is its caller's all the same.
+    return { bootstrap: { ...answer, protocol: 'ttrpc', version: 3 }, client: this.#client, first: await first };
   }
 
   /** Ends it without orders. */
