@@ -100,6 +100,7 @@ withBothClients('cp', {
         '-c',
         '[ -e /file ] || { mkdir /there; ln -s /there /thelink; echo old >/file; }; sleep 60',
       );
+      await good('exec', name, 'sh', '-c', 'until [ -s /file ]; do sleep 0.01; done');
       mkdirSync(join(here, 'd/sub'), { recursive: true });
       writeFileSync(join(here, 'd/one'), 'one');
       writeFileSync(join(here, 'd/sub/two'), 'two');
