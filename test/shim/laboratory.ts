@@ -185,7 +185,7 @@ export class Laboratory {
   #makeRootfs(): void {
     for (const directory of ['bin', 'proc', 'dev', 'tmp']) mkdirSync(join(this.rootfs, directory), { recursive: true });
     copyFileSync(busybox(), join(this.rootfs, 'bin/busybox'));
-    for (const name of ['sh', 'cat', 'echo', 'sleep', 'seq', 'stty', 'yes', 'head', 'true', 'kill', 'printf', 'ls', 'wc', 'id']) {
+    for (const name of ['sh', 'cat', 'echo', 'sleep', 'seq', 'stty', 'yes', 'head', 'true', 'kill', 'printf', 'ls', 'wc', 'id', 'grep']) {
       symlinkSync('busybox', join(this.rootfs, 'bin', name));
     }
   }

@@ -140,6 +140,26 @@ test('a shim that creates its container without it ends it', async (t) => {
   assert.equal((await shim.task.wait({ id: shim.id })).exitStatus, 5);
 });
 
+test('programs ignore no signal, whichever way their shim and init came to be', async (t) => {
+  const lab = await Laboratory.open(t);
+  // Without a shell, which ignores some itself.
+  const show = async () => {
+    const shim = await lab.shim('', ({ process }) => {
+      if (process) process.args = ['/bin/grep', '^Sig', '/proc/self/status'];
+    });
+    await lab.create(shim);
+    await shim.task.start({ id: shim.id });
+    await shim.task.wait({ id: shim.id });
+    return lab.logged(shim);
+  };
+  for (const _spare of ['the first', 'the next']) {
+    await spareOf(lab);
+    for (const shown of await Promise.all([show(), show()])) {
+      assert.match(shown, /SigBlk:\s+0{16}\nSigIgn:\s+0{16}\nSigCgt:\s+0{16}\n/);
+    }
+  }
+});
+
 test('without its zygote a spare ends, and with it its prepared init', async (t) => {
   const lab = await Laboratory.open(t);
   const spare = await spareOf(lab);

@@ -1,9 +1,11 @@
 // The fork of a zygote that becomes a shim: it has everything but its container. It leaves its parent and waits in its event loop for
 // orders, over a socket pair whose other end is handed to the lifecycle service. Where nobody has that end any more, it ends.
 import { closeSync } from 'node:fs';
+import { constants } from 'node:os';
 import { prepareInit } from '@berth/runtime/prepared-init';
 import { socketPair } from '@berth/sys/fd-passing';
 import { adoptEventLoop, exitNow, fork } from '@berth/sys/fork';
+import { defaultSignals } from '@berth/sys/process';
 import { type PageRange, touchAhead } from '@berth/sys/touched-pages';
 import { prepareShim } from '../shim.ts';
 import { followOrders } from './orders.ts';
@@ -43,6 +45,8 @@ export function forkShim({ title, inherited, ahead }: ForkOptions): Forked {
   try {
     adoptEventLoop();
     for (const fd of [superiors, ...inherited]) closeSync(fd);
+    // The zygote ignores it, and whoever inherits that would never learn of the end of its children.
+    defaultSignals([constants.signals.SIGCHLD]);
     const prepared = prepareShim(title);
     if (ahead) prepared.init = prepareInit({ inherited: [childs], pages: ahead.init });
     followOrders(childs, prepared);
