@@ -1,12 +1,14 @@
 // Output and input of containers: attach sockets, logs, FIFOs, terminals.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, createReadStream, existsSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import test from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../harness/eventually.ts';
-import { Attached, Laboratory } from './laboratory.ts';
+import { Attached, alive, Laboratory } from './laboratory.ts';
 
 test('an attached client gets everything, in frames, and its end after the process has ended', async (t) => {
   const lab = await Laboratory.open(t);
@@ -25,10 +27,29 @@ test('an attached client gets everything, in frames, and its end after the proce
   assert.equal(lab.logged(shim, 'stdout'), expected);
 });
 
+test('a client whose first line comes after the end of a short process still gets its output', async (t) => {
+  const lab = await Laboratory.open(t);
+  const shim = await lab.shim('echo short');
+  await lab.create(shim);
+  const socket = connect(lab.attachPath(shim));
+  await once(socket, 'connect');
+  await shim.task.start({ id: shim.id });
+  const { pid } = await shim.task.state({ id: shim.id });
+  await eventually(() => !alive(pid), 'the end of the process');
+  await sleep(100);
+  let text = '';
+  socket.setEncoding('latin1').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  socket.write(`${JSON.stringify({ stdout: true })}\n`);
+  await once(socket, 'end');
+  assert.match(text, /short\n$/);
+});
+
 test('input: half-close ends it when stdin-once is set, and only then', async (t) => {
   const lab = await Laboratory.open(t);
-  const once = await lab.run('cat; echo ended', { stdin: true, query: '&stdin-once=1' });
-  const client = new Attached(lab.attachPath(once), { stdin: true, stdout: true });
+  const single = await lab.run('cat; echo ended', { stdin: true, query: '&stdin-once=1' });
+  const client = new Attached(lab.attachPath(single), { stdin: true, stdout: true });
   client.socket.end('some words');
   await client.ended;
   assert.equal(client.text(1), 'some wordsended\n');

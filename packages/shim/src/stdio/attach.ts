@@ -17,6 +17,11 @@ export interface AttachOptions {
   keep: boolean;
 }
 
+interface Kept {
+  stream: OutputStream;
+  frame: Buffer;
+}
+
 /** What a client asks for in its first line. */
 interface Wish {
   stdin: boolean;
@@ -44,7 +49,7 @@ export class AttachServer implements Output {
   #stdin: Stdin | undefined;
   #over = false;
   /** What waits for the first client; undefined when nothing does any more. */
-  #kept: { stream: OutputStream; frame: Buffer }[] | undefined;
+  #kept: Kept[] | undefined;
   #keptBytes = 0;
   #keptFor: NodeJS.Timeout | undefined;
 
@@ -154,6 +159,8 @@ class Client {
   readonly #options: AttachOptions;
   readonly #events: { changed: () => void; ready: () => void };
   #wish: Wish | undefined;
+  /** Output that came before the wish. */
+  #before: Kept[] = [];
   #firstLine: Buffer | undefined = Buffer.alloc(0);
   #stdin: Stdin | undefined;
   /** Input that came before the process had one. */
@@ -181,7 +188,12 @@ class Client {
   }
 
   write(stream: OutputStream, frame: Buffer): void {
-    if (!this.#wish || !this.#socket.writable) return;
+    if (!this.#socket.writable) return;
+    if (!this.#wish) {
+      // Of a process that is over already: as long as it lives nothing is read until the line is here.
+      this.#before.push({ stream, frame });
+      return;
+    }
     if (stream === 1 ? !this.#wish.stdout : !this.#wish.stderr) return;
     this.#socket.write(frame);
     if (this.#socket.writableLength > HIGH_WATER) {
@@ -243,6 +255,7 @@ class Client {
     }
     clearTimeout(this.#patience);
     this.#patience = undefined;
+    for (const { stream, frame } of this.#before.splice(0)) this.write(stream, frame);
     if (newline + 1 < got.length) this.#input(got.subarray(newline + 1));
     this.#events.ready();
     this.#events.changed();
